@@ -1,0 +1,81 @@
+"""A check: a trial, the axes it is sampled along, and the deciders that read it for each claim.
+
+To put a theorem to the test, write in a module of `checks.trials` named like the theorem's module
+(or in the theorem's own file, outside this package)
+
+    @check(
+        decides={"my_theorem.my_claim": [RateDecider("gap", exponent=0.5)]},
+        axes=Axes(depth=(1, 2), sigma_w=Between(1.0, 2.0)),
+        effort="ladder",
+    )
+    def my_trial(scenario, keys):
+        ...
+        return {"gap": one_value_per_key}
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+from checks.axes import Axes
+from checks.deciders.decision import Decider
+from checks.scenario import Scenario
+
+# (scenario, keys of shape (seeds,)) |-> statistic name |-> array with leading axis seeds.
+Trial = Callable[[Scenario, Any], Mapping[str, Any]]
+Effort = Literal["ladder", "level", "exact"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measurement and what is decided on it; see the module's text."""
+
+    name: str
+    trial: Trial
+    decides: Mapping[str, Sequence[Decider]]
+    axes: Axes
+    effort: Effort
+    memory: Callable[[Scenario], int]
+    random: bool
+    explores: tuple[str, ...]
+
+
+def check(
+    decides: Mapping[str, Sequence[Decider]],
+    axes: Axes,
+    effort: Effort,
+    memory: Callable[[Scenario], int] = lambda _: 0,
+    random: bool = True,
+    explores: tuple[str, ...] = (),
+) -> Callable[[Trial], Check]:
+    """Make a trial into a `Check`.
+
+    Args:
+      decides: claim id |-> deciders; the claim holds where all of them say so.
+      axes: what scenarios are sampled along.
+      effort: which part of the profile applies: "ladder" (several widths, tens of seeds), "level"
+        (several widths, hundreds of seeds) or "exact" (many scenarios at their own width).
+      memory: bytes that one seed of the trial takes at a scenario, estimated from above.
+      random: whether the trial depends on its keys; if not, one key per scenario is enough.
+      explores: axes along which degenerate cases are searched for: for every value of these axes,
+        the simplest scenario outside the claims' assumptions where the claim fails.  Scenarios
+        outside the assumptions are then sampled as well; they do not count for the verdict.
+    """
+
+    def wrap(trial: Trial) -> Check:
+        name = getattr(trial, "__name__", "trial")
+        return Check(name, trial, decides, axes, effort, memory, random, explores)
+
+    return wrap
+
+
+def checks_of(module: ModuleType) -> list[Check]:
+    """The checks that belong to a theorem's module: its own, or those of its namesake in
+    `checks.trials`."""
+    if module.__name__.startswith("theorems."):
+        module = importlib.import_module(f"checks.trials.{module.__name__.rsplit('.', 1)[-1]}")
+    return [value for value in vars(module).values() if isinstance(value, Check)]

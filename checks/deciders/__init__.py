@@ -1,0 +1,1 @@
+"""Statistics and rounding bounds: observations in, decision out.  Nothing here knows of networks."""

@@ -1,0 +1,100 @@
+r"""Decides a level: does the mean of a statistic tend to a predicted positive number?
+
+The statistic is given as a ratio to the prediction, with finite-width corrections in powers of
+1/width.  Seeds are put into batches; every batch is extrapolated to infinite width by a straight
+line in 1/width, which gives independent, nearly normal intercepts (means over many seeds), and a
+Student interval for their mean.  Equivalence is claimed inside [1/margin, margin] only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from theorems.vocabulary import Verdict
+
+BATCHES = 16
+LEAST_WIDTHS = 4
+LEAST_PER_BATCH = 4
+
+
+@dataclass(frozen=True)
+class LevelDecider:
+    """HOLDS if the limit's interval at the miss rate lies inside [1/margin, margin]; REFUTED if the
+    interval at the false-alarm rate lies outside."""
+
+    statistic: str
+    margin: float
+    name: str = "level"
+
+    def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
+        """Extrapolated ratio to the prediction, with its Student interval at confidence 1 - 2 miss."""
+        from scipy.stats import t as student
+
+        quantity = "ratio to prediction"
+        widths = np.array(sorted(observations))
+        values = [np.asarray(observations[w][self.statistic]) for w in widths]
+        seeds = min((v.size for v in values), default=0)
+        if len(widths) < LEAST_WIDTHS or seeds < BATCHES * LEAST_PER_BATCH:
+            return undecidable(
+                self,
+                quantity,
+                f"{len(widths)} widths and {seeds} seeds measured; a level needs {LEAST_WIDTHS} "
+                f"widths and {BATCHES * LEAST_PER_BATCH} seeds",
+            )
+        if not all(np.isfinite(v).all() for v in values):
+            return undecidable(self, quantity, "some seeds gave values that are not finite")
+        per_batch = seeds // BATCHES
+        means = np.stack([v[: per_batch * BATCHES].reshape(BATCHES, -1).mean(1) for v in values])
+        intercepts = intercept_weights(widths) @ means
+        estimate = float(intercepts.mean())
+        error = float(intercepts.std(ddof=1) / np.sqrt(BATCHES))
+
+        def interval(rate: float) -> tuple[float, float]:
+            reach = float(student.ppf(1 - rate, BATCHES - 1)) * error
+            return estimate - reach, estimate + reach
+
+        low, high = interval(rates.miss)
+        alarm_low, alarm_high = interval(rates.false_alarm)
+        if low > 1 / self.margin and high < self.margin:
+            verdict, reason = Verdict.HOLDS, f"within a factor {self.margin:.3g} of the prediction"
+        elif alarm_high < 1 / self.margin or alarm_low > self.margin:
+            verdict = Verdict.REFUTED
+            reason = f"off the prediction by more than a factor {self.margin:.3g}"
+        else:
+            verdict, reason = Verdict.INCONCLUSIVE, "the interval straddles the margin: more seeds"
+        detail = {
+            "margin": self.margin,
+            "slope": float((slope_weights(widths) @ means).mean()),
+            "means": {int(w): float(v.mean()) for w, v in zip(widths, values, strict=True)},
+            "seeds": seeds,
+        }
+        confidence = 1 - 2 * rates.miss
+        return Decision(
+            verdict,
+            self.statistic,
+            quantity,
+            estimate,
+            low,
+            high,
+            confidence,
+            reason,
+            strain=max(high, 1 / low) if low > 0 else np.inf,
+            detail=detail,
+        )
+
+
+def intercept_weights(widths: np.ndarray) -> np.ndarray:
+    """Weights of the least-squares intercept at 1/width = 0."""
+    return _line_weights(widths)[0]
+
+
+def slope_weights(widths: np.ndarray) -> np.ndarray:
+    """Weights of the least-squares slope in 1/width."""
+    return _line_weights(widths)[1]
+
+
+def _line_weights(widths: np.ndarray) -> np.ndarray:
+    return np.linalg.pinv(np.stack([np.ones(len(widths)), 1 / widths], axis=1))

@@ -1,0 +1,121 @@
+r"""Decides a rate: does an error fall like width^-exponent, or does it stay on a plateau?
+
+Every seed gives one slope of log error against log width over the whole ladder.  The slopes are
+independent and identically distributed whatever the noise looks like, so an interval for their
+median needs no model: it runs between two order statistics, and its coverage is a binomial sum
+(heavy tails do not hurt it).  The two alternatives, the predicted exponent and a plateau (exponent
+0), are told apart at half the predicted exponent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from theorems.vocabulary import Verdict
+
+LEAST_WIDTHS = 4
+
+
+@dataclass(frozen=True)
+class RateDecider:
+    """HOLDS if the median slope lies above half of `exponent` at the miss rate, REFUTED if below it
+    at the false-alarm rate."""
+
+    statistic: str
+    exponent: float
+    name: str = "rate"
+
+    @property
+    def threshold(self) -> float:
+        """The exponent that separates the two alternatives."""
+        return self.exponent / 2
+
+    def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
+        """Median exponent over seeds, with its order-statistic interval at confidence 1 - 2 miss."""
+        quantity = "exponent"
+        widths = np.array(sorted(observations))
+        if len(widths) < LEAST_WIDTHS:
+            return undecidable(
+                self, quantity, f"{len(widths)} widths measured; a rate needs {LEAST_WIDTHS}"
+            )
+        errors = np.stack([np.asarray(observations[w][self.statistic]) for w in widths])
+        usable = np.isfinite(errors).all(0) & (errors > 0).all(0)
+        if not usable.all():
+            # Left out, failed trials could be exactly the ones that speak against the claim.
+            lost = int((~usable).sum())
+            return undecidable(self, quantity, f"{lost} of {usable.size} seeds gave no usable error")
+        slopes = np.sort(slopes_of(widths, errors))
+        estimate = float(np.median(slopes))
+        low, high = median_bounds(slopes, rates.miss)
+        _, at_alarm = median_bounds(slopes, rates.false_alarm)
+        if low > self.threshold:
+            verdict, reason = Verdict.HOLDS, f"exponent above {self.threshold:g}"
+        elif at_alarm < self.threshold:
+            verdict, reason = Verdict.REFUTED, f"exponent below {self.threshold:g}: a plateau"
+        else:
+            need = seeds_needed(rates)
+            verdict = Verdict.INCONCLUSIVE
+            reason = (
+                f"{slopes.size} seeds do not separate exponent {self.exponent:g} from a plateau "
+                f"(at least {need.miss_side} seeds for HOLDS, {need.alarm_side} for REFUTED)"
+            )
+        detail = {
+            "predicted": self.exponent,
+            "threshold": self.threshold,
+            "intercept": float(np.mean(np.median(np.log(errors), 1) + estimate * np.log(widths))),
+            "seeds": int(slopes.size),
+        }
+        confidence = 1 - 2 * rates.miss
+        return Decision(
+            verdict,
+            self.statistic,
+            quantity,
+            estimate,
+            low,
+            high,
+            confidence,
+            reason,
+            strain=-low,
+            detail=detail,
+        )
+
+
+def slopes_of(widths: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Least-squares exponent of each column of `errors` (widths x seeds): error ~ width^-exponent."""
+    centred = np.log(widths) - np.log(widths).mean()
+    return -(centred @ np.log(errors)) / (centred @ centred)
+
+
+def median_bounds(ordered: np.ndarray, error: float) -> tuple[float, float]:
+    """Lower and upper bound of the median, each exceeded with probability at most `error`.
+
+    With n values the k-th smallest lies above the median with probability P(Bin(n, 1/2) < k).
+    Infinite where n is too small for `error`.
+    """
+    from scipy.stats import binom
+
+    n = ordered.size
+    # Largest k >= 1 with P(Bin(n, 1/2) <= k - 1) <= error.
+    tail = binom.cdf(np.arange(n), n, 0.5)
+    k = int(np.searchsorted(tail, error, side="right"))
+    if k == 0:
+        return -np.inf, np.inf
+    return float(ordered[k - 1]), float(ordered[n - k])
+
+
+@dataclass(frozen=True)
+class SeedsNeeded:
+    """The fewest seeds at which either verdict becomes possible at all."""
+
+    miss_side: int
+    alarm_side: int
+
+
+def seeds_needed(rates: ErrorRates) -> SeedsNeeded:
+    """Fewest seeds with which the extreme order statistics reach the error rates: 2^-n <= rate."""
+    return SeedsNeeded(
+        int(np.ceil(-np.log2(rates.miss))), int(np.ceil(-np.log2(rates.false_alarm)))
+    )

@@ -1,0 +1,178 @@
+"""What a run will measure, settled and checked before anything is computed or written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from checks.axes import Axes
+from checks.check import Check, checks_of
+from checks.deciders.decision import ErrorRates
+from checks.profiles import Profile
+from checks.scenario import Scenario
+from checks.strategies import draw
+from theorems.vocabulary import Claim, Kind, Theorem
+
+# What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
+CHUNK_BYTES = 512 * 2**20
+
+
+class BadPlan(ValueError):
+    """A request that cannot be carried out; the message names argument, value and fix."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line, in plain values."""
+
+    profile: Profile
+    data: str = "digits"
+    seed: int = 0
+    pins: tuple[tuple[str, int | float | str], ...] = ()
+    widths: tuple[int, ...] = ()
+    false_alarm: float = 1e-6
+    miss: float = 1e-3
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """One scenario and the widths it is measured at (its own only, for exact claims)."""
+
+    scenario: Scenario
+    rungs: tuple[Scenario, ...]
+    chunk: int
+
+
+@dataclass(frozen=True)
+class PlannedCheck:
+    """A check, the claims asked of it, its scenarios and the seeds per scenario and width."""
+
+    check: Check
+    claims: tuple[tuple[Theorem, Claim], ...]
+    axes: Axes
+    families: tuple[Family, ...]
+    seeds: int
+
+    def in_scope(self, claim: Claim, family: Family) -> bool:
+        """Whether the claim's assumptions hold on every rung."""
+        return not any(claim.unmet(rung) for rung in family.rungs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do, and the error rates every statistical decision must keep to."""
+
+    request: Request
+    checks: tuple[PlannedCheck, ...]
+    rates: ErrorRates
+    assertions: int
+
+    @property
+    def trials(self) -> int:
+        """Number of (scenario, width, seed) to be measured."""
+        return sum(len(f.rungs) * c.seeds for c in self.checks for f in c.families)
+
+
+def make_plan(
+    request: Request,
+    selected: Sequence[tuple[Theorem, Claim]],
+    modules: Sequence[ModuleType],
+) -> Plan:
+    """Sample scenarios for the selected claims and check that all of it can be done.
+
+    Raises:
+      BadPlan: a claim without a check, an axis pinned to where a claim says nothing, too few widths,
+        or a width that does not fit into memory.
+    """
+    wanted = {claim.id: (theorem, claim) for theorem, claim in selected}
+    checks = [c for module in modules for c in checks_of(module) if wanted.keys() & set(c.decides)]
+    for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
+        raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
+    planned = tuple(
+        _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request)
+        for check in checks
+    )
+    # Exact claims draw nothing from the error budget; statistical ones share it equally.
+    assertions = sum(
+        len(p.check.decides[claim.id]) * sum(p.in_scope(claim, f) for f in p.families)
+        for p in planned
+        for _, claim in p.claims
+        if claim.kind is not Kind.EXACT
+    )
+    rates = ErrorRates(request.false_alarm / max(assertions, 1), request.miss)
+    return Plan(request, planned, rates, assertions)
+
+
+def _plan_check(
+    check: Check, claims: list[tuple[Theorem, Claim]], request: Request
+) -> PlannedCheck:
+    profile = request.profile.with_widths(request.widths) if request.widths else request.profile
+    measure = profile.of(check.effort)
+    # A trial that ignores its keys gives the same number for every seed.
+    seeds = measure.seeds if check.random else 1
+    axes = _axes(check, claims, request)
+    widths = measure.widths
+
+    def rungs(scenario: Scenario) -> tuple[Scenario, ...]:
+        return tuple(scenario.at_width(w) for w in widths) if widths else (scenario,)
+
+    def usable(scenario: Scenario) -> bool:
+        return bool(check.explores) or any(
+            not any(claim.unmet(rung) for rung in rungs(scenario)) for _, claim in claims
+        )
+
+    scenarios = draw(axes, measure.scenarios, request.seed, usable)
+    families = tuple(
+        Family(s, rungs(s), _chunk(check, rungs(s), seeds, request)) for s in scenarios
+    )
+    planned = PlannedCheck(check, tuple(claims), axes, families, seeds)
+    for _, claim in claims:
+        if not any(planned.in_scope(claim, family) for family in families):
+            raise BadPlan(_out_of_scope(claim, axes, rungs, request))
+    return planned
+
+
+def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -> Axes:
+    axes = Axes(**check.axes)
+    if "data" not in axes:
+        axes = axes.pinned({"data": request.data})
+    for name, value in request.pins:
+        if name == "width" and check.effort != "exact":
+            names = ", ".join(claim.id for _, claim in claims)
+            raise BadPlan(f"--axis width={value}: {names} runs over a ladder; use --widths")
+    return axes.pinned(dict(request.pins))
+
+
+def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
+    pins = " ".join(f"--axis {name}={value}" for name, value in request.pins) or "its axes"
+    candidates = draw(axes, 1, request.seed)
+    unmet = claim.unmet(rungs(candidates[0])[0]) if candidates else []
+    premise = "; ".join(a.statement for a in unmet) or "its assumptions"
+    return (
+        f"{pins}: outside the scope of {claim.id}, which assumes {premise.replace('$', '')}; "
+        "choose another value or leave the claim out"
+    )
+
+
+def _chunk(check: Check, rungs: tuple[Scenario, ...], seeds: int, request: Request) -> int:
+    """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds."""
+    allowed = request.memory or physical_memory() // 2
+    per_seed, largest = max((check.memory(rung), rung.width) for rung in rungs)
+    if per_seed > allowed:
+        raise BadPlan(
+            f"width {largest}: one network needs about {per_seed / 2**30:.1f} GiB, "
+            f"{allowed / 2**30:.1f} GiB are allowed; choose a smaller width (--widths, --axis width=) "
+            "or raise --memory"
+        )
+    fitting = max(1, CHUNK_BYTES // max(per_seed, 1))
+    return max(d for d in range(1, seeds + 1) if seeds % d == 0 and d <= fitting)
+
+
+def physical_memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+

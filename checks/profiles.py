@@ -1,0 +1,66 @@
+"""How much is measured: the efforts behind quick, standard and thorough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Scenarios per check, seeds per scenario and width, and the ladder (empty: scenario's own)."""
+
+    scenarios: int
+    seeds: int
+    widths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One `Measure` per kind of effort, and how many examples a search for one finding may try."""
+
+    name: str
+    ladder: Measure
+    level: Measure
+    exact: Measure
+    search: int
+
+    def of(self, effort: str) -> Measure:
+        """The measure for an effort."""
+        return getattr(self, effort)
+
+    def with_widths(self, widths: tuple[int, ...]) -> Profile:
+        """The same with another ladder."""
+        return replace(
+            self,
+            ladder=replace(self.ladder, widths=widths),
+            level=replace(self.level, widths=widths),
+        )
+
+
+# Widths come from few buckets, so that shapes repeat and compiled programs serve again.
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            "quick",
+            ladder=Measure(3, 96, (64, 128, 256, 512)),
+            level=Measure(2, 256, (64, 128, 256, 512)),
+            exact=Measure(12, 8),
+            search=60,
+        ),
+        Profile(
+            "standard",
+            ladder=Measure(6, 128, (64, 128, 256, 512, 1024)),
+            level=Measure(4, 512, (64, 128, 256, 512, 1024)),
+            exact=Measure(40, 16),
+            search=200,
+        ),
+        Profile(
+            "thorough",
+            ladder=Measure(16, 192, (64, 128, 256, 512, 1024, 2048)),
+            level=Measure(8, 1024, (64, 128, 256, 512, 1024, 2048)),
+            exact=Measure(150, 32),
+            search=200,
+        ),
+    )
+}

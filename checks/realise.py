@@ -1,0 +1,74 @@
+"""From a scenario's plain values to an architecture and arrays."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from checks.scenario import Scenario
+from implementations.data.loading import load
+from implementations.networks.architecture import Architecture, architecture
+
+
+class Situation(NamedTuple):
+    """Architecture and inputs: x of shape (m, d) for an MLP, (m, height, columns, 1) for a CNN."""
+
+    arch: Architecture
+    x: Float[Array, "m ..."]
+    y: Float[Array, "m c"]
+
+
+@functools.lru_cache(maxsize=64)
+def realise(scenario: Scenario) -> Situation:
+    """Build what `scenario` describes, in float64."""
+    arch = architecture(
+        scenario.family,  # type: ignore[arg-type]
+        scenario.depth,
+        scenario.activation,
+        scenario.sigma_w,
+        scenario.sigma_b,
+        scenario.parameterization,  # type: ignore[arg-type]
+        scenario.readout,  # type: ignore[arg-type]
+    )
+    data = load(
+        scenario.data,
+        scenario.samples,
+        scenario.input_width,
+        scenario.outputs,
+        scenario.data_seed,
+        scenario.label_noise,
+    )
+    data = data._replace(x=_arranged(data.x, scenario.arrangement))
+    inputs = data.images if scenario.family == "cnn" else data.x
+    return Situation(arch, jnp.asarray(inputs), jnp.asarray(data.y))
+
+
+def input_shape(scenario: Scenario) -> tuple[int, ...]:
+    """Shape of one input, without loading any data."""
+    from implementations.data.dataset import grid_of
+
+    if scenario.family == "cnn":
+        return (*grid_of(scenario.input_width), 1)
+    return (scenario.input_width,)
+
+
+def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
+    """Replace the last inputs so that some pairs are collinear; still pairwise distinct."""
+    x = x.copy()
+    if arrangement == "parallel":
+        x[-1] = 0.5 * x[0]
+    elif arrangement == "antipodal":
+        x[-1] = -x[0]
+    elif arrangement == "two_antipodal":
+        half = min(2, len(x) // 2)
+        x[-half:] = -x[:half]
+    elif arrangement != "generic":
+        raise ValueError(
+            f"arrangement = {arrangement!r} is unknown; "
+            "choose generic, parallel, antipodal or two_antipodal"
+        )
+    return x

@@ -1,0 +1,189 @@
+r"""Trials of the ARK's definiteness: Gram matrices, diagonal blocks, the limit kernel, sym(Theta A)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from checks.axes import Axes, Between
+from checks.check import check
+from checks.deciders.bound import BoundDecider
+from checks.realise import realise
+from checks.scenario import Scenario
+from checks.trials.diagonal_limit import memory
+from implementations.dynamics.transformed import certified_spread, critical_scale, margins
+from implementations.kernels.empirical import as_matrix, kernels_at_initialisation
+from implementations.kernels.infinite import ark_product, infinite_kernels
+from implementations.networks.activations import activation
+from implementations.networks.architecture import Architecture
+from theorems.vocabulary import ACTIVATIONS
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+@check(
+    decides={
+        "ark_positive_definiteness.gram_psd": [
+            BoundDecider("asymmetry", "rounding", "at most"),
+            BoundDecider("negative_part", "rounding", "at most"),
+        ],
+        "ark_positive_definiteness.rank": [
+            BoundDecider("eigenvalue_beyond_d", "rounding", "at most")
+        ],
+        "ark_positive_definiteness.diagonal_blocks": [
+            BoundDecider("smallest_block_eigenvalue", "block_rounding", "above")
+        ],
+    },
+    axes=Axes(
+        family=("mlp", "cnn"),
+        depth=(1, 2, 3),
+        activation=ACTIVATIONS,
+        sigma_w=Between(1.0, 2.0),
+        sigma_b=Between(0.0, 0.5),
+        parameterization=("ntk", "standard"),
+        readout=("flatten", "pool"),
+        width=(8, 32),
+        input_growth=("fixed",),
+        input_width=(16,),
+        samples=(2, 6, 8),
+        outputs=(1, 3, 4),
+        data_seed=tuple(range(8)),
+    ),
+    effort="exact",
+    memory=memory,
+)
+def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """Spectrum of finite networks' ARK over all inputs and outputs, and of its diagonal blocks."""
+    arch, x, _ = realise(scenario)
+    ark = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs).ark
+    return _spectra(ark, scenario.input_width)
+
+
+@check(
+    decides={
+        "ark_positive_definiteness.limit_kernel": [
+            BoundDecider("smallest_eigenvalue", "rounding", "above")
+        ]
+    },
+    axes=Axes(
+        depth=(1, 2, 3),
+        activation=ACTIVATIONS,
+        arrangement=("generic", "parallel", "antipodal", "two_antipodal"),
+        sigma_b=(0.0, 0.3),
+        sigma_w=Between(1.0, 2.0),
+        input_growth=("fixed",),
+        input_width=(64,),
+        samples=(4,),
+        data_seed=tuple(range(8)),
+    ),
+    effort="exact",
+    random=False,
+    explores=("activation",),
+)
+def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """Smallest eigenvalue of the infinite-width ARK, against what counts as zero in float64."""
+    arch, x, _ = realise(scenario)
+    kernel = np.asarray(_ark_limit(arch, x))
+    values = np.linalg.eigvalsh((kernel + kernel.T) / 2)
+    # Largest variance of a pre-activation: bounded phi^2 <= 1, or linear growth |phi(u)| <= |u| + 1.
+    variance = _largest_variance(scenario, float((x**2).mean(1).max()))
+    layers = scenario.depth * activation(scenario.activation).kernel_error(variance)
+    rounding = len(kernel) * values[-1] * (16 * _EPS + layers)
+    copies = np.ones(len(keys))
+    return {"smallest_eigenvalue": values[0] * copies, "rounding": rounding * copies}
+
+
+@check(
+    decides={
+        "ark_positive_definiteness.transformed_margin": [
+            BoundDecider("certified_over_critical", "one", "at most"),
+            BoundDecider("negative_part", "rounding", "at most"),
+        ]
+    },
+    axes=Axes(
+        depth=(1, 2, 3),
+        activation=ACTIVATIONS,
+        sigma_w=Between(1.0, 2.0),
+        sigma_b=Between(0.05, 0.5),
+        input_growth=("fixed",),
+        input_width=(64,),
+        samples=(3, 6),
+        data_seed=tuple(range(8)),
+    ),
+    effort="exact",
+    random=False,
+)
+def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """Margin of sym(Theta A) against eta S: its measured critical scale and the certified one."""
+    arch, x, _ = realise(scenario)
+    ntk, ark = _ntk_and_ark(arch, x)
+    ntk, diagonal = np.asarray(ntk), np.asarray(jnp.diagonal(ark))
+    spread = float(diagonal.max() - diagonal.min())
+    certified = certified_spread(ntk) / spread if spread > 0 else np.inf
+    critical = critical_scale(ntk, diagonal)
+    # Beyond four times the larger scale nothing new happens; without one, up to Delta = 20.
+    end = 4 * (critical if np.isfinite(critical) else 5 / max(spread, 1 / 4))
+    scales = np.geomspace(end / 1000, end, 61)
+    curve = margins(ntk, diagonal, scales)
+    below = curve[scales < certified]
+    copies = np.ones(len(keys))
+    return {
+        "certified_over_critical": copies * (0.0 if np.isinf(critical) else certified / critical),
+        "one": copies * (1 + len(ntk) * 16 * _EPS),
+        "negative_part": copies * max(-below.min(initial=0.0), 0.0),
+        "rounding": copies * len(ntk) * 16 * _EPS,
+        "critical_scale": copies * critical,
+        "certified_scale": copies * certified,
+        "curve_scale": copies[:, None] * scales[None],
+        "curve_margin": copies[:, None] * curve[None],
+    }
+
+
+_ark_limit = jax.jit(ark_product)
+
+
+@jax.jit
+def _ntk_and_ark(arch: Architecture, x: Array) -> tuple[Array, Array]:
+    return infinite_kernels(arch, x).ntk, ark_product(arch, x)
+
+
+def _largest_variance(scenario: Scenario, mean_square: float) -> float:
+    bounded = scenario.activation in ("erf", "tanh", "sigmoid")
+    variance = scenario.sigma_w**2 * mean_square + scenario.sigma_b**2
+    largest = variance
+    for _ in range(scenario.depth - 1):
+        moment = 1.0 if bounded else 2 * variance + 2
+        variance = scenario.sigma_w**2 * moment + scenario.sigma_b**2
+        largest = max(largest, variance)
+    return largest
+
+
+def _spectra(ark: Float[Array, "s m c m c"], input_width: int) -> dict[str, Array]:
+    """Defects of the Gram matrices and their rounding errors.
+
+    Entries of G = J J' are inner products of length d, so each eigenvalue of the computed G is off
+    by at most gamma_d ||J||_F^2 = d eps tr G, and the symmetric eigensolver adds a few n eps ||G||
+    (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 3.5).
+    """
+    gram = np.asarray(as_matrix(ark))
+    size = gram.shape[-1]
+    transposed = gram.swapaxes(-1, -2)
+    trace = np.trace(gram, axis1=-2, axis2=-1)
+    values = np.linalg.eigvalsh((gram + transposed) / 2)
+    beyond = values[..., -input_width - 1] if size > input_width else np.zeros(len(gram))
+    blocks = np.asarray(jnp.moveaxis(jnp.diagonal(ark, axis1=1, axis2=3), -1, 1))
+    block_trace = np.trace(blocks, axis1=-2, axis2=-1)
+    smallest = np.linalg.eigvalsh(blocks)[..., 0]
+    outputs = blocks.shape[-1]
+    relative = (input_width + 10 * outputs) * _EPS
+    worst = np.argmin(smallest / np.maximum(block_trace, np.finfo(float).tiny), axis=1)[:, None]
+    return {
+        "asymmetry": np.abs(gram - transposed).max((-2, -1)),
+        "negative_part": np.maximum(-values[..., 0], 0),
+        "eigenvalue_beyond_d": beyond,
+        "rounding": (input_width + 10 * size) * _EPS * trace,
+        "smallest_block_eigenvalue": np.take_along_axis(smallest, worst, 1)[:, 0],
+        "block_rounding": relative * np.take_along_axis(block_trace, worst, 1)[:, 0],
+    }

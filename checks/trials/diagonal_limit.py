@@ -1,0 +1,150 @@
+r"""Trials of the diagonal limit: kernels of networks at initialisation against their limits."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from checks.axes import Axes, Between
+from checks.check import check
+from checks.deciders.level import LevelDecider
+from checks.deciders.rate import RateDecider
+from checks.realise import input_shape, realise
+from checks.scenario import Scenario
+from implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
+from implementations.kernels.infinite import (
+    ark_product,
+    infinite_kernels,
+    input_gradient_covariance,
+)
+from implementations.networks.architecture import Architecture, architecture
+from theorems.vocabulary import SMOOTH
+
+# Half way, on a log scale, between the predicted spread and one that lost its factor sqrt 2.
+_SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
+
+
+def memory(scenario: Scenario) -> int:
+    """Bytes per seed of one network at initialisation with its kernels."""
+    arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)  # type: ignore[arg-type]
+    return memory_per_seed(
+        arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs
+    )
+
+
+@check(
+    decides={
+        "diagonal_limit.ntk": [RateDecider("ntk_gap", 0.5)],
+        "diagonal_limit.ark": [RateDecider("ark_gap", 0.5)],
+        "diagonal_limit.xi": [RateDecider("xi_gap", 0.5), RateDecider("xi_off_diagonal", 0.5)],
+    },
+    axes=Axes(
+        depth=(1, 2, 3),
+        activation=SMOOTH,
+        sigma_w=Between(1.1, 2.0),
+        sigma_b=Between(0.0, 0.5),
+        parameterization=("ntk", "standard"),
+        samples=(4, 6),
+        outputs=(3, 4),
+        strength=Between(0.2, 0.8),
+        data_seed=tuple(range(8)),
+    ),
+    effort="ladder",
+    memory=memory,
+)
+def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
+    arch, x, _ = realise(scenario)
+    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    limit = _limits(arch, x, width=scenario.width, outputs=scenario.outputs)
+    return _joint_gaps(found.ntk, found.ark, *limit, scenario.strength)
+
+
+@check(
+    decides={
+        "diagonal_limit.ark_fixed_input": [
+            LevelDecider("diagonal_spread", _SPREAD_MARGIN),
+            LevelDecider("off_diagonal_spread", _SPREAD_MARGIN),
+        ],
+        "diagonal_limit.ark_fixed_input_converges": [RateDecider("ark_gap", 0.5)],
+    },
+    axes=Axes(
+        depth=(1, 2),
+        activation=SMOOTH,
+        sigma_w=Between(1.1, 1.6),
+        sigma_b=Between(0.0, 0.5),
+        input_growth=("fixed",),
+        input_width=(8, 16),
+        samples=(2,),
+        outputs=(8,),
+        data_seed=tuple(range(8)),
+    ),
+    effort="level",
+    memory=memory,
+)
+def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """Spread of the ARK at single inputs, relative to the prediction, with the input width fixed.
+
+    Squares of spreads around the known mean, averaged over inputs and outputs: outputs are
+    independent in the limit, so one network gives many nearly independent entries.
+    """
+    arch, x, _ = realise(scenario)
+    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    return _fixed_input_spread(arch, x, found.ark)
+
+
+@partial(jax.jit, static_argnames=("width", "outputs"))
+def _limits(arch: Architecture, x: Array, width: int, outputs: int) -> tuple[Array, Array]:
+    return infinite_kernels(arch, x, None, width, outputs).ntk, ark_product(arch, x)
+
+
+@jax.jit
+def _joint_gaps(
+    ntk: Array, ark: Array, ntk_limit: Array, ark_limit: Array, strength: float
+) -> dict[str, Array]:
+    eta_s = strength / jnp.diagonal(ark_limit).mean()
+    xi = xi_blocks(_diagonal_blocks(ark), eta_s)
+    xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], eta_s)[:, :, None] * jnp.eye(xi.shape[-1])
+    off = xi * (1 - jnp.eye(xi.shape[-1]))
+    return {
+        "ntk_gap": _gap(ntk, ntk_limit),
+        "ark_gap": _gap(ark, ark_limit),
+        "xi_gap": _norm(xi - xi_limit[None]) / jnp.linalg.norm(xi_limit),
+        "xi_off_diagonal": _norm(off) / _norm(xi - off),
+    }
+
+
+@jax.jit
+def _fixed_input_spread(arch: Architecture, x: Array, ark: Array) -> dict[str, Array]:
+    sigma = jax.lax.map(lambda x_i: input_gradient_covariance(arch, x_i), x)
+    mean = jnp.trace(sigma, axis1=1, axis2=2)
+    square = (sigma * jnp.swapaxes(sigma, 1, 2)).sum((1, 2))
+    blocks = _diagonal_blocks(ark)
+    outputs = blocks.shape[-1]
+    diagonal = jnp.diagonal(blocks, axis1=2, axis2=3)
+    on = ((diagonal - mean[None, :, None]) ** 2).mean(2) / (2 * square)[None]
+    off_sum = (blocks**2).sum((2, 3)) - (diagonal**2).sum(2)
+    off = off_sum / (outputs * (outputs - 1)) / square[None]
+    return {
+        "diagonal_spread": on.mean(1),
+        "off_diagonal_spread": off.mean(1),
+        "ark_gap": _gap(ark, ark_product(arch, x)),
+    }
+
+
+def _diagonal_blocks(kernel: Float[Array, "s m c m c"]) -> Float[Array, "s m c c"]:
+    return jnp.moveaxis(jnp.diagonal(kernel, axis1=1, axis2=3), -1, 1)
+
+
+def _gap(kernel: Float[Array, "s m c m c"], limit: Float[Array, "m m"]) -> Float[Array, " s"]:
+    """||kernel - limit (x) I|| / ||limit (x) I|| in the Frobenius norm, per seed."""
+    wide = limit[:, None, :, None] * jnp.eye(kernel.shape[2])[None, :, None, :]
+    return _norm(kernel - wide[None]) / jnp.linalg.norm(wide)
+
+
+def _norm(batch: Float[Array, "s ..."]) -> Float[Array, " s"]:
+    return jnp.sqrt((batch**2).sum(tuple(range(1, batch.ndim))))

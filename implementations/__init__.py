@@ -1,0 +1,1 @@
+"""What computes: networks, kernels and data.  Arrays in, arrays out; nothing here has heard of claims."""

@@ -1,0 +1,47 @@
+"""One door to all data: by source name, input width and seed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implementations.data.dataset import BadData, Dataset, add_label_noise, one_hot
+from implementations.data.images import image_samples
+from implementations.data.synthetic import synthetic_samples
+
+SOURCES = ("digits", "gaussian", "sphere")
+
+
+def load(
+    source: str,
+    samples: int,
+    input_width: int,
+    outputs: int,
+    seed: int = 0,
+    label_noise: float = 0.0,
+) -> Dataset:
+    """`samples` inputs of `input_width` features with targets over `outputs` classes, float64.
+
+    `source` is "digits", "gaussian", "sphere", or the path of an .npz with `images` and `labels`.
+    The same seed draws the same images at every resolution.
+
+    Raises:
+      BadData: an unknown source, too few samples, NaN, an impossible size.
+    """
+    if samples < 1:
+        raise BadData(f"samples = {samples} must be at least 1")
+    if outputs < 1:
+        raise BadData(f"outputs = {outputs} must be at least 1")
+    rng = np.random.default_rng([seed, 0])
+    if source in ("gaussian", "sphere"):
+        dataset = synthetic_samples(source, samples, input_width, outputs, rng)
+    elif source == "digits" or source.endswith(".npz"):
+        dataset = image_samples(source, samples, input_width, outputs, rng)
+    else:
+        raise BadData(
+            f"--data {source}: unknown; choose {', '.join(SOURCES)} or the path of an .npz file"
+        )
+    if label_noise:
+        noise = np.random.default_rng([seed, 1])
+        labels = add_label_noise(dataset.labels, outputs, label_noise, noise)
+        dataset = dataset._replace(labels=labels, y=one_hot(labels, outputs))
+    return dataset

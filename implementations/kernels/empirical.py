@@ -1,0 +1,148 @@
+r"""Empirical kernels of finite networks: NTK and ARK, one c x c block per pair of inputs.
+
+    ntk[i, a, j, b] = d_theta f_a(x_i) . d_theta f_b(x_j)
+    ark[i, a, j, b] = d_x f_a(x_i) . d_x f_b(x_j)
+
+`jacobian_kernels` contracts whole Jacobians: transparent, any architecture, and the reference.
+`layerwise_kernels` never forms a parameter Jacobian: for a fully connected layer the gradient in W
+is an outer product delta a^T, so its Gram factorises into (a . a') (delta . delta').  That costs a
+forward and a backward pass instead of M c gradients with one entry per parameter.
+Source of the definitions: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from implementations.networks.activations import activation
+from implementations.networks.architecture import Architecture
+from implementations.networks.finite import (
+    Parameters,
+    apply,
+    layer_scales,
+    parameter_count,
+    parameters_from,
+    standard_normals,
+    weight_shapes,
+)
+
+
+class EmpiricalKernels(NamedTuple):
+    """NTK and ARK of one network over m inputs and c outputs; a leading seed axis when batched."""
+
+    ntk: Float[Array, "*seeds m c m c"]
+    ark: Float[Array, "*seeds m c m c"]
+
+
+def jacobian_kernels(
+    arch: Architecture, parameters: Parameters, x: Float[Array, "m ..."]
+) -> EmpiricalKernels:
+    """NTK and ARK by contracting Jacobians; memory grows like m * c * (number of parameters)."""
+
+    def jacobians(x_i: Array) -> tuple:
+        return jax.jacrev(lambda p, v: apply(arch, p, v), argnums=(0, 1))(parameters, x_i)
+
+    in_theta, in_x = jax.vmap(jacobians)(x)
+    ntk = sum(_gram(leaf) for leaf in jax.tree.leaves(in_theta))
+    return EmpiricalKernels(jnp.asarray(ntk), _gram(in_x))
+
+
+def layerwise_kernels(
+    arch: Architecture, parameters: Parameters, x: Float[Array, "m d"]
+) -> EmpiricalKernels:
+    """NTK and ARK of an MLP layer by layer, without parameter Jacobians.
+
+    Raises:
+      ValueError: `arch` is not an MLP.
+    """
+    if arch.family != "mlp":
+        raise ValueError(f"family = {arch.family!r}: the layerwise form is for MLPs only")
+    phi = activation(arch.activation).phi
+    slope = jax.vmap(jax.vmap(jax.grad(phi)))
+    scales = [layer_scales(arch, w.shape) for w, _ in parameters]
+
+    inputs, slopes = [x], []
+    for (w, b), (w_scale, b_scale) in zip(parameters[:-1], scales[:-1], strict=True):
+        pre = w_scale * (inputs[-1] @ w.T) + (b_scale * b)[None, :]
+        inputs.append(phi(pre))
+        slopes.append(slope(pre))
+
+    outputs = parameters[-1][0].shape[0]
+    # delta[i, a, u] = d f_a(x_i) / d (pre-activation u), from the output layer downwards.
+    delta = jnp.broadcast_to(jnp.eye(outputs, dtype=x.dtype), (x.shape[0], outputs, outputs))
+    ntk = jnp.zeros((x.shape[0], outputs, x.shape[0], outputs), x.dtype)
+    for layer in reversed(range(len(parameters))):
+        (w, _), (w_scale, b_scale) = parameters[layer], scales[layer]
+        # d pre / d W = w_scale * input, d pre / d b = b_scale.
+        from_layer = w_scale**2 * (inputs[layer] @ inputs[layer].T) + b_scale**2
+        ntk = ntk + from_layer[:, None, :, None] * _gram(delta)
+        delta = w_scale * jnp.einsum("iau,uv->iav", delta, w)
+        if layer > 0:
+            delta = delta * slopes[layer - 1][:, None, :]
+    return EmpiricalKernels(ntk, _gram(delta))
+
+
+def empirical_kernels(
+    arch: Architecture, parameters: Parameters, x: Float[Array, "m ..."]
+) -> EmpiricalKernels:
+    """NTK and ARK by the faster way that the architecture allows."""
+    route = layerwise_kernels if arch.family == "mlp" else jacobian_kernels
+    return route(arch, parameters, x)
+
+
+def kernels_at_initialisation(
+    arch: Architecture,
+    keys: Key[Array, " seeds"],
+    x: Float[Array, "m ..."],
+    width: int,
+    outputs: int,
+) -> EmpiricalKernels:
+    """NTK and ARK of freshly initialised networks, one per key, vmapped over the keys."""
+
+    shapes = weight_shapes(arch, x.shape[1:], width, outputs)
+    normals = standard_normals(keys, parameter_count(shapes), x.dtype)
+    return _kernels_of(arch, normals, x, width, outputs)
+
+
+@partial(jax.jit, static_argnames=("width", "outputs"))
+def _kernels_of(
+    arch: Architecture, normals: Array, x: Array, width: int, outputs: int
+) -> EmpiricalKernels:
+    shapes = weight_shapes(arch, x.shape[1:], width, outputs)
+    return jax.vmap(lambda row: empirical_kernels(arch, parameters_from(arch, row, shapes), x))(
+        normals
+    )
+
+
+def memory_per_seed(
+    arch: Architecture, input_shape: tuple[int, ...], width: int, samples: int, outputs: int
+) -> int:
+    """Upper estimate, in bytes and float64, of what one seed of `kernels_at_initialisation` takes."""
+    shapes = weight_shapes(arch, input_shape, width, outputs)
+    parameters = parameter_count(shapes)
+    kernel = (samples * outputs) ** 2
+    features = max(width, math.prod(input_shape))
+    if arch.family == "mlp":
+        # Weights and the random bits they are drawn from; inputs, slopes and deltas of each layer.
+        layers = samples * features * (2 * arch.depth + 3 * outputs + 2)
+        return 8 * (3 * parameters + layers + 4 * kernel)
+    pixels = input_shape[0] * input_shape[1]
+    layers = samples * outputs * pixels * max(width, input_shape[2]) * (2 * arch.depth + 2)
+    return 8 * (3 * parameters + 2 * samples * outputs * parameters + layers + 4 * kernel)
+
+
+def as_matrix(kernel: Float[Array, "*seeds m c m c"]) -> Float[Array, "*seeds n n"]:
+    """The (m c) x (m c) matrix of a kernel with c x c blocks."""
+    *seeds, m, c, _, _ = kernel.shape
+    return kernel.reshape(*seeds, m * c, m * c)
+
+
+def _gram(jacobian: Array) -> Array:
+    flat = jacobian.reshape(*jacobian.shape[:2], -1)
+    return jnp.einsum("iap,jbp->iajb", flat, flat)

@@ -1,0 +1,80 @@
+"""The activations, each tied to its infinite-width layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special
+import numpy as np
+from jaxtyping import Array, Float
+
+from implementations.dual_activation import derivative, dual, quadrature_error
+from implementations.neural_tangents_adapter import elementwise, stax
+
+LEAKY_SLOPE = 0.1
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function phi and the way to its infinite-width layer.
+
+    `layer()` gives neural-tangents' (init, apply, kernel) triple.  `strip` is the half-width of the
+    strip around the real line where phi is analytic when its kernel comes from quadrature, and None
+    when neural-tangents has the kernel in closed form.
+    """
+
+    name: str
+    phi: Callable[[Float[Array, "..."]], Float[Array, "..."]]
+    layer: Callable[[], Any]
+    strip: float | None = None
+
+    def kernel_error(self, variance: float) -> float:
+        """Error of the dual activation beyond rounding, for pre-activation variance `variance`."""
+        return 0.0 if self.strip is None else quadrature_error(variance, self.strip)
+
+
+def _by_quadrature(name: str, phi: Callable, strip: float) -> Activation:
+    def layer() -> Any:
+        slope = derivative(phi)
+        return elementwise(phi, dual(phi, phi), dual(slope, slope))
+
+    return Activation(name, phi, layer, strip)
+
+
+def _gelu(x: Array) -> Array:
+    return jax.nn.gelu(x, approximate=False)
+
+
+def _leaky_relu(x: Array) -> Array:
+    return jnp.where(x > 0, x, LEAKY_SLOPE * x)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    item.name: item
+    for item in (
+        Activation("erf", jax.scipy.special.erf, lambda: stax().Erf()),
+        Activation("gelu", _gelu, lambda: stax().Gelu(approximate=False)),
+        _by_quadrature("tanh", jnp.tanh, np.pi / 2),
+        _by_quadrature("softplus", jax.nn.softplus, np.pi),
+        _by_quadrature("sigmoid", jax.nn.sigmoid, np.pi),
+        Activation("relu", jax.nn.relu, lambda: stax().Relu()),
+        Activation("leaky_relu", _leaky_relu, lambda: stax().LeakyRelu(alpha=LEAKY_SLOPE)),
+    )
+}
+
+
+def activation(name: str) -> Activation:
+    """Look an activation up by name.
+
+    Raises:
+      ValueError: unknown name; the message lists the known ones.
+    """
+    try:
+        return ACTIVATIONS[name]
+    except KeyError:
+        known = ", ".join(ACTIVATIONS)
+        raise ValueError(f"activation = {name!r} is unknown; choose one of: {known}") from None

@@ -1,0 +1,127 @@
+"""Finite networks: initialisation and forward pass of one input.
+
+Parameters are a list with one (W, b) per layer, output layer last.  MLP weights have shape
+(n_out, n_in), convolution kernels (3, 3, channels_in, channels_out).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from implementations.networks.activations import activation
+from implementations.networks.architecture import Architecture
+
+Parameters = list[tuple[Float[Array, "..."], Float[Array, "..."]]]
+
+_WINDOW = (3, 3)
+
+
+def weight_shapes(
+    arch: Architecture, input_shape: tuple[int, ...], width: int, outputs: int
+) -> list[tuple[int, ...]]:
+    """Shapes of the weights of every layer; `input_shape` is (d,) or (height, columns, channels)."""
+    if arch.family == "mlp":
+        sizes = [math.prod(input_shape)] + [width] * arch.depth + [outputs]
+        return [(n_out, n_in) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    height, columns, channels = input_shape
+    sizes = [channels] + [width] * arch.depth
+    convolutions = [(*_WINDOW, n_in, n_out) for n_in, n_out in zip(sizes, sizes[1:], strict=False)]
+    features = width * (1 if arch.readout == "pool" else height * columns)
+    return [*convolutions, (outputs, features)]
+
+
+def fan_in(shape: tuple[int, ...]) -> int:
+    """Number of inputs that one unit of a layer with weights of this shape sums over."""
+    return shape[1] if len(shape) == 2 else math.prod(shape[:3])
+
+
+def parameter_count(shapes: list[tuple[int, ...]]) -> int:
+    """Number of weights and biases of layers with weights of these shapes."""
+    return sum(math.prod(shape) + _units(shape) for shape in shapes)
+
+
+@partial(jax.jit, static_argnames=("count", "dtype"))
+def standard_normals(
+    keys: Key[Array, " seeds"], count: int, dtype: jnp.dtype | type = jnp.float64
+) -> Float[Array, "seeds count"]:
+    """`count` iid N(0, 1) numbers per key.
+
+    Compiled on its own: drawing is the slowest part to compile, and this way it is compiled once
+    per parameter count, whatever the activation and the scales.
+    """
+    return jax.vmap(lambda key: jax.random.normal(key, (count,), dtype))(keys)
+
+
+def parameters_from(
+    arch: Architecture, normals: Float[Array, " count"], shapes: list[tuple[int, ...]]
+) -> Parameters:
+    """The parameters of one network out of standard normal numbers.
+
+    In the NTK parameterisation all entries are iid N(0, 1); in the standard one weights are
+    N(0, sigma_w^2 / fan_in) and biases N(0, sigma_b^2).
+    """
+    parameters, start = [], 0
+    for shape in shapes:
+        middle = start + math.prod(shape)
+        end = middle + _units(shape)
+        w, b = normals[start:middle].reshape(shape), normals[middle:end]
+        if arch.parameterization == "standard":
+            w, b = arch.sigma_w / math.sqrt(fan_in(shape)) * w, arch.sigma_b * b
+        parameters.append((w, b))
+        start = end
+    return parameters
+
+
+def initialise(
+    arch: Architecture,
+    key: Key[Array, ""],
+    input_shape: tuple[int, ...],
+    width: int,
+    outputs: int,
+    dtype: jnp.dtype | type = jnp.float64,
+) -> Parameters:
+    """Draw the parameters of one network (distribution: see `parameters_from`)."""
+    shapes = weight_shapes(arch, input_shape, width, outputs)
+    normals = standard_normals(key[None], parameter_count(shapes), dtype)[0]
+    return parameters_from(arch, normals, shapes)
+
+
+def _units(shape: tuple[int, ...]) -> int:
+    return shape[0] if len(shape) == 2 else shape[3]
+
+
+def layer_scales(arch: Architecture, shape: tuple[int, ...]) -> tuple:
+    """Factors in front of W and b in the forward pass: (sigma_w/sqrt(fan_in), sigma_b), or 1, 1."""
+    if arch.parameterization == "standard":
+        return 1.0, 1.0
+    return arch.sigma_w / math.sqrt(fan_in(shape)), arch.sigma_b
+
+
+def apply(
+    arch: Architecture, parameters: Parameters, x: Float[Array, "..."]
+) -> Float[Array, " c"]:
+    """Outputs f(x) in R^c for one input, of shape (d,) for an MLP, (height, columns, channels) for a CNN."""
+    phi = activation(arch.activation).phi
+    for w, b in parameters[:-1]:
+        w_scale, b_scale = layer_scales(arch, w.shape)
+        if arch.family == "mlp":
+            pre = w_scale * (w @ x)
+        else:
+            pre = w_scale * _convolve(x, w)
+        x = phi(pre + b_scale * b)
+    if arch.family == "cnn":
+        x = x.mean(axis=(0, 1)) if arch.readout == "pool" else x.reshape(-1)
+    w, b = parameters[-1]
+    w_scale, b_scale = layer_scales(arch, w.shape)
+    return w_scale * (w @ x) + b_scale * b
+
+
+def _convolve(image: Array, kernel: Array) -> Array:
+    return jax.lax.conv_general_dilated(
+        image[None], kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )[0]

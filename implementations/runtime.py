@@ -1,0 +1,86 @@
+"""The state of JAX for a run: device, precision, and a count of compilations.
+
+`configure` must be called before anything imports `jax`; it is the only place that sets JAX's
+global options.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Literal
+
+Device = Literal["cpu", "gpu"]
+
+_COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
+
+
+class DeviceUnavailable(RuntimeError):
+    """The requested device is not there."""
+
+
+@dataclass
+class CompilationCount:
+    """How many XLA compilations happened since `watch`, and their total wall time in seconds."""
+
+    number: int = 0
+    seconds: float = 0.0
+    _watching: bool = field(default=False, repr=False)
+
+    def watch(self) -> CompilationCount:
+        """Start counting (once); returns self."""
+        import jax.monitoring
+
+        def listen(event: str, duration: float, **_: object) -> None:
+            if event == _COMPILE_EVENT:
+                self.number += 1
+                self.seconds += duration
+
+        if not self._watching:
+            jax.monitoring.register_event_duration_secs_listener(listen)
+            self._watching = True
+        return self
+
+
+def configure(device: Device = "cpu") -> str:
+    """Pin JAX to `device` in double precision and return a description of the device found.
+
+    Raises:
+      DeviceUnavailable: no such device, or JAX was already started on another one.
+    """
+    if "jax" not in sys.modules:
+        os.environ["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda,cpu"
+        # Take GPU memory as it is needed: other programs share the card.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    # Accelerators multiply in reduced precision unless told otherwise.
+    jax.config.update("jax_default_matmul_precision", "highest")
+    try:
+        found = jax.devices()[0]
+    except RuntimeError as error:
+        raise DeviceUnavailable(_explanation(device, str(error).splitlines()[0])) from error
+    if found.platform != device:
+        raise DeviceUnavailable(_explanation(device, f"JAX runs on {found.platform}"))
+    return f"{found.platform}: {found.device_kind}"
+
+
+def _explanation(device: str, reason: str) -> str:
+    fix = "use --device cpu, or install the GPU build with the 'cuda' extra (uv sync --extra cuda)"
+    return f"--device {device}: not available here ({reason}); {fix}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a number can depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    names = ("jax", "jaxlib", "neural-tangents", "numpy", "scipy", "scikit-learn", "hypothesis")
+    found = {"python": sys.version.split()[0]}
+    for name in ("advntk", *names):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

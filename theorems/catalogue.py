@@ -1,0 +1,101 @@
+"""Finding theorems: those of this package, and a user's own from a file or a module."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import theorems
+from theorems.vocabulary import Claim, Theorem
+
+
+class UnknownName(ValueError):
+    """A claim, theorem, file or module that does not exist; the message says what does."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All known theorems, in order, each with the module that states it."""
+
+    theorems: tuple[Theorem, ...]
+    modules: tuple[ModuleType, ...]
+
+    def claims(self) -> list[tuple[Theorem, Claim]]:
+        """Every claim beside its theorem, in order."""
+        return [(theorem, claim) for theorem in self.theorems for claim in theorem.claims]
+
+    def select(self, names: Iterable[str]) -> list[tuple[Theorem, Claim]]:
+        """The claims with these ids; a theorem's id means all of its claims; no names, all claims.
+
+        Raises:
+          UnknownName: a name matches nothing.
+        """
+        wanted = list(names)
+        for name in wanted:
+            if not any(name in (theorem.id, claim.id) for theorem, claim in self.claims()):
+                raise UnknownName(f"claim {name!r} is unknown; {self._nearest(name)}")
+        return [
+            (theorem, claim)
+            for theorem, claim in self.claims()
+            if not wanted or theorem.id in wanted or claim.id in wanted
+        ]
+
+    def _nearest(self, name: str) -> str:
+        import difflib
+
+        known = [claim.id for _, claim in self.claims()] + [t.id for t in self.theorems]
+        near = difflib.get_close_matches(name, known, 1)
+        return f"did you mean {near[0]!r}?" if near else "`advntk claims` lists all of them"
+
+
+def load(extra: Iterable[str] = ()) -> Catalogue:
+    """The theorems of this package, then those of `extra`: paths of .py files, or module names.
+
+    Raises:
+      UnknownName: an extra file or module is missing, has no THEOREM, or reuses an id.
+    """
+    modules = [
+        importlib.import_module(f"{theorems.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(theorems.__path__)
+        if found.name not in ("catalogue", "vocabulary")
+    ]
+    modules += [_module(name) for name in extra]
+    known: dict[str, Theorem] = {}
+    for module in modules:
+        theorem = getattr(module, "THEOREM", None)
+        if not isinstance(theorem, Theorem):
+            raise UnknownName(f"--theory {module.__name__}: defines no THEOREM; add one")
+        if theorem.id in known:
+            raise UnknownName(
+                f"--theory {module.__name__}: theorem id {theorem.id!r} is taken; rename it"
+            )
+        known[theorem.id] = theorem
+    return Catalogue(tuple(known.values()), tuple(modules))
+
+
+def _module(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            raise UnknownName(
+                f"--theory {name}: cannot be imported ({error}); give a module or a .py file"
+            ) from error
+    path = Path(name).resolve()
+    if not path.is_file():
+        raise UnknownName(f"--theory {name}: no such file; give a module or a .py file")
+    module_name = f"advntk_theory_{path.stem}"
+    if module_name in sys.modules and sys.modules[module_name].__file__ == str(path):
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module
