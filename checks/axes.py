@@ -35,6 +35,13 @@ class Between:
 Axis = tuple | Between
 
 
+def listed(axis: Axis) -> list:
+    """All values of an axis, in order."""
+    if isinstance(axis, Between):
+        return [axis.value(index) for index in range(axis.count() + 1)]
+    return list(axis)
+
+
 class Axes(dict[str, Axis]):
     """Axis name |-> values.  Names are fields of `Scenario`; fields not named keep their default.
 
@@ -67,7 +74,7 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
         raise BadAxis(f"--axis {text}: axis {name!r} is unknown; choose one of: {', '.join(FIELDS)}")
     kind = FIELDS[name]
     try:
-        value = kind(raw)
+        value: int | float | str = kind(raw)
     except ValueError:
         raise BadAxis(f"--axis {text}: {raw!r} is not a value for {name} ({kind.__name__})") from None
     positive = ("depth", "width", "input_width", "samples", "outputs", "sigma_w")

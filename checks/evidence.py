@@ -149,7 +149,14 @@ class EvidenceStore:
             )
 
     def add_decision(
-        self, run: int, claim: str, trial: str, family: str, scenario: dict, decider: str, said: dict
+        self,
+        run: int,
+        claim: str,
+        trial: str,
+        family: str,
+        scenario: dict,
+        decider: str,
+        said: dict,
     ) -> None:
         """Append one decision."""
         self._db.execute(
@@ -159,15 +166,11 @@ class EvidenceStore:
 
     def add_finding(self, run: int, claim: str, finding: dict) -> None:
         """Append one finding."""
-        self._db.execute(
-            "INSERT INTO finding VALUES (?, ?, ?)", (run, claim, dumps(finding))
-        )
+        self._db.execute("INSERT INTO finding VALUES (?, ?, ?)", (run, claim, dumps(finding)))
 
     def finish_run(self, run: int, result: Mapping) -> None:
         """Note the end of a run and what it measured about itself."""
-        self._db.execute(
-            "UPDATE run SET finished = ?, result = ? WHERE id = ?", (_now(), dumps(result), run)
-        )
+        self._db.execute("UPDATE run SET finished = ?, result = ? WHERE id = ?", (_now(), dumps(result), run))
 
 
 @dataclass(frozen=True)
@@ -215,9 +218,7 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
         "ORDER BY rowid",
         (row[0],),
     ):
-        found = TrialRow(
-            name, family, json.loads(scenario), width, seed, outcome, loads(numbers)
-        )
+        found = TrialRow(name, family, json.loads(scenario), width, seed, outcome, loads(numbers))
         trials.setdefault((name, family), []).append(found)
     decisions = [
         {

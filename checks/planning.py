@@ -92,8 +92,7 @@ def make_plan(
     for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
         raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
     planned = tuple(
-        _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request)
-        for check in checks
+        _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request) for check in checks
     )
     # Exact claims draw nothing from the error budget; statistical ones share it equally.
     assertions = sum(
@@ -106,9 +105,7 @@ def make_plan(
     return Plan(request, planned, rates, assertions)
 
 
-def _plan_check(
-    check: Check, claims: list[tuple[Theorem, Claim]], request: Request
-) -> PlannedCheck:
+def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -> PlannedCheck:
     profile = request.profile.with_widths(request.widths) if request.widths else request.profile
     measure = profile.of(check.effort)
     # A trial that ignores its keys gives the same number for every seed.
@@ -125,9 +122,7 @@ def _plan_check(
         )
 
     scenarios = draw(axes, measure.scenarios, request.seed, usable)
-    families = tuple(
-        Family(s, rungs(s), _chunk(check, rungs(s), seeds, request)) for s in scenarios
-    )
+    families = tuple(Family(s, rungs(s), _chunk(check, rungs(s), seeds, request)) for s in scenarios)
     planned = PlannedCheck(check, tuple(claims), axes, families, seeds)
     for _, claim in claims:
         if not any(planned.in_scope(claim, family) for family in families):
@@ -174,5 +169,3 @@ def _chunk(check: Check, rungs: tuple[Scenario, ...], seeds: int, request: Reque
 def physical_memory() -> int:
     """Bytes of memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-

@@ -68,7 +68,6 @@ def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
         x[-half:] = -x[:half]
     elif arrangement != "generic":
         raise ValueError(
-            f"arrangement = {arrangement!r} is unknown; "
-            "choose generic, parallel, antipodal or two_antipodal"
+            f"arrangement = {arrangement!r} is unknown; choose generic, parallel, antipodal or two_antipodal"
         )
     return x

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from checks.axes import listed
 from checks.check import Check
 from checks.deciders.decision import Decider, Decision, ErrorRates
 from checks.evidence import EvidenceStore, TrialRow
@@ -90,16 +91,12 @@ def _measure(
                 values = observe(check, rung, plan.request.seed, seeds)
             except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
                 broken = Broken(f"{type(error).__name__}: {error}".splitlines()[0])
-                store.add_trials(
-                    run, _rows(check, family, rung, seeds, f"error: {broken.error}", {})
-                )
+                store.add_trials(run, _rows(check, family, rung, seeds, f"error: {broken.error}", {}))
                 return broken
             store.add_trials(run, _rows(check, family, rung, seeds, "measured", values))
             chunks.append(values)
             done += family.chunk
-        observed[rung.width] = {
-            name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]
-        }
+        observed[rung.width] = {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
     on_progress(done, plan.trials, f"{check.name}: {family.scenario.label()}")
     return observed
 
@@ -164,9 +161,7 @@ def _decide(
 def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRates) -> Decision:
     if isinstance(observed, Broken):
         nan = float("nan")
-        return Decision(
-            Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, observed.error
-        )
+        return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, observed.error)
     return decider.decide(observed, rates)
 
 
@@ -179,8 +174,7 @@ def _explore(planned: PlannedCheck, plan: Plan, store: EvidenceStore, run: int) 
 
     One search per value of the axes that the check explores.  They show which assumptions are needed.
     """
-    held = [planned.axes[name] for name in planned.check.explores]
-    for values in itertools.product(*held) if held else ():
+    for values in itertools.product(*(listed(planned.axes[n]) for n in planned.check.explores)):
         axes = planned.axes.pinned(dict(zip(planned.check.explores, values, strict=True)))
         for _, claim in planned.claims:
             fails = partial(_fails, planned.check, claim, plan, False)
@@ -190,7 +184,13 @@ def _explore(planned: PlannedCheck, plan: Plan, store: EvidenceStore, run: int) 
 
 
 def _report_counterexample(
-    planned: PlannedCheck, claim: Claim, first: Scenario, plan: Plan, store: EvidenceStore, run: int, shrink: bool
+    planned: PlannedCheck,
+    claim: Claim,
+    first: Scenario,
+    plan: Plan,
+    store: EvidenceStore,
+    run: int,
+    shrink: bool,
 ) -> None:
     """Keep a counterexample to an exact claim, shrunk on request (that can take minutes)."""
     if shrink:
@@ -218,6 +218,5 @@ def _fails(check: Check, claim: Claim, plan: Plan, in_scope: bool, scenario: Sce
     except ValueError:  # a scenario that cannot be built is no counterexample
         return False
     return any(
-        decider.decide(observed, plan.rates).verdict is Verdict.REFUTED
-        for decider in check.decides[claim.id]
+        decider.decide(observed, plan.rates).verdict is Verdict.REFUTED for decider in check.decides[claim.id]
     )

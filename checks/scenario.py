@@ -68,7 +68,10 @@ class Scenario:
         return ", ".join(parts)
 
 
-FIELDS = {field.name: type(field.default) for field in fields(Scenario)}
+FIELDS: dict[str, type[int] | type[float] | type[str]] = {
+    field.name: type(field.default)
+    for field in fields(Scenario)  # type: ignore[misc]
+}
 
 
 def from_dict(values: dict) -> Scenario:

@@ -73,9 +73,7 @@ def _features(scenario: Scenario, axes: Axes) -> set:
     return set(values) | {(a, b) for i, a in enumerate(values) for b in values[:i]}
 
 
-def smallest(
-    axes: Axes, condition: Callable[[Scenario], bool], examples: int = 100
-) -> Scenario | None:
+def smallest(axes: Axes, condition: Callable[[Scenario], bool], examples: int = 100) -> Scenario | None:
     """The simplest scenario along `axes` that Hypothesis finds to satisfy `condition`, or None."""
     search = settings(_DRAW, max_examples=examples, phases=[Phase.generate, Phase.shrink])
     search = settings(search, derandomize=True)
@@ -83,5 +81,3 @@ def smallest(
         return find(scenarios(axes), condition, settings=search)
     except NoSuchExample:
         return None
-
-

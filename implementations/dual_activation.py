@@ -38,9 +38,7 @@ def quadrature_error(variance: float, strip: float = float(np.pi / 2)) -> float:
     return 2 * float(np.exp(-2 * np.pi * strip / (_STEP * np.sqrt(variance)))) + 1e-15
 
 
-def _expectation(
-    f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Scalar
-) -> Scalar:
+def _expectation(f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Scalar) -> Scalar:
     z = jnp.linspace(-_REACH, _REACH, _NODES, dtype=q.dtype)
     weight = jnp.exp(-(z**2) / 2) * (_STEP / np.sqrt(2 * np.pi))
     root = jnp.sqrt(jnp.maximum(p, jnp.finfo(q.dtype).tiny))

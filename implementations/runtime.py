@@ -32,10 +32,10 @@ class CompilationCount:
         """Start counting (once); returns self."""
         import jax.monitoring
 
-        def listen(event: str, duration: float, **_: object) -> None:
+        def listen(event: str, duration_secs: float, **_: str | int) -> None:
             if event == _COMPILE_EVENT:
                 self.number += 1
-                self.seconds += duration
+                self.seconds += duration_secs
 
         if not self._watching:
             jax.monitoring.register_event_duration_secs_listener(listen)

@@ -173,7 +173,10 @@ THEOREM = Theorem(
         ),
     ),
     derivation=(
-        Step(r"Gram: $z^\top J J^\top z = \|J^\top z\|^2$, and more rows than columns are dependent", _gram),
+        Step(
+            r"Gram: $z^\top J J^\top z = \|J^\top z\|^2$, and more rows than columns are dependent",
+            _gram,
+        ),
         Step(
             r"Degenerate cases: $\phi'$ is even for erf, tanh, sigmoid; "
             r"$\phi'(u) + \phi'(-u) = 1$ for gelu, softplus",

@@ -72,9 +72,7 @@ def load(extra: Iterable[str] = ()) -> Catalogue:
         if not isinstance(theorem, Theorem):
             raise UnknownName(f"--theory {module.__name__}: defines no THEOREM; add one")
         if theorem.id in known:
-            raise UnknownName(
-                f"--theory {module.__name__}: theorem id {theorem.id!r} is taken; rename it"
-            )
+            raise UnknownName(f"--theory {module.__name__}: theorem id {theorem.id!r} is taken; rename it")
         known[theorem.id] = theorem
     return Catalogue(tuple(known.values()), tuple(modules))
 

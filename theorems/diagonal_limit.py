@@ -24,9 +24,7 @@ _PAPER = Source(
     "section 4.2, kernel limits at initialisation; the exponent is derived here",
     "https://arxiv.org/abs/2310.06112",
 )
-_OURS = Source(
-    "derived in this project", "theorems/diagonal_limit.py, steps verified with sympy"
-)
+_OURS = Source("derived in this project", "theorems/diagonal_limit.py, steps verified with sympy")
 
 _JOINT = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, SEVERAL_OUTPUTS)
 _FIXED = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, FIXED_INPUT_WIDTH, SEVERAL_OUTPUTS)
@@ -48,10 +46,7 @@ def _price() -> list:
 
     _U, _V = sp.symbols("u v")
     return [
-        sp.simplify(
-            sp.diff(moment(_U**i * _V**j), q)
-            - moment(sp.diff(_U**i, _U) * sp.diff(_V**j, _V))
-        )
+        sp.simplify(sp.diff(moment(_U**i * _V**j), q) - moment(sp.diff(_U**i, _U) * sp.diff(_V**j, _V)))
         for i in range(1, 5)
         for j in range(1, 5)
     ]
@@ -196,7 +191,10 @@ THEOREM = Theorem(
             r"Trace form: $\mathrm{tr}\,\partial_x\partial_{x'}K = K_q + O(1/d)$, with the $1/d$ term",
             _trace_form,
         ),
-        Step(r"Spread with $d$ fixed: variances $2\,\mathrm{tr}\,\Sigma^2$ and $\mathrm{tr}\,\Sigma^2$", _spread),
+        Step(
+            r"Spread with $d$ fixed: variances $2\,\mathrm{tr}\,\Sigma^2$ and $\mathrm{tr}\,\Sigma^2$",
+            _spread,
+        ),
         Step(r"$\hat\Xi$ inherits the exponent of $\hat\Theta_x$ (first order)", _xi_perturbation),
     ),
 )

@@ -156,9 +156,7 @@ FIXED_INPUT_WIDTH = Assumption(
     r"$d$ is fixed and only the hidden widths grow",
     lambda s: s.input_growth == "fixed",
 )
-FULLY_CONNECTED = Assumption(
-    "fully connected", "the network is an MLP", lambda s: s.family == "mlp"
-)
+FULLY_CONNECTED = Assumption("fully connected", "the network is an MLP", lambda s: s.family == "mlp")
 SEVERAL_OUTPUTS = Assumption(
     "several outputs",
     r"$c \geq 2$, so that off-diagonal entries exist",

@@ -55,6 +55,4 @@ class Decider(Protocol):
 def undecidable(decider: Decider, quantity: str, reason: str) -> Decision:
     """INCONCLUSIVE for lack of usable numbers."""
     nan = float("nan")
-    return Decision(
-        Verdict.INCONCLUSIVE, decider.statistic, quantity, nan, nan, nan, None, reason
-    )
+    return Decision(Verdict.INCONCLUSIVE, decider.statistic, quantity, nan, nan, nan, None, reason)

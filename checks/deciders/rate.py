@@ -38,9 +38,7 @@ class RateDecider:
         quantity = "exponent"
         widths = np.array(sorted(observations))
         if len(widths) < LEAST_WIDTHS:
-            return undecidable(
-                self, quantity, f"{len(widths)} widths measured; a rate needs {LEAST_WIDTHS}"
-            )
+            return undecidable(self, quantity, f"{len(widths)} widths measured; a rate needs {LEAST_WIDTHS}")
         errors = np.stack([np.asarray(observations[w][self.statistic]) for w in widths])
         usable = np.isfinite(errors).all(0) & (errors > 0).all(0)
         if not usable.all():
@@ -116,6 +114,4 @@ class SeedsNeeded:
 
 def seeds_needed(rates: ErrorRates) -> SeedsNeeded:
     """Fewest seeds with which the extreme order statistics reach the error rates: 2^-n <= rate."""
-    return SeedsNeeded(
-        int(np.ceil(-np.log2(rates.miss))), int(np.ceil(-np.log2(rates.false_alarm)))
-    )
+    return SeedsNeeded(int(np.ceil(-np.log2(rates.miss))), int(np.ceil(-np.log2(rates.false_alarm))))

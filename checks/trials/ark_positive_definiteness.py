@@ -29,9 +29,7 @@ _EPS = float(np.finfo(np.float64).eps)
             BoundDecider("asymmetry", "rounding", "at most"),
             BoundDecider("negative_part", "rounding", "at most"),
         ],
-        "ark_positive_definiteness.rank": [
-            BoundDecider("eigenvalue_beyond_d", "rounding", "at most")
-        ],
+        "ark_positive_definiteness.rank": [BoundDecider("eigenvalue_beyond_d", "rounding", "at most")],
         "ark_positive_definiteness.diagonal_blocks": [
             BoundDecider("smallest_block_eigenvalue", "block_rounding", "above")
         ],
@@ -63,9 +61,7 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
 
 @check(
     decides={
-        "ark_positive_definiteness.limit_kernel": [
-            BoundDecider("smallest_eigenvalue", "rounding", "above")
-        ]
+        "ark_positive_definiteness.limit_kernel": [BoundDecider("smallest_eigenvalue", "rounding", "above")]
     },
     axes=Axes(
         depth=(1, 2, 3),

@@ -31,9 +31,7 @@ _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
 def memory(scenario: Scenario) -> int:
     """Bytes per seed of one network at initialisation with its kernels."""
     arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)  # type: ignore[arg-type]
-    return memory_per_seed(
-        arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs
-    )
+    return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
 
 
 @check(
@@ -79,7 +77,7 @@ def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
         sigma_b=Between(0.0, 0.5),
         input_growth=("fixed",),
         input_width=(8, 16),
-        samples=(2,),
+        samples=(4,),
         outputs=(8,),
         data_seed=tuple(range(8)),
     ),

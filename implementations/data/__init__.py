@@ -1,0 +1,1 @@
+"""Data: real images on a resolution ladder, Gaussian and sphere data."""

@@ -37,9 +37,7 @@ def load(
     elif source == "digits" or source.endswith(".npz"):
         dataset = image_samples(source, samples, input_width, outputs, rng)
     else:
-        raise BadData(
-            f"--data {source}: unknown; choose {', '.join(SOURCES)} or the path of an .npz file"
-        )
+        raise BadData(f"--data {source}: unknown; choose {', '.join(SOURCES)} or the path of an .npz file")
     if label_noise:
         noise = np.random.default_rng([seed, 1])
         labels = add_label_noise(dataset.labels, outputs, label_noise, noise)

@@ -1,0 +1,1 @@
+"""Kernels: empirical and infinite-width NTK, NNGP and ARK."""

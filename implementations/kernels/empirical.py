@@ -53,9 +53,7 @@ def jacobian_kernels(
     return EmpiricalKernels(jnp.asarray(ntk), _gram(in_x))
 
 
-def layerwise_kernels(
-    arch: Architecture, parameters: Parameters, x: Float[Array, "m d"]
-) -> EmpiricalKernels:
+def layerwise_kernels(arch: Architecture, parameters: Parameters, x: Float[Array, "m d"]) -> EmpiricalKernels:
     """NTK and ARK of an MLP layer by layer, without parameter Jacobians.
 
     Raises:
@@ -111,13 +109,9 @@ def kernels_at_initialisation(
 
 
 @partial(jax.jit, static_argnames=("width", "outputs"))
-def _kernels_of(
-    arch: Architecture, normals: Array, x: Array, width: int, outputs: int
-) -> EmpiricalKernels:
+def _kernels_of(arch: Architecture, normals: Array, x: Array, width: int, outputs: int) -> EmpiricalKernels:
     shapes = weight_shapes(arch, x.shape[1:], width, outputs)
-    return jax.vmap(lambda row: empirical_kernels(arch, parameters_from(arch, row, shapes), x))(
-        normals
-    )
+    return jax.vmap(lambda row: empirical_kernels(arch, parameters_from(arch, row, shapes), x))(normals)
 
 
 def memory_per_seed(

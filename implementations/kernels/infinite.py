@@ -59,9 +59,7 @@ def ark_product(
       ValueError: `arch` is not an MLP; the product form holds for fully connected networks only.
     """
     if arch.family != "mlp":
-        raise ValueError(
-            f"family = {arch.family!r} has no product form of the ARK; use ark_trace instead"
-        )
+        raise ValueError(f"family = {arch.family!r} has no product form of the ARK; use ark_trace instead")
     # The function at initialisation, so its input gradients too, is the same in both
     # parameterisations; the NTK one keeps the widths out of the layers below.
     arch = _in_ntk_parameterization(arch)

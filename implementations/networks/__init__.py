@@ -1,0 +1,1 @@
+"""Networks: one description, a finite network and its infinite-width limit."""

@@ -78,6 +78,4 @@ def architecture(
         raise ValueError(f"sigma_w = {sigma_w} must be positive")
     if not sigma_b >= 0:
         raise ValueError(f"sigma_b = {sigma_b} must not be negative")
-    return Architecture(
-        family, depth, activation_name, sigma_w, sigma_b, parameterization, readout
-    )
+    return Architecture(family, depth, activation_name, sigma_w, sigma_b, parameterization, readout)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +28,10 @@ def weight_shapes(
     """Shapes of the weights of every layer; `input_shape` is (d,) or (height, columns, channels)."""
     if arch.family == "mlp":
         sizes = [math.prod(input_shape)] + [width] * arch.depth + [outputs]
-        return [(n_out, n_in) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+        return [(n_out, n_in) for n_in, n_out in pairwise(sizes)]
     height, columns, channels = input_shape
     sizes = [channels] + [width] * arch.depth
-    convolutions = [(*_WINDOW, n_in, n_out) for n_in, n_out in zip(sizes, sizes[1:], strict=False)]
+    convolutions = [(*_WINDOW, n_in, n_out) for n_in, n_out in pairwise(sizes)]
     features = width * (1 if arch.readout == "pool" else height * columns)
     return [*convolutions, (outputs, features)]
 
@@ -102,18 +103,13 @@ def layer_scales(arch: Architecture, shape: tuple[int, ...]) -> tuple:
     return arch.sigma_w / math.sqrt(fan_in(shape)), arch.sigma_b
 
 
-def apply(
-    arch: Architecture, parameters: Parameters, x: Float[Array, "..."]
-) -> Float[Array, " c"]:
+def apply(arch: Architecture, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
     """Outputs f(x) in R^c for one input, of shape (d,) for an MLP, (height, columns, channels) for a CNN."""
     phi = activation(arch.activation).phi
     for w, b in parameters[:-1]:
         w_scale, b_scale = layer_scales(arch, w.shape)
-        if arch.family == "mlp":
-            pre = w_scale * (w @ x)
-        else:
-            pre = w_scale * _convolve(x, w)
-        x = phi(pre + b_scale * b)
+        linear = w @ x if arch.family == "mlp" else _convolve(x, w)
+        x = phi(w_scale * linear + b_scale * b)
     if arch.family == "cnn":
         x = x.mean(axis=(0, 1)) if arch.readout == "pool" else x.reshape(-1)
     w, b = parameters[-1]

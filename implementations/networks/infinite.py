@@ -11,9 +11,7 @@ from implementations.neural_tangents_adapter import stax
 
 def dense(arch: Architecture, width: int) -> Any:
     """A fully connected neural-tangents layer with the scales of `arch`."""
-    return stax().Dense(
-        width, arch.sigma_w, arch.sigma_b, parameterization=arch.parameterization
-    )
+    return stax().Dense(width, arch.sigma_w, arch.sigma_b, parameterization=arch.parameterization)
 
 
 def triple(arch: Architecture, width: int, outputs: int) -> Any:
