@@ -77,17 +77,18 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
         value: int | float | str = kind(raw)
     except ValueError:
         raise BadAxis(f"--axis {text}: {raw!r} is not a value for {name} ({kind.__name__})") from None
-    positive = ("depth", "width", "input_width", "samples", "outputs", "sigma_w")
-    if name in positive and not value > 0:
-        raise BadAxis(f"--axis {text}: {name} must be positive")
-    if kind is float and not 0 <= value < float("inf"):
-        raise BadAxis(f"--axis {text}: {name} must be finite and not negative")
+    if isinstance(value, int | float):
+        if name in _POSITIVE and not value > 0:
+            raise BadAxis(f"--axis {text}: {name} must be positive")
+        if not 0 <= value < float("inf"):
+            raise BadAxis(f"--axis {text}: {name} must be finite and not negative")
     allowed = _ALLOWED.get(name)
     if allowed and value not in allowed:
         raise BadAxis(f"--axis {text}: {name} must be one of: {', '.join(allowed)}")
     return name, value
 
 
+_POSITIVE = ("depth", "width", "input_width", "samples", "outputs", "sigma_w")
 _ALLOWED = {
     "family": ("mlp", "cnn"),
     "activation": ("erf", "gelu", "tanh", "softplus", "sigmoid", "relu", "leaky_relu"),

@@ -53,5 +53,10 @@ class BoundDecider:
             None,
             f"{int(wrong.sum())} of {value.size} trials violate it; worst: {text}",
             strain=estimate if self.side == "at most" else -estimate,
-            detail={"side": self.side, "value": float(value[worst]), "bound": float(bound[worst])},
+            detail={
+                "side": self.side,
+                "against": self.bound,
+                "value": float(value[worst]),
+                "bound": float(bound[worst]),
+            },
         )

@@ -1,0 +1,5 @@
+"""`python -m advntk` is `advntk`."""
+
+from advntk.cli import main
+
+main()

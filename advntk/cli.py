@@ -1,0 +1,170 @@
+"""The command line: arguments in, exit code out.
+
+Nothing heavy is imported before a command needs it, so that help and usage errors answer at once.
+Exit codes: 0 every claim as expected, 1 a claim otherwise, 2 usage, 3 internal error, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    help="Checks deep-learning theory by machine: declares theorems, measures, decides, reports.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Theory = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--theory",
+        envvar="ADVNTK_THEORY",
+        metavar="FILE.py|MODULE",
+        help="Also load the theorem stated there (repeatable).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+class ProfileName(StrEnum):
+    """How much is measured."""
+
+    quick = "quick"
+    standard = "standard"
+    thorough = "thorough"
+
+
+class DeviceName(StrEnum):
+    """Where it is measured."""
+
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"advntk {version('advntk')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def check(
+    claims: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CLAIM]...", help="Claim or theorem ids; all claims if none is given."),
+    ] = None,
+    profile: Annotated[
+        ProfileName, typer.Option(help="How much to measure: about a minute, minutes, hours.")
+    ] = ProfileName.quick,
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="digits|gaussian|sphere|FILE.npz",
+            help="Where inputs come from; an .npz holds `images` (n, height, columns) and `labels` (n).",
+        ),
+    ] = "digits",
+    device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.cpu,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of scenarios and networks.")] = 0,
+    evidence: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder that the evidence and the page are kept in.")
+    ] = Path("advntk-evidence"),
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE[,...]", help="Hold an axis at one value (repeatable)."),
+    ] = None,
+    widths: Annotated[
+        str | None, typer.Option(metavar="N,N,N,N", help="Ladder of widths for limit claims.")
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(metavar="GIB", min=0.1, help="Refuse trials above this; default half of the RAM."),
+    ] = None,
+    shrink: Annotated[
+        bool, typer.Option("--shrink", help="Shrink counterexamples to exact claims (takes minutes).")
+    ] = False,
+    theory: Theory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put claims to the test: measure, decide, keep the evidence, show it.
+
+    Exits with 0 if every claim has its expected verdict, 1 if not, 2 for a usage error.
+    """
+    from advntk.checking import Arguments, check_claims
+
+    raise typer.Exit(
+        check_claims(
+            Arguments(
+                claims=tuple(claims or ()),
+                profile=profile.value,
+                data=data,
+                device=device.value,
+                seed=seed,
+                evidence=evidence,
+                axes=tuple(part for text in axis or () for part in text.split(",")),
+                widths=widths,
+                memory_gib=memory,
+                shrink=shrink,
+                theories=tuple(theory or ()),
+                as_json=as_json,
+            )
+        )
+    )
+
+
+@app.command()
+def claims(theory: Theory = None, as_json: AsJson = False) -> None:
+    """List every claim: its id, its kind and the verdict expected of it."""
+    from advntk.listing import list_claims
+
+    typer.echo(list_claims(tuple(theory or ()), as_json))
+
+
+@app.command()
+def explain(
+    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Id of a claim or of a theorem.")],
+    theory: Theory = None,
+    as_json: AsJson = False,
+) -> None:
+    """State a claim or a theorem: what must be true, under which assumptions, and the source."""
+    from advntk.listing import explain_claim
+
+    typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
+
+
+def main() -> None:
+    """Run the command line; a request that cannot be met ends with one line and exit code 2."""
+    from theorems.catalogue import UnknownName
+
+    try:
+        app()
+    except UnknownName as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

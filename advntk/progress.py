@@ -1,0 +1,51 @@
+"""Progress of a run: a live bar on a terminal, plain lines elsewhere; always on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Show = Callable[[int, int, str], None]
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def progress_display(total: int) -> Iterator[Show]:
+    """A function to call with (done, total, what) as the work goes on."""
+    if sys.stderr.isatty():
+        with _bar(total) as show:
+            yield show
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=total)
+        yield lambda done, _, what: progress.update(task, completed=done, description=what)
+
+
+def _lines() -> Show:
+    last = time.monotonic()
+
+    def show(done: int, total: int, what: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES or done == total:
+            last = now
+            print(f"{done}/{total} trials: {what}", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,62 @@
+"""A plan and its claims as plain values, so that evidence explains itself years later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from checks.planning import Plan
+from theorems.vocabulary import Claim, Theorem
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """The request, the error rates, and the statements that the run decides on."""
+    request = plan.request
+    selected = [pair for planned in plan.checks for pair in planned.claims]
+    return {
+        "profile": request.profile.name,
+        "data": request.data,
+        "seed": request.seed,
+        "pins": dict(request.pins),
+        "widths": list(request.widths),
+        "trials": plan.trials,
+        "error_rates": {
+            "false_alarm": request.false_alarm,
+            "miss": request.miss,
+            "assertions": plan.assertions,
+            "false_alarm_per_assertion": plan.rates.false_alarm,
+        },
+        "theorems": {theorem.id: describe_theorem(theorem) for theorem, _ in selected},
+        "claims": {claim.id: describe_claim(theorem, claim) for theorem, claim in selected},
+    }
+
+
+def describe_theorem(theorem: Theorem) -> dict[str, Any]:
+    """A theorem without its claims."""
+    return {
+        "id": theorem.id,
+        "title": theorem.title,
+        "statement": theorem.statement,
+        "source": _source(theorem.source),
+        "derivation": [step.statement for step in theorem.derivation],
+    }
+
+
+def describe_claim(theorem: Theorem, claim: Claim) -> dict[str, Any]:
+    """A claim with its assumptions spelled out."""
+    return {
+        "id": claim.id,
+        "theorem": theorem.id,
+        "statement": claim.statement,
+        "kind": str(claim.kind),
+        "expected": str(claim.expected),
+        "note": claim.note,
+        "assumptions": [a.statement for a in claim.assumptions],
+        "rate": None
+        if claim.rate is None
+        else {"exponent": claim.rate.exponent, "parameter": claim.rate.parameter},
+        "source": _source(claim.source),
+    }
+
+
+def _source(source) -> dict[str, str]:
+    return {"reference": source.reference, "where": source.where, "url": source.url}

@@ -1,0 +1,58 @@
+"""The look that all figures share: colours that colour-blind readers can tell apart, vector output."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+
+# Okabe & Ito's palette.
+MEASURED, FITTED, PREDICTED, ALARM, BAND = "#0072B2", "#000000", "#E69F00", "#D55E00", "#009E73"
+
+_RC: Any = {
+    "svg.fonttype": "none",  # text stays text: searchable, and small files
+    "svg.hashsalt": "advntk",  # same evidence, same bytes
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+}
+
+PANELS_PER_ROW = 3
+MOST_PANELS = 12
+
+
+def panels(count: int, width: float = 3.4, height: float = 2.9) -> tuple[Figure, list]:
+    """A figure with `count` axes in rows of three."""
+    with matplotlib.rc_context(_RC):
+        columns = min(count, PANELS_PER_ROW)
+        rows = -(-count // PANELS_PER_ROW)
+        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+        for unused in axes[count:]:
+            unused.set_visible(False)
+    return figure, axes[:count]
+
+
+def dots(axis: Any, x: np.ndarray, y: np.ndarray, size: float = 2.2, alpha: float = 0.4) -> None:
+    """Many small dots as one path (zero-length strokes with round ends): a tenth of the bytes."""
+    points = np.repeat(np.column_stack([x, y]), 2, axis=0)
+    path = Path(points, np.tile([Path.MOVETO, Path.LINETO], len(x)))
+    path.should_simplify = False
+    axis.add_patch(PathPatch(path, lw=size, edgecolor=MEASURED, alpha=alpha, fill=False, capstyle="round"))
+
+
+def to_svg(figure: Figure) -> str:
+    """The <svg> element alone, without XML prologue."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_RC):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

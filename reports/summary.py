@@ -1,0 +1,115 @@
+"""The summary of a run: one verdict per claim, from the evidence alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from checks.evidence import RunRecord
+from theorems.vocabulary import Verdict
+
+SCHEMA_VERSION = 1
+
+# A claim is as good as its worst scenario; what lay outside its assumptions says nothing.
+_WORST_FIRST = (Verdict.ERROR, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.HOLDS)
+
+
+def summarise(record: RunRecord) -> dict[str, Any]:
+    """The content of summary.json: `schema_version`, `run` and `claims`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": _run(record),
+        "claims": [_claim(record, stated) for stated in record.request["claims"].values()],
+    }
+
+
+def _run(record: RunRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "started": record.started,
+        "finished": record.finished,
+        "profile": record.request["profile"],
+        "data": record.request["data"],
+        "seed": record.request["seed"],
+        "axes": record.request["pins"],
+        "error_rates": record.request["error_rates"],
+        **record.environment,
+        **record.result,
+    }
+
+
+def _claim(record: RunRecord, stated: dict) -> dict[str, Any]:
+    decisions = [d for d in record.decisions if d["claim"] == stated["id"]]
+    in_scope = [d for d in decisions if d["verdict"] != Verdict.OUT_OF_SCOPE]
+    families = {(d["trial"], d["family"]) for d in in_scope}
+    critical = _critical(in_scope)
+    return {
+        "id": stated["id"],
+        "theorem": stated["theorem"],
+        "kind": stated["kind"],
+        "verdict": _verdict(decisions, in_scope),
+        "expected": stated["expected"],
+        "scenarios": len(families),
+        "out_of_scope": len({(d["trial"], d["family"]) for d in decisions} - families),
+        "trials": sum(len(record.trials.get(family, ())) for family in families),
+        "estimate": None if critical is None else _estimate(critical),
+        "reason": critical["reason"] if critical else "nothing was measured",
+        "findings": [f for f in record.findings if f["claim"] == stated["id"]],
+    }
+
+
+def _verdict(decisions: list[dict], in_scope: list[dict]) -> str:
+    if not decisions:
+        return str(Verdict.INCONCLUSIVE)
+    if not in_scope:
+        return str(Verdict.OUT_OF_SCOPE)
+    found = {d["verdict"] for d in in_scope}
+    return str(next(v for v in _WORST_FIRST if v in found))
+
+
+def _critical(in_scope: list[dict]) -> dict | None:
+    """The decision that settles the verdict: of the worst verdict, the one nearest to failing."""
+    for verdict in _WORST_FIRST:
+        candidates = [d for d in in_scope if d["verdict"] == verdict]
+        if candidates:
+            return max(candidates, key=lambda d: (not math.isnan(d["strain"]), d["strain"]))
+    return None
+
+
+def _estimate(decision: dict) -> dict[str, Any]:
+    return {
+        "quantity": decision["quantity"],
+        "statistic": decision["statistic"],
+        "value": decision["estimate"],
+        "interval": [decision["low"], decision["high"]],
+        "confidence": decision["confidence"],
+        "scenario": decision["scenario"],
+    }
+
+
+def as_expected(summary: dict) -> bool:
+    """Whether every claim has the verdict that is expected of it."""
+    return all(claim["verdict"] == claim["expected"] for claim in summary["claims"])
+
+
+def to_json(summary: dict) -> str:
+    """Strict JSON; numbers that are not finite become null."""
+    return json.dumps(_finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` as a whole, so that no reader sees half a file."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
