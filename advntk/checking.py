@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advntk.cli import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE
+from advntk.exits import EXIT_INTERNAL, EXIT_OK, EXIT_UNEXPECTED
 from advntk.progress import progress_display
-from theorems.catalogue import Catalogue, UnknownName, load
+from theorems.catalogue import Catalogue, load
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,22 @@ class BadArgument(ValueError):
 
 
 def check_claims(arguments: Arguments) -> int:
-    """Carry out `advntk check` and return its exit code.
+    """Carry out `advntk check`: run, show, and return the exit code."""
+    summary = run_check(arguments)
+    _show(arguments, summary)
+    if any(claim["verdict"] == "ERROR" for claim in summary["claims"]):
+        return EXIT_INTERNAL
+    return EXIT_OK if all(c["verdict"] == c["expected"] for c in summary["claims"]) else EXIT_UNEXPECTED
 
-    Everything that can be wrong with a request is found out before the evidence is touched.
+
+def run_check(arguments: Arguments) -> dict[str, Any]:
+    """Measure, decide, write evidence, summary and page; returns the summary.
+
+    Everything that can be wrong with a request is found out before the evidence is touched.  An
+    interrupted run leaves what it measured in the evidence, marked as not finished.
+
+    Raises:
+      one of the exceptions that `advntk.exits.is_usage_error` knows, with one line that says why.
     """
     started = time.perf_counter()
     catalogue = load(arguments.theories)
@@ -48,60 +61,38 @@ def check_claims(arguments: Arguments) -> int:
     _arguments_alone(arguments)
 
     # JAX starts here; what comes before answers without it.
-    from implementations.runtime import CompilationCount, DeviceUnavailable, configure
+    from implementations.runtime import CompilationCount, configure
 
-    try:
-        device = configure(arguments.device)  # type: ignore[arg-type]
-    except DeviceUnavailable as error:
-        return _usage_error(error)
+    device = configure(arguments.device)  # type: ignore[arg-type]
     compilations = CompilationCount().watch()
 
-    from checks.evidence import BadEvidence, EvidenceStore
-    from checks.planning import BadPlan
-    from checks.running import run_plan
-    from implementations.data.dataset import BadData
-
-    try:
-        plan = _plan(arguments, catalogue, selected)
-        store = EvidenceStore(arguments.evidence)
-    except (BadPlan, BadData, BadEvidence) as error:
-        return _usage_error(error)
-
     from checks.description import describe
+    from checks.evidence import EvidenceStore
+    from checks.running import run_plan
 
-    run = store.start_run(describe(plan), _environment(device))
-    try:
+    plan = _plan(arguments, catalogue, selected)
+    with closing(EvidenceStore(arguments.evidence)) as store:
+        run = store.start_run(describe(plan), _environment(device))
         with progress_display(plan.trials) as show:
             run_plan(plan, store, run, show, arguments.shrink)
-    except KeyboardInterrupt:
-        print(f"interrupted; what was measured is kept in {arguments.evidence}", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    store.finish_run(
-        run,
-        {
-            "wall_time_s": time.perf_counter() - started,
-            "compilations": {"number": compilations.number, "seconds": compilations.seconds},
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        },
-    )
-    store.close()
-    return _report(arguments, run)
+        store.finish_run(
+            run,
+            {
+                "wall_time_s": time.perf_counter() - started,
+                "compilations": {"number": compilations.number, "seconds": compilations.seconds},
+                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            },
+        )
+    return _write_reports(arguments.evidence, run)
 
 
 def _arguments_alone(arguments: Arguments) -> None:
-    """What can be checked without starting JAX.
+    """What can be checked without starting JAX: axes and widths that cannot be meant."""
+    from checks.axes import parse_pin
 
-    Raises:
-      BadArgument: an axis or a width that cannot be meant.
-    """
-    from checks.axes import BadAxis, parse_pin
-
-    try:
-        for text in arguments.axes:
-            parse_pin(text)
-        _widths(arguments.widths)
-    except BadAxis as error:
-        raise BadArgument(str(error)) from error
+    for text in arguments.axes:
+        parse_pin(text)
+    _widths(arguments.widths)
 
 
 def _plan(arguments: Arguments, catalogue: Catalogue, selected: list) -> Any:
@@ -156,22 +147,25 @@ def _code_version() -> str:
     return f"commit {found.stdout.strip()}"
 
 
-def _report(arguments: Arguments, run: int) -> int:
+def _write_reports(folder: Path, run: int) -> dict[str, Any]:
     from checks.evidence import read_run
     from reports.page import render
-    from reports.summary import as_expected, summarise, to_json, write_atomically
+    from reports.summary import summarise, to_json, write_atomically
 
-    record = read_run(arguments.evidence, run)
+    record = read_run(folder, run)
     summary = summarise(record)
-    write_atomically(arguments.evidence / "summary.json", to_json(summary))
-    write_atomically(arguments.evidence / "index.html", render(record))
+    write_atomically(folder / "summary.json", to_json(summary))
+    write_atomically(folder / "index.html", render(record))
+    return summary
+
+
+def _show(arguments: Arguments, summary: dict[str, Any]) -> None:
+    from reports.summary import to_json
+
     if arguments.as_json:
         print(to_json(summary), end="")
     else:
         _print_table(summary, arguments.evidence)
-    if any(claim["verdict"] == "ERROR" for claim in summary["claims"]):
-        return EXIT_INTERNAL
-    return EXIT_OK if as_expected(summary) else EXIT_UNEXPECTED
 
 
 def _print_table(summary: dict, evidence: Path) -> None:
@@ -193,11 +187,3 @@ def _print_table(summary: dict, evidence: Path) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _usage_error(error: Exception) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return EXIT_USAGE
-
-
-__all__ = ["Arguments", "BadArgument", "UnknownName", "check_claims"]

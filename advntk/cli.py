@@ -1,19 +1,20 @@
 """The command line: arguments in, exit code out.
 
 Nothing heavy is imported before a command needs it, so that help and usage errors answer at once.
-Exit codes: 0 every claim as expected, 1 a claim otherwise, 2 usage, 3 internal error, 130 interrupted.
+Exit codes: see `advntk.exits`.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, is_usage_error
 
 app = typer.Typer(
     help="Checks deep-learning theory by machine: declares theorems, measures, decides, reports.",
@@ -108,7 +109,8 @@ def check(
 ) -> None:
     """Put claims to the test: measure, decide, keep the evidence, show it.
 
-    Exits with 0 if every claim has its expected verdict, 1 if not, 2 for a usage error.
+    Exits with 0 if every claim has its expected verdict, 1 if not, 2 for a usage error, 3 if
+    something broke.
     """
     from advntk.checking import Arguments, check_claims
 
@@ -154,16 +156,17 @@ def explain(
 
 def main() -> None:
     """Run the command line; a request that cannot be met ends with one line and exit code 2."""
-    from theorems.catalogue import UnknownName
-
     try:
-        app()
-    except UnknownName as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_USAGE)
+        app(standalone_mode=True)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        typer.echo("interrupted; what was measured so far is kept", err=True)
         sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if is_usage_error(error):
+            typer.echo(f"error: {error}", err=True)
+            sys.exit(EXIT_USAGE)
+        traceback.print_exc()
+        sys.exit(EXIT_INTERNAL)
 
 
 if __name__ == "__main__":

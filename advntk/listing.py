@@ -6,6 +6,7 @@ import json
 import textwrap
 
 from theorems.catalogue import load
+from theorems.notation import plain
 from theorems.vocabulary import Claim, Source, Theorem
 
 
@@ -53,8 +54,6 @@ def _claim_text(claim: Claim) -> str:
 
 
 def _wrap(text: str, indent: str = "  ") -> str:
-    from reports.wording import plain
-
     return textwrap.fill(plain(text), 100, initial_indent=indent, subsequent_indent=indent)
 
 

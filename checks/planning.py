@@ -13,6 +13,8 @@ from checks.deciders.decision import ErrorRates
 from checks.profiles import Profile
 from checks.scenario import Scenario
 from checks.strategies import draw
+from implementations.data.loading import load
+from theorems.notation import plain
 from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
@@ -84,6 +86,7 @@ def make_plan(
     """Sample scenarios for the selected claims and check that all of it can be done.
 
     Raises:
+      BadData: data that cannot be loaded at these sizes, or hold NaN.
       BadPlan: a claim without a check, an axis pinned to where a claim says nothing, too few widths,
         or a width that does not fit into memory.
     """
@@ -123,8 +126,11 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
 
     scenarios = draw(axes, measure.scenarios, request.seed, usable)
     families = tuple(Family(s, rungs(s), _chunk(check, rungs(s), seeds, request)) for s in scenarios)
+    for rung in (rung for family in families for rung in family.rungs):
+        load(rung.data, rung.samples, rung.input_width, rung.outputs, rung.data_seed)
     planned = PlannedCheck(check, tuple(claims), axes, families, seeds)
-    for _, claim in claims:
+    # A check that explores may be sent outside the assumptions on purpose, to replay what it found.
+    for _, claim in () if check.explores else claims:
         if not any(planned.in_scope(claim, family) for family in families):
             raise BadPlan(_out_of_scope(claim, axes, rungs, request))
     return planned
@@ -147,7 +153,7 @@ def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
     unmet = claim.unmet(rungs(candidates[0])[0]) if candidates else []
     premise = "; ".join(a.statement for a in unmet) or "its assumptions"
     return (
-        f"{pins}: outside the scope of {claim.id}, which assumes {premise.replace('$', '')}; "
+        f"{pins}: outside the scope of {claim.id}, which assumes {plain(premise)}; "
         "choose another value or leave the claim out"
     )
 

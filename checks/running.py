@@ -178,7 +178,12 @@ def _explore(planned: PlannedCheck, plan: Plan, store: EvidenceStore, run: int) 
         axes = planned.axes.pinned(dict(zip(planned.check.explores, values, strict=True)))
         for _, claim in planned.claims:
             fails = partial(_fails, planned.check, claim, plan, False)
-            simplest = smallest(axes, fails, plan.request.profile.search)
+            try:
+                simplest = smallest(axes, fails, plan.request.profile.search)
+            except Exception as error:  # an outcome of the search, not a crash of the run
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                store.add_finding(run, claim.id, {"kind": "search failed", "label": reason})
+                continue
             if simplest is not None:
                 store.add_finding(run, claim.id, _finding("degenerate case", claim, simplest))
 
@@ -213,10 +218,7 @@ def _fails(check: Check, claim: Claim, plan: Plan, in_scope: bool, scenario: Sce
     if bool(claim.unmet(scenario)) is in_scope:
         return False
     seeds = np.arange(plan.request.profile.exact.seeds if check.random else 1)
-    try:
-        observed = {scenario.width: observe(check, scenario, plan.request.seed, seeds)}
-    except ValueError:  # a scenario that cannot be built is no counterexample
-        return False
+    observed = {scenario.width: observe(check, scenario, plan.request.seed, seeds)}
     return any(
         decider.decide(observed, plan.rates).verdict is Verdict.REFUTED for decider in check.decides[claim.id]
     )

@@ -13,6 +13,7 @@ from reports.figures.bound import bound_figure
 from reports.figures.ladder import ladder_figure
 from reports.figures.level import level_figure
 from reports.figures.margin import margin_figure
+from reports.figures.style import figure_style
 from reports.mathematics import to_html
 from reports.summary import summarise
 from reports.wording import estimate, expectation, number, replay
@@ -29,10 +30,11 @@ def render(record: RunRecord) -> str:
         {"math": lambda text: Markup(to_html(text)), "number": number, "estimate": estimate}
     )
     summary = summarise(record)
-    sections = [
-        {"theorem": theorem, "claims": [_claim(record, c, summary) for c in _of(theorem, summary)]}
-        for theorem in record.request["theorems"].values()
-    ]
+    with figure_style():
+        sections = [
+            {"theorem": theorem, "claims": [_claim(record, c, summary) for c in _of(theorem, summary)]}
+            for theorem in record.request["theorems"].values()
+        ]
     return environment.get_template("page.html.j2").render(
         summary=summary,
         run=summary["run"],
@@ -58,6 +60,8 @@ def _claim(record: RunRecord, claim: dict, summary: dict) -> dict[str, Any]:
         "figures": _figures(record, decisions),
         "findings": [
             {**f, "replay": replay(claim["id"], f["scenario"], summary["run"], False)}
+            if "scenario" in f
+            else f
             for f in claim["findings"]
         ],
     }

@@ -90,11 +90,6 @@ def _estimate(decision: dict) -> dict[str, Any]:
     }
 
 
-def as_expected(summary: dict) -> bool:
-    """Whether every claim has the verdict that is expected of it."""
-    return all(claim["verdict"] == claim["expected"] for claim in summary["claims"])
-
-
 def to_json(summary: dict) -> str:
     """Strict JSON; numbers that are not finite become null."""
     return json.dumps(_finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

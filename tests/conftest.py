@@ -28,3 +28,43 @@ def strict_jax():
     """Arrays of different rank never broadcast silently."""
     with jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """Run claims through plan, trials, deciders and evidence; returns the summary of the run.
+
+    `measure(["diagonal_limit.ark"], pins={"depth": 1}, widths=(16, 32, 64, 128))`
+    """
+    import jax
+
+    from checks.description import describe
+    from checks.evidence import EvidenceStore, read_run
+    from checks.planning import Request, make_plan
+    from checks.profiles import PROFILES
+    from checks.running import run_plan
+    from reports.summary import summarise
+    from theorems.catalogue import load
+
+    def run(claims, pins=None, theories=(), shrink=False, **request):
+        # Traced programs remember the functions they were traced from; planted ones must be seen.
+        jax.clear_caches()
+        catalogue = load(theories)
+        plan = make_plan(
+            Request(PROFILES["quick"], pins=tuple((pins or {}).items()), **request),
+            catalogue.select(claims),
+            catalogue.modules,
+        )
+        folder = tmp_path / "evidence"
+        store = EvidenceStore(folder)
+        number = store.start_run(
+            describe(plan), {"versions": {}, "device": "cpu", "dtype": "float64", "code": "test"}
+        )
+        run_plan(plan, store, number, shrink=shrink)
+        store.finish_run(number, {})
+        store.close()
+        run.record = read_run(folder, number)
+        jax.clear_caches()
+        return summarise(run.record)
+
+    return run

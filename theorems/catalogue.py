@@ -63,7 +63,7 @@ def load(extra: Iterable[str] = ()) -> Catalogue:
     modules = [
         importlib.import_module(f"{theorems.__name__}.{found.name}")
         for found in pkgutil.iter_modules(theorems.__path__)
-        if found.name not in ("catalogue", "vocabulary")
+        if found.name not in ("catalogue", "notation", "vocabulary")
     ]
     modules += [_module(name) for name in extra]
     known: dict[str, Theorem] = {}

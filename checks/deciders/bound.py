@@ -28,7 +28,7 @@ class BoundDecider:
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """The worst ratio of value to bound; error rates play no part in an exact claim."""
         del rates
-        quantity = "worst value / bound"
+        quantity = "value / bound"
         parts = [(np.ravel(o[self.statistic]), np.ravel(o[self.bound])) for o in observations.values()]
         value = np.concatenate([p[0] for p in parts]) if parts else np.zeros(0)
         bound = np.concatenate([p[1] for p in parts]) if parts else np.zeros(0)

@@ -106,8 +106,9 @@ def _joint_gaps(
 ) -> dict[str, Array]:
     eta_s = strength / jnp.diagonal(ark_limit).mean()
     xi = xi_blocks(_diagonal_blocks(ark), eta_s)
-    xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], eta_s)[:, :, None] * jnp.eye(xi.shape[-1])
-    off = xi * (1 - jnp.eye(xi.shape[-1]))
+    eye = jnp.eye(xi.shape[-1])
+    xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], eta_s)[:, :, None] * eye[None]
+    off = xi * (1 - eye)[None, None]
     return {
         "ntk_gap": _gap(ntk, ntk_limit),
         "ark_gap": _gap(ark, ark_limit),

@@ -12,11 +12,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-Vector = Float[np.ndarray, " n"]
+Vector = Float[np.ndarray, " m"]
 Matrix = Float[np.ndarray, "m m"]
+Scales = Float[np.ndarray, " scales"]
 
 
-def margins(ntk: Matrix, ark_diagonal: Vector, scales: Vector) -> Vector:
+def margins(ntk: Matrix, ark_diagonal: Vector, scales: Scales) -> Scales:
     """lambda_min(sym(Theta A)) / lambda_max(Theta) at each scale eta S; positive: definite."""
     exponent = ark_diagonal - ark_diagonal.max()
     a = np.exp(scales[:, None] * exponent[None, :])

@@ -16,7 +16,7 @@ def bound_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> tuple[s
     names = list(dict.fromkeys(decision["statistic"] for decision, _ in pairs))
     if not names:
         return "", "No trial gave a finite value."
-    figure, axes = panels(len(names), width=4.4, height=2.4)
+    figure, axes = panels(len(names), width=4.4, height=2.6)
     words = []
     for axis, name in zip(axes, names, strict=True):
         words.append(_panel(axis, name, [pair for pair in pairs if pair[0]["statistic"] == name]))
@@ -29,10 +29,10 @@ def _panel(axis, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> str:
     for height, (decision, rows) in enumerate(pairs):
         ratio = np.array([_ratio(row, name, decision["detail"]["against"]) for row in rows])
         wrong = ratio > 1 if side == "at most" else ratio <= 1
-        violations += int(wrong.sum())
-        total += ratio.size
         drawn = np.maximum(ratio, _LEAST)
         inside = decision["verdict"] != "OUT_OF_SCOPE"
+        violations += int(wrong.sum()) if inside else 0
+        total += ratio.size if inside else 0
         for chosen, colour in ((~wrong, MEASURED), (wrong, ALARM)):
             axis.scatter(
                 drawn[chosen],
@@ -48,8 +48,8 @@ def _panel(axis, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> str:
     axis.set_ylabel(f"{len(pairs)} scenarios")
     word = "must stay left of 1" if side == "at most" else "must stay right of 1"
     axis.set_xlabel(f"{name.replace('_', ' ')} / bound  ({word})")
-    axis.set_title(f"{violations} of {total} trials beyond the bound (hollow: out of scope)")
-    return f"{name}: {violations} of {total} trials beyond the bound."
+    axis.set_title(f"{violations} of {total} trials beyond; hollow: out of scope", fontsize=8)
+    return f"{name.replace('_', ' ')}: {violations} of {total} trials in scope beyond the bound."
 
 
 def _ratio(row: TrialRow, name: str, bound: str) -> float:

@@ -1,0 +1,28 @@
+"""Exit codes, and which exceptions are a user's mistake rather than ours."""
+
+from __future__ import annotations
+
+import sys
+
+EXIT_OK = 0  # every claim as expected
+EXIT_UNEXPECTED = 1  # some claim otherwise
+EXIT_USAGE = 2  # the request cannot be met; one line says why
+EXIT_INTERNAL = 3  # something broke, inside a trial or in this program
+EXIT_INTERRUPTED = 130  # Ctrl-C; what was measured is kept
+
+_USAGE_ERRORS = (
+    ("advntk.checking", "BadArgument"),
+    ("checks.axes", "BadAxis"),
+    ("checks.evidence", "BadEvidence"),
+    ("checks.planning", "BadPlan"),
+    ("implementations.data.dataset", "BadData"),
+    ("implementations.neural_tangents_adapter", "IncompatibleJax"),
+    ("implementations.runtime", "DeviceUnavailable"),
+    ("theorems.catalogue", "UnknownName"),
+)
+
+
+def is_usage_error(error: BaseException) -> bool:
+    """Whether the exception says that the request cannot be met; imports nothing."""
+    kinds = [getattr(sys.modules[m], name) for m, name in _USAGE_ERRORS if m in sys.modules]
+    return isinstance(error, tuple(kinds))
