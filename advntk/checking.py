@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advntk.exits import EXIT_INTERNAL, EXIT_OK, EXIT_UNEXPECTED
+from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED
 from advntk.progress import progress_display
 from theorems.catalogue import Catalogue, load
 
@@ -39,7 +41,11 @@ class BadArgument(ValueError):
 
 def check_claims(arguments: Arguments) -> int:
     """Carry out `advntk check`: run, show, and return the exit code."""
-    summary = run_check(arguments)
+    try:
+        summary = run_check(arguments)
+    except KeyboardInterrupt:
+        print(f"interrupted; what was measured is kept in {arguments.evidence}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     _show(arguments, summary)
     if any(claim["verdict"] == "ERROR" for claim in summary["claims"]):
         return EXIT_INTERNAL
@@ -60,6 +66,8 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
     selected = catalogue.select(arguments.claims)
     _arguments_alone(arguments)
 
+    # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_cache_folder() / "hypothesis"))
     # JAX starts here; what comes before answers without it.
     from implementations.runtime import CompilationCount, configure
 
@@ -84,6 +92,11 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
             },
         )
     return _write_reports(arguments.evidence, run)
+
+
+def _cache_folder() -> Path:
+    """Where caches of this program go: they may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advntk"
 
 
 def _arguments_alone(arguments: Arguments) -> None:

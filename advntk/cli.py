@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, is_usage_error
+from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
 
 app = typer.Typer(
     help="Checks deep-learning theory by machine: declares theorems, measures, decides, reports.",
@@ -99,7 +99,9 @@ def check(
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option(metavar="GIB", min=0.1, help="Refuse trials above this; default half of the RAM."),
+        typer.Option(
+            metavar="GIB", min=0.1, help="Refuse networks above this; default a quarter of the RAM."
+        ),
     ] = None,
     shrink: Annotated[
         bool, typer.Option("--shrink", help="Shrink counterexamples to exact claims (takes minutes).")
@@ -158,9 +160,6 @@ def main() -> None:
     """Run the command line; a request that cannot be met ends with one line and exit code 2."""
     try:
         app(standalone_mode=True)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what was measured so far is kept", err=True)
-        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         if is_usage_error(error):
             typer.echo(f"error: {error}", err=True)

@@ -19,6 +19,7 @@ from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
+CONCURRENT = 2  # scenarios measured at the same time
 
 
 class BadPlan(ValueError):
@@ -160,7 +161,7 @@ def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
 
 def _chunk(check: Check, rungs: tuple[Scenario, ...], seeds: int, request: Request) -> int:
     """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds."""
-    allowed = request.memory or physical_memory() // 2
+    allowed = request.memory or physical_memory() // (2 * CONCURRENT)
     per_seed, largest = max((check.memory(rung), rung.width) for rung in rungs)
     if per_seed > allowed:
         raise BadPlan(

@@ -68,10 +68,8 @@ def stax() -> Any:
 
 
 def elementwise(fn: Any, dual: Any, dual_derivative: Any) -> Any:
-    """`stax.Elementwise` without its general remark about automatic differentiation."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return stax().Elementwise(fn=fn, nngp_fn=dual, d_nngp_fn=dual_derivative)
+    """`stax.Elementwise` of an activation with its dual and the dual's derivative."""
+    return stax().Elementwise(fn=fn, nngp_fn=dual, d_nngp_fn=dual_derivative)
 
 
 def _restore_core() -> None:

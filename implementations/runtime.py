@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,11 +23,12 @@ class DeviceUnavailable(RuntimeError):
 
 @dataclass
 class CompilationCount:
-    """How many XLA compilations happened since `watch`, and their total wall time in seconds."""
+    """How many XLA compilations happened since `watch`, and the sum of their durations in seconds."""
 
     number: int = 0
     seconds: float = 0.0
     _watching: bool = field(default=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def watch(self) -> CompilationCount:
         """Start counting (once); returns self."""
@@ -34,8 +36,9 @@ class CompilationCount:
 
         def listen(event: str, duration_secs: float, **_: str | int) -> None:
             if event == _COMPILE_EVENT:
-                self.number += 1
-                self.seconds += duration_secs
+                with self._lock:
+                    self.number += 1
+                    self.seconds += duration_secs
 
         if not self._watching:
             jax.monitoring.register_event_duration_secs_listener(listen)

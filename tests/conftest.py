@@ -13,6 +13,8 @@ configure("cpu")
 import jax  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
+# For every thread, unlike the context manager of the same name: ranks never broadcast silently.
+jax.config.update("jax_numpy_rank_promotion", "raise")
 # Annotated shapes are enforced in tests only.
 install_import_hook(["implementations"], "beartype.beartype")
 
@@ -21,13 +23,6 @@ with warnings.catch_warnings():
     from implementations.neural_tangents_adapter import neural_tangents
 
     neural_tangents()
-
-
-@pytest.fixture(autouse=True)
-def strict_jax():
-    """Arrays of different rank never broadcast silently."""
-    with jax.numpy_rank_promotion("raise"):
-        yield
 
 
 @pytest.fixture

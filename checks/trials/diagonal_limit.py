@@ -58,8 +58,9 @@ def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
     arch, x, _ = realise(scenario)
     found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
-    limit = _limits(arch, x, width=scenario.width, outputs=scenario.outputs)
-    return _joint_gaps(found.ntk, found.ark, *limit, scenario.strength)
+    return _joint_gaps(
+        arch, x, found.ntk, found.ark, scenario.strength, width=scenario.width, outputs=scenario.outputs
+    )
 
 
 @check(
@@ -96,14 +97,11 @@ def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
 
 
 @partial(jax.jit, static_argnames=("width", "outputs"))
-def _limits(arch: Architecture, x: Array, width: int, outputs: int) -> tuple[Array, Array]:
-    return infinite_kernels(arch, x, None, width, outputs).ntk, ark_product(arch, x)
-
-
-@jax.jit
 def _joint_gaps(
-    ntk: Array, ark: Array, ntk_limit: Array, ark_limit: Array, strength: float
+    arch: Architecture, x: Array, ntk: Array, ark: Array, strength: float, width: int, outputs: int
 ) -> dict[str, Array]:
+    ntk_limit = infinite_kernels(arch, x, None, width, outputs).ntk
+    ark_limit = ark_product(arch, x)
     eta_s = strength / jnp.diagonal(ark_limit).mean()
     xi = xi_blocks(_diagonal_blocks(ark), eta_s)
     eye = jnp.eye(xi.shape[-1])

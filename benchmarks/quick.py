@@ -1,0 +1,86 @@
+"""Where the time of a run goes: `python -m benchmarks.quick [--profile quick] [--data digits]`.
+
+Runs the profile once in this process, from a cold start, and writes a table (stage, wall time, of it
+compiling, compilations, trials) to benchmarks/quick.md, or to the file given with --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+START = time.perf_counter()
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", default="quick")
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("quick.md"))
+    options = parser.parse_args()
+
+    from implementations.runtime import CompilationCount, configure, versions
+
+    device = configure("cpu")
+    compilations = CompilationCount().watch()
+    stages: list[tuple[str, float, float, int, int]] = []
+    mark = [START, 0.0, 0]
+
+    def stage(name: str, trials: int = 0) -> None:
+        now = time.perf_counter()
+        spent = compilations.seconds - mark[1], compilations.number - int(mark[2])
+        stages.append((name, now - mark[0], *spent, trials))
+        mark[:] = [now, compilations.seconds, compilations.number]
+
+    from checks.description import describe
+    from checks.evidence import EvidenceStore, read_run
+    from checks.planning import Request, make_plan
+    from checks.profiles import PROFILES
+    from checks.running import run_plan
+    from reports.page import render
+    from theorems.catalogue import load
+
+    stage("start and imports")
+    catalogue = load()
+    request = Request(PROFILES[options.profile], data=options.data)
+    plan = make_plan(request, catalogue.select([]), catalogue.modules)
+    stage("planning: sampling scenarios, loading data")
+    with tempfile.TemporaryDirectory() as folder:
+        store = EvidenceStore(Path(folder))
+        environment = {"versions": versions(), "device": device, "dtype": "float64", "code": ""}
+        run = store.start_run(describe(plan), environment)
+        for planned in plan.checks:
+            part = type(plan)(request, (planned,), plan.rates, plan.assertions)
+            run_plan(part, store, run)
+            stage(f"trial `{planned.check.name}`", part.trials)
+        store.finish_run(run, {})
+        store.close()
+        render(read_run(Path(folder)))
+        stage("page")
+    options.out.write_text(_table(stages, options, versions()), encoding="utf-8")
+    print(options.out.read_text(encoding="utf-8"))
+
+
+def _table(stages: list, options: argparse.Namespace, found: dict[str, str]) -> str:
+    total = [sum(column) for column in list(zip(*stages, strict=True))[1:]]
+    rows = [*stages, ("**total**", *total)]
+    lines = [
+        f"# Where the time of a {options.profile} run on {options.data} goes",
+        "",
+        f"`python -m benchmarks.quick --profile {options.profile} --data {options.data}`, one cold run, "
+        f"{os.cpu_count()} cores ({platform.machine()}), Python {found['python']}, JAX {found['jax']}.",
+        "",
+        "| stage | wall s | of it compiling s | compilations | trials |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [f"| {name} | {wall:.1f} | {comp:.1f} | {n} | {t or ''} |" for name, wall, comp, n, t in rows]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

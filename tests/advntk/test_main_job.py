@@ -1,0 +1,162 @@
+"""`advntk check`, end to end: evidence, summary, page, exit codes; and the whole quick profile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from checks.evidence import read_run
+
+STRANGER = Path(__file__).parents[1] / "strangers" / "arc_cosine.py"
+# A small ladder of one architecture: all of the machinery, little of the arithmetic.
+SMALL = ["--axis", "depth=1,activation=erf,parameterization=ntk,samples=4,outputs=3"]
+SMALL += ["--widths", "16,32,64,128"]
+
+
+def advntk(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "advntk", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    found = advntk("check", "diagonal_limit.ark", *SMALL, "--seed", 7, "--evidence", folder)
+    return found, folder
+
+
+def test_a_run_leaves_evidence_summary_and_page(small_run):
+    found, folder = small_run
+    assert found.returncode == 0, found.stderr
+    assert sorted(p.name for p in folder.iterdir()) == ["evidence.sqlite", "index.html", "summary.json"]
+    assert "diagonal_limit.ark" in found.stdout and "HOLDS" in found.stdout
+    assert "trials" in found.stderr  # progress, in plain lines
+
+
+def test_the_summary_says_what_was_run_and_what_came_out(small_run):
+    summary = json.loads((small_run[1] / "summary.json").read_text())
+    run, (claim,) = summary["run"], summary["claims"]
+    assert summary["schema_version"] == 1
+    assert {"versions", "device", "dtype", "seed", "profile", "wall_time_s"} <= run.keys()
+    assert (run["seed"], run["profile"], run["dtype"]) == (7, "quick", "float64")
+    assert run["compilations"]["number"] > 0
+    assert {"id", "theorem", "verdict", "expected", "scenarios", "trials", "estimate"} <= claim.keys()
+    low, high = claim["estimate"]["interval"]
+    assert low <= claim["estimate"]["value"] <= high
+    # 96 seeds at each of four widths, for every scenario.
+    assert claim["trials"] == 96 * 4 * claim["scenarios"]
+
+
+def test_the_raw_numbers_are_kept(small_run):
+    record = read_run(small_run[1])
+    rows = [row for family in record.trials.values() for row in family]
+    assert {row.width for row in rows} == {16, 32, 64, 128}
+    assert all(row.numbers["ark_gap"] > 0 for row in rows)
+    # The joint limit: the input width follows the hidden one.
+    assert all(row.scenario["input_width"] == row.width for row in rows)
+
+
+def test_the_same_seed_gives_the_same_summary_and_another_seed_another(small_run, tmp_path):
+    def claims(seed, folder):
+        advntk("check", "diagonal_limit.ark", *SMALL, "--seed", seed, "--evidence", folder)
+        return json.loads((folder / "summary.json").read_text())["claims"]
+
+    first = json.loads((small_run[1] / "summary.json").read_text())["claims"]
+    assert claims(7, tmp_path / "same") == first
+    assert claims(8, tmp_path / "other") != first
+
+
+def test_a_second_run_is_appended_and_the_first_stays(small_run, tmp_path):
+    arguments = ["check", "ark_positive_definiteness.transformed_margin", "--axis", "activation=erf,depth=1"]
+    for seed in (0, 1):
+        found = advntk(*arguments, "--evidence", tmp_path, "--seed", seed, "--json")
+        assert json.loads(found.stdout)["run"]["seed"] == seed  # nothing but JSON on standard output
+    assert (read_run(tmp_path, 1).request["seed"], read_run(tmp_path).request["seed"]) == (0, 1)
+
+
+def test_an_unexpected_verdict_exits_with_1(tmp_path):
+    theory = tmp_path / "wrong.py"
+    theory.write_text(STRANGER.read_text().replace("angle) / (2", "angle) / (3").replace("(2 *", "(3 *"))
+    found = advntk("check", "arc_cosine", "--theory", theory, "--evidence", tmp_path / "e")
+    assert found.returncode == 1, found.stderr
+    assert "REFUTED (expected HOLDS)" in found.stdout
+
+
+def test_a_strangers_theorem_fits_in_without_touching_the_engine(tmp_path):
+    assert len(STRANGER.read_text().splitlines()) <= 40
+    assert "arc_cosine.nngp" in advntk("claims", "--theory", STRANGER).stdout
+    found = advntk("check", "arc_cosine", "--theory", STRANGER, "--evidence", tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "arc_cosine.nngp" in found.stdout
+    page = (tmp_path / "index.html").read_text()
+    assert "Arc-cosine limit of a ReLU layer" in page and "<svg" in page
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_interrupted_run_keeps_what_it_measured(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "advntk", "check", "diagonal_limit", "--evidence", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if (tmp_path / "evidence.sqlite").exists() and _trials(tmp_path):
+                break
+            time.sleep(0.2)
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "interrupted" in errors
+    record = read_run(tmp_path)
+    assert record.finished is None and record.trials
+
+
+def _trials(folder):
+    try:
+        return read_run(folder).trials
+    except ValueError:
+        return {}
+
+
+@pytest.mark.slow
+def test_quick_gives_every_claim_its_expected_verdict_on_digits(tmp_path):
+    found = advntk("check", "--evidence", tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert {c["id"]: c["verdict"] for c in summary["claims"]} == {
+        c["id"]: c["expected"] for c in summary["claims"]
+    }, found.stdout
+    assert found.returncode == 0 and len(summary["claims"]) == 10
+    assert summary["run"]["peak_memory_bytes"] <= 3 * 2**30
+
+
+@pytest.mark.slow
+def test_claims_run_as_pytest_items(tmp_path):
+    def pytest_checks(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "checks", "-q", "-p", "no:cacheprovider", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            check=False,
+        )
+
+    listed = pytest_checks("--collect-only")
+    assert "diagonal_limit.ark_fixed_input_converges" in listed.stdout
+    ran = pytest_checks("-k", "transformed_margin", "--advntk-evidence", tmp_path, "--advntk-seed", "3")
+    assert ran.returncode == 0, ran.stdout
+    assert read_run(tmp_path / "ark_positive_definiteness.transformed_margin").request["seed"] == 3

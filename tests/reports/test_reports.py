@@ -1,0 +1,265 @@
+"""What is shown: summary, page and wording, from made-up evidence that is as awkward as can be."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from checks.evidence import EvidenceStore, TrialRow, read_run
+from checks.scenario import Scenario
+from reports.mathematics import to_html
+from reports.page import render
+from reports.summary import summarise, to_json, write_atomically
+from reports.wording import estimate, number, replay
+from theorems.catalogue import load
+from theorems.notation import plain
+
+HOSTILE = "<script>alert('x')</script> & \"quotes\""
+
+
+def claim_text(claim_id, expected="HOLDS", statement="it holds"):
+    return {
+        "id": claim_id,
+        "theorem": claim_id.split(".")[0],
+        "statement": statement,
+        "kind": "limit",
+        "expected": expected,
+        "note": HOSTILE,
+        "assumptions": [HOSTILE],
+        "rate": {"exponent": 0.5, "parameter": "n"},
+        "source": {"reference": HOSTILE, "where": "", "url": ""},
+    }
+
+
+def decision(verdict, strain=0.0, **changes):
+    said = {
+        "verdict": verdict,
+        "statistic": "gap",
+        "quantity": "exponent",
+        "estimate": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "confidence": 0.998,
+        "reason": f"because {HOSTILE}",
+        "strain": strain,
+        "detail": {"predicted": 0.5, "intercept": 0.0, "seeds": 4},
+    }
+    return {**said, **changes}
+
+
+@pytest.fixture
+def evidence(tmp_path):
+    """Write a run with these decisions per claim, over a ladder with the given errors; read it back."""
+
+    def make(decisions, errors=(0.4, 0.3, 0.2, 0.1), expected="HOLDS", statement="it holds", finish=True):
+        store = EvidenceStore(tmp_path / "evidence")
+        claims = {name: claim_text(name, expected, statement) for name in decisions}
+        request = {
+            "profile": "quick",
+            "data": "digits",
+            "seed": 0,
+            "pins": {},
+            "widths": [],
+            "trials": 16,
+            "error_rates": {
+                "false_alarm": 1e-6,
+                "miss": 1e-3,
+                "assertions": 1,
+                "false_alarm_per_assertion": 1e-6,
+            },
+            "theorems": {
+                "made_up": {
+                    "id": "made_up",
+                    "title": HOSTILE,
+                    "statement": statement,
+                    "source": {"reference": HOSTILE, "where": HOSTILE, "url": ""},
+                    "derivation": [HOSTILE],
+                }
+            },
+            "claims": claims,
+        }
+        environment = {"versions": {"jax": HOSTILE}, "device": HOSTILE, "dtype": "float64", "code": "x"}
+        run = store.start_run(request, environment)
+        scenario = Scenario()
+        rows = [
+            TrialRow("t", "f", scenario.at_width(w).as_dict(), w, seed, "measured", {"gap": e * (1 + seed)})
+            for w, e in zip((8, 16, 32, 64), errors, strict=True)
+            for seed in range(4)
+        ]
+        store.add_trials(run, rows)
+        for name, items in decisions.items():
+            for said in items:
+                store.add_decision(run, name, "t", "f", scenario.as_dict(), "rate", said)
+        if finish:
+            result = {"wall_time_s": 1.0, "compilations": {"number": 1, "seconds": 1.0}}
+            store.finish_run(run, {**result, "peak_memory_bytes": 2**30})
+        store.close()
+        return read_run(tmp_path / "evidence")
+
+    return make
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch or run, and whether its tags nest."""
+
+    VOID = ("meta", "br", "img", "input", "link", "hr", "use", "path", "rect")
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.fetched, self.open, self.scripts, self.labels = [], [], 0, []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.scripts += tag == "script"
+        outside = [found.get(name) or "" for name in ("src", "href", "xlink:href")]
+        self.fetched += [value for value in outside if tag != "a" and value and not value.startswith("#")]
+        if tag == "figure":
+            self.labels.append(found.get("aria-label"))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "together"),
+    [
+        (["HOLDS", "HOLDS"], "HOLDS"),
+        (["HOLDS", "OUT_OF_SCOPE"], "HOLDS"),
+        (["OUT_OF_SCOPE"], "OUT_OF_SCOPE"),
+        (["HOLDS", "INCONCLUSIVE"], "INCONCLUSIVE"),
+        (["INCONCLUSIVE", "REFUTED", "HOLDS"], "REFUTED"),
+        (["REFUTED", "ERROR"], "ERROR"),
+        ([], "INCONCLUSIVE"),
+    ],
+    ids=str,
+)
+def test_a_claim_is_as_good_as_its_worst_scenario_and_nothing_measured_is_no_pass(
+    evidence, verdicts, together
+):
+    summary = summarise(evidence({"made_up.claim": [decision(v) for v in verdicts]}))
+    assert summary["claims"][0]["verdict"] == together
+
+
+def test_the_estimate_shown_is_that_of_the_scenario_nearest_to_failing(evidence):
+    decisions = [decision("HOLDS", strain=s, estimate=e) for s, e in ((0.1, 0.9), (0.7, 0.3), (0.2, 0.8))]
+    (claim,) = summarise(evidence({"made_up.claim": decisions}))["claims"]
+    assert claim["estimate"]["value"] == 0.3
+
+
+def test_summary_json_is_strict_and_keeps_what_is_not_finite_as_null(evidence):
+    record = evidence({"made_up.claim": [decision("INCONCLUSIVE", low=-math.inf, high=math.inf)]})
+
+    def refuse(token):
+        raise AssertionError(f"not strict JSON: {token}")
+
+    found = json.loads(to_json(summarise(record)), parse_constant=refuse)
+    assert found["claims"][0]["estimate"]["interval"] == [None, None]
+
+
+def test_the_page_is_well_formed_escapes_everything_and_fetches_nothing(evidence):
+    text = render(evidence({"made_up.claim": [decision("HOLDS")]}, statement=f"$x < y$ {HOSTILE}"))
+    page = Page(text)
+    assert page.open == [] and page.fetched == [] and page.scripts == 0
+    assert "&lt;script&gt;" in text
+    assert len(page.labels) == 1 and all(page.labels)
+    assert not re.search(r"url\((?!#)", text)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 0.0, -1.0])
+def test_a_page_of_numbers_that_cannot_be_drawn_says_so_without_a_figure(evidence, bad):
+    record = evidence({"made_up.claim": [decision("INCONCLUSIVE", estimate=math.nan)]}, (bad, 0.3, 0.2, 0.1))
+    text = render(record)
+    assert "INCONCLUSIVE" in text and "<svg" not in text
+    Page(text)
+
+
+def test_an_unfinished_run_says_so(evidence):
+    text = render(evidence({"made_up.claim": [decision("HOLDS")]}, finish=False))
+    assert "did not finish" in text
+    Page(text)
+
+
+def test_an_unexpected_verdict_stands_out_in_words(evidence):
+    text = render(evidence({"made_up.claim": [decision("REFUTED")]}))
+    assert "0 of 1 claims came out as expected" in text and "(unexpected)" in text
+
+
+def test_the_figure_says_slope_seeds_and_prediction(evidence):
+    record = evidence({"made_up.claim": [decision("HOLDS")]})
+    svg = render(record).split("<svg")[1]
+    for words in ("fitted slope −0.50", "predicted −0.5", "4 seeds", "width n"):
+        assert words in svg
+    # The same evidence gives the same page, to the byte.
+    assert render(record) == render(record)
+
+
+def test_every_statement_becomes_mathml_and_plain_text():
+    for theorem, claim in load().claims():
+        for statement in (theorem.statement, claim.statement, *(s.statement for s in theorem.derivation)):
+            if "$" in statement:
+                assert "<math" in to_html(statement) and "<code>" not in to_html(statement)
+            assert "$" not in plain(statement) and "\\" not in plain(statement)
+
+
+def test_a_formula_that_cannot_be_converted_is_shown_as_it_is():
+    found = to_html(r"before $\frac{$ after <b>")
+    assert "after &lt;b&gt;" in found and "before" in found
+
+
+def test_numbers_are_written_short_and_never_as_nan():
+    assert [number(v) for v in (0.123456, -2.0, math.inf, -math.inf, math.nan, None)] == [
+        "0.123",
+        "−2",
+        "∞",
+        "−∞",
+        "–",
+        "–",
+    ]
+    assert estimate(None) == "–"
+
+
+def test_a_replay_command_names_every_axis_and_parses_back():
+    from checks.axes import parse_pin
+
+    scenario = Scenario(depth=3, sigma_w=1.35, data="gaussian").as_dict()
+    command = replay("made_up.claim", scenario, {"profile": "quick", "seed": 5}, ladder=True)
+    pins = dict(parse_pin(part) for part in command.split("--axis ")[1].split(","))
+    assert {k: v for k, v in scenario.items() if k not in ("data", "width")} == pins
+    assert "--data gaussian" in command and "--seed 5" in command
+
+
+def test_files_are_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "summary.json"
+    write_atomically(path, "first")
+    write_atomically(path, "second")
+    assert path.read_text() == "second" and [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_degenerate_cases_are_listed_with_their_replay(measure):
+    summary = measure(["ark_positive_definiteness.limit_kernel"], {"depth": 1})
+    (claim,) = summary["claims"]
+    cases = {f["scenario"]["activation"]: f["scenario"]["arrangement"] for f in claim["findings"]}
+    # Parity: phi' even; phi'(u) + phi'(-u) = 1; phi' of degree 0.
+    assert cases == {
+        "erf": "antipodal",
+        "tanh": "antipodal",
+        "sigmoid": "antipodal",
+        "gelu": "two_antipodal",
+        "softplus": "two_antipodal",
+        "relu": "parallel",
+        "leaky_relu": "parallel",
+    }
+    text = render(measure.record)
+    assert text.count("Degenerate case: ") == 7 and "arrangement=antipodal" in text
+    Page(text)
+    assert np.isfinite([c["trials"] for c in summary["claims"]]).all()
