@@ -99,9 +99,7 @@ def check(
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option(
-            metavar="GIB", min=0.1, help="Refuse networks above this; default a quarter of the RAM."
-        ),
+        typer.Option(metavar="GIB", min=0.1, help="What networks may take in all; default half of the RAM."),
     ] = None,
     shrink: Annotated[
         bool, typer.Option("--shrink", help="Shrink counterexamples to exact claims (takes minutes).")

@@ -25,7 +25,7 @@ class Between:
 
     def count(self) -> int:
         """Number of steps from low to high."""
-        return round((self.high - self.low) / self.step)
+        return int((self.high - self.low) / self.step + 1e-9)
 
     def value(self, index: int) -> float:
         """The value `index` steps above low."""
@@ -82,6 +82,8 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
             raise BadAxis(f"--axis {text}: {name} must be positive")
         if not 0 <= value < float("inf"):
             raise BadAxis(f"--axis {text}: {name} must be finite and not negative")
+        if name == "label_noise" and value > 1:
+            raise BadAxis(f"--axis {text}: {name} is a share, at most 1")
     allowed = _ALLOWED.get(name)
     if allowed and value not in allowed:
         raise BadAxis(f"--axis {text}: {name} must be one of: {', '.join(allowed)}")

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 SCHEMA_VERSION = 1
+APPLICATION_ID = int.from_bytes(b"advn")  # in the file's header: tells ours from other programs'
 FILE_NAME = "evidence.sqlite"
 
 _SCHEMA = """
@@ -83,8 +84,12 @@ class EvidenceStore:
             self._db = sqlite3.connect(self.path, isolation_level=None)
             if fresh:
                 self._create()
-            self._check_version()
+            _check_version(self._db, folder)
+        except BadEvidence:
+            self._db.close()
+            raise
         except sqlite3.DatabaseError as error:
+            self._db.close()
             raise BadEvidence(
                 f"--evidence {folder}: {self.path.name} is not readable evidence ({error}); "
                 "it was left as it is; choose another folder"
@@ -94,15 +99,8 @@ class EvidenceStore:
         with self._transaction():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _check_version(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA_VERSION:
-            raise BadEvidence(
-                f"--evidence {self.folder}: {self.path.name} has schema version {version}, this program "
-                f"writes {SCHEMA_VERSION}; choose another folder"
-            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -198,10 +196,27 @@ def read_run(folder: Path, run: int | None = None) -> RunRecord:
     if not path.is_file():
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first")
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        # As a proper URI: a folder's name may hold '#', '?' or '%'.
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            _check_version(db, folder)
             return _read(db, folder, run)
     except sqlite3.DatabaseError as error:
         raise BadEvidence(f"--evidence {folder}: {FILE_NAME} cannot be read ({error})") from error
+
+
+def _check_version(db: sqlite3.Connection, folder: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise BadEvidence(
+            f"--evidence {folder}: {FILE_NAME} belongs to another program; it was left as it is; "
+            "choose another folder"
+        )
+    if version != SCHEMA_VERSION:
+        raise BadEvidence(
+            f"--evidence {folder}: {FILE_NAME} has schema version {version}, this program knows "
+            f"{SCHEMA_VERSION}; choose another folder or the version of advntk that wrote it"
+        )
 
 
 def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
@@ -255,16 +270,13 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
 
 
 def dumps(value: Any) -> str:
-    """JSON that strict parsers accept: values that are not finite become the strings NaN, inf, -inf."""
+    """JSON that strict parsers accept: a number that is not finite becomes {"float": "nan"}, or "inf"."""
     return json.dumps(_plain(value), allow_nan=False)
 
 
 def loads(text: str) -> Any:
     """The inverse of `dumps`."""
-    return _numbers(json.loads(text))
-
-
-_NOT_FINITE = {"NaN": math.nan, "inf": math.inf, "-inf": -math.inf}
+    return json.loads(text, object_hook=_number)
 
 
 def _plain(value: Any) -> Any:
@@ -277,16 +289,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
+        return {"float": str(value)}
     return value
 
 
-def _numbers(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _numbers(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_numbers(v) for v in value]
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
+def _number(found: dict) -> Any:
+    return float(found["float"]) if found.keys() == {"float"} else found
 
 
 def _unwritable(folder: Path, reason: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from checks.axes import Axes
+from checks.axes import Axes, listed
 from checks.check import Check, checks_of
 from checks.deciders.decision import ErrorRates
+from checks.deciders.rate import LEAST_WIDTHS
 from checks.profiles import Profile
 from checks.scenario import Scenario
 from checks.strategies import draw
@@ -91,6 +92,11 @@ def make_plan(
       BadPlan: a claim without a check, an axis pinned to where a claim says nothing, too few widths,
         or a width that does not fit into memory.
     """
+    if request.widths and (len(set(request.widths)) < LEAST_WIDTHS or min(request.widths) < 2):
+        raise BadPlan(
+            f"--widths {','.join(map(str, request.widths))}: a rate needs at least {LEAST_WIDTHS} "
+            "different widths, each at least 2"
+        )
     wanted = {claim.id: (theorem, claim) for theorem, claim in selected}
     checks = [c for module in modules for c in checks_of(module) if wanted.keys() & set(c.decides)]
     for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
@@ -110,7 +116,9 @@ def make_plan(
 
 
 def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -> PlannedCheck:
-    profile = request.profile.with_widths(request.widths) if request.widths else request.profile
+    profile = (
+        request.profile.with_widths(tuple(sorted(set(request.widths)))) if request.widths else request.profile
+    )
     measure = profile.of(check.effort)
     # A trial that ignores its keys gives the same number for every seed.
     seeds = measure.seeds if check.random else 1
@@ -142,9 +150,10 @@ def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -
     if "data" not in axes:
         axes = axes.pinned({"data": request.data})
     for name, value in request.pins:
-        if name == "width" and check.effort != "exact":
+        joint = "joint" in listed(axes.get("input_growth", ("joint",)))
+        if check.effort != "exact" and (name == "width" or (name == "input_width" and joint)):
             names = ", ".join(claim.id for _, claim in claims)
-            raise BadPlan(f"--axis width={value}: {names} runs over a ladder; use --widths")
+            raise BadPlan(f"--axis {name}={value}: {names} runs over a ladder of widths; use --widths")
     return axes.pinned(dict(request.pins))
 
 
@@ -161,13 +170,13 @@ def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
 
 def _chunk(check: Check, rungs: tuple[Scenario, ...], seeds: int, request: Request) -> int:
     """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds."""
-    allowed = request.memory or physical_memory() // (2 * CONCURRENT)
+    allowed = (request.memory or physical_memory() // 2) // CONCURRENT
     per_seed, largest = max((check.memory(rung), rung.width) for rung in rungs)
     if per_seed > allowed:
         raise BadPlan(
-            f"width {largest}: one network needs about {per_seed / 2**30:.1f} GiB, "
-            f"{allowed / 2**30:.1f} GiB are allowed; choose a smaller width (--widths, --axis width=) "
-            "or raise --memory"
+            f"width {largest}: one network needs about {per_seed / 2**30:.3g} GiB, "
+            f"{allowed / 2**30:.3g} GiB are allowed ({CONCURRENT} run at once); "
+            "choose a smaller width (--widths, --axis width=) or raise --memory"
         )
     fitting = max(1, CHUNK_BYTES // max(per_seed, 1))
     return max(d for d in range(1, seeds + 1) if seeds % d == 0 and d <= fitting)

@@ -40,18 +40,10 @@ def draw(
     """Up to `wanted` different usable scenarios, chosen to cover as many axis values as possible.
 
     Hypothesis draws a pool, then the scenario with most values (and pairs of values) not seen yet is
-    taken, again and again.  Fewer come back only if the axes do not hold more.
+    taken, again and again.  Fewer come back only if the axes do not hold more, or hold so few usable
+    ones that thousands of draws miss them.
     """
-    pool: dict[Scenario, None] = {}
-
-    @seed(run_seed)
-    @settings(_DRAW, max_examples=max(60, 20 * wanted))
-    @given(scenarios(axes))
-    def collect(scenario: Scenario) -> None:
-        if usable(scenario):
-            pool[scenario] = None
-
-    collect()
+    pool = _pool(axes, max(60, 20 * wanted), run_seed, usable) or _pool(axes, 5000, run_seed, usable)
     chosen: list[Scenario] = []
     seen: set = set()
     while pool and len(chosen) < wanted:
@@ -60,6 +52,22 @@ def draw(
         seen |= _features(best, axes)
         del pool[best]
     return chosen
+
+
+def _pool(
+    axes: Axes, examples: int, run_seed: int, usable: Callable[[Scenario], bool]
+) -> dict[Scenario, None]:
+    pool: dict[Scenario, None] = {}
+
+    @seed(run_seed)
+    @settings(_DRAW, max_examples=examples)
+    @given(scenarios(axes))
+    def collect(scenario: Scenario) -> None:
+        if usable(scenario):
+            pool[scenario] = None
+
+    collect()
+    return pool
 
 
 def _features(scenario: Scenario, axes: Axes) -> set:

@@ -38,6 +38,8 @@ def expectation(claim: dict) -> str:
 def replay(claim_id: str, scenario: dict, run: dict, ladder: bool) -> str:
     """The command that measures one scenario of a run again, with the same random numbers."""
     skipped = {"data", "width"} if ladder else {"data"}
+    if ladder and scenario["input_growth"] == "joint":
+        skipped.add("input_width")
     pins = ",".join(f"{k}={v}" for k, v in scenario.items() if k not in skipped)
     parts = ["advntk", "check", claim_id, "--profile", run["profile"], "--seed", str(run["seed"])]
     return shlex.join([*parts, "--data", str(scenario["data"]), "--axis", pins])

@@ -65,14 +65,16 @@ def load(extra: Iterable[str] = ()) -> Catalogue:
         for found in pkgutil.iter_modules(theorems.__path__)
         if found.name not in ("catalogue", "notation", "vocabulary")
     ]
-    modules += [_module(name) for name in extra]
+    named = [(module.__name__, module) for module in modules]
+    named += [(name, _module(name)) for name in extra]
+    modules = [module for _, module in named]
     known: dict[str, Theorem] = {}
-    for module in modules:
+    for name, module in named:
         theorem = getattr(module, "THEOREM", None)
         if not isinstance(theorem, Theorem):
-            raise UnknownName(f"--theory {module.__name__}: defines no THEOREM; add one")
+            raise UnknownName(f"--theory {name}: defines no THEOREM; add one")
         if theorem.id in known:
-            raise UnknownName(f"--theory {module.__name__}: theorem id {theorem.id!r} is taken; rename it")
+            raise UnknownName(f"--theory {name}: theorem id {theorem.id!r} is taken; rename it")
         known[theorem.id] = theorem
     return Catalogue(tuple(known.values()), tuple(modules))
 
@@ -81,7 +83,7 @@ def _module(name: str) -> ModuleType:
     if not name.endswith(".py"):
         try:
             return importlib.import_module(name)
-        except ImportError as error:
+        except Exception as error:  # whatever a user's module raises
             raise UnknownName(
                 f"--theory {name}: cannot be imported ({error}); give a module or a .py file"
             ) from error
@@ -95,5 +97,9 @@ def _module(name: str) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file raises
+        del sys.modules[module_name]
+        raise UnknownName(f"--theory {name}: cannot be loaded ({type(error).__name__}: {error})") from error
     return module

@@ -130,7 +130,7 @@ class Theorem:
 
     def __post_init__(self) -> None:
         for claim in self.claims:
-            if claim.id.split(".")[0] != self.id:
+            if not claim.id.startswith(self.id + "."):
                 raise ValueError(f"claim id {claim.id!r} must start with {self.id + '.'!r}")
 
 

@@ -4,7 +4,8 @@ Every seed gives one slope of log error against log width over the whole ladder.
 independent and identically distributed whatever the noise looks like, so an interval for their
 median needs no model: it runs between two order statistics, and its coverage is a binomial sum
 (heavy tails do not hurt it).  The two alternatives, the predicted exponent and a plateau (exponent
-0), are told apart at half the predicted exponent.
+0), are told apart at half the predicted exponent.  What the ladder cannot see it cannot decide: an
+error C (1 + a/width) still falls faster than the threshold on a ladder that ends before width ~ a.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class RateDecider:
         if len(widths) < LEAST_WIDTHS:
             return undecidable(self, quantity, f"{len(widths)} widths measured; a rate needs {LEAST_WIDTHS}")
         errors = np.stack([np.asarray(observations[w][self.statistic]) for w in widths])
+        if errors.shape[1] == 0:
+            return undecidable(self, quantity, "nothing was measured")
         usable = np.isfinite(errors).all(0) & (errors > 0).all(0)
         if not usable.all():
             # Left out, failed trials could be exactly the ones that speak against the claim.

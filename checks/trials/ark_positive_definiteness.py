@@ -2,7 +2,6 @@ r"""Trials of the ARK's definiteness: Gram matrices, diagonal blocks, the limit 
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -12,12 +11,11 @@ from checks.check import check
 from checks.deciders.bound import BoundDecider
 from checks.realise import realise
 from checks.scenario import Scenario
-from checks.trials.diagonal_limit import memory
+from checks.trials.diagonal_limit import gram, memory
 from implementations.dynamics.transformed import certified_spread, critical_scale, margins
 from implementations.kernels.empirical import as_matrix, kernels_at_initialisation
-from implementations.kernels.infinite import ark_product, infinite_kernels
+from implementations.kernels.infinite import mlp_limits
 from implementations.networks.activations import activation
-from implementations.networks.architecture import Architecture
 from theorems.vocabulary import ACTIVATIONS
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -81,7 +79,7 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
 def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Smallest eigenvalue of the infinite-width ARK, against what counts as zero in float64."""
     arch, x, _ = realise(scenario)
-    kernel = np.asarray(_ark_limit(arch, x))
+    kernel = np.asarray(mlp_limits(arch, gram(x)).ark)
     values = np.linalg.eigvalsh((kernel + kernel.T) / 2)
     # Largest variance of a pre-activation: bounded phi^2 <= 1, or linear growth |phi(u)| <= |u| + 1.
     variance = _largest_variance(scenario, float((x**2).mean(1).max()))
@@ -105,7 +103,7 @@ def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
         sigma_b=Between(0.05, 0.5),
         input_growth=("fixed",),
         input_width=(64,),
-        samples=(3, 6),
+        samples=(4, 6),
         data_seed=tuple(range(8)),
     ),
     effort="exact",
@@ -114,8 +112,8 @@ def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
 def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     """Margin of sym(Theta A) against eta S: its measured critical scale and the certified one."""
     arch, x, _ = realise(scenario)
-    ntk, ark = _ntk_and_ark(arch, x)
-    ntk, diagonal = np.asarray(ntk), np.asarray(jnp.diagonal(ark))
+    limits = mlp_limits(arch, gram(x))
+    ntk, diagonal = np.asarray(limits.ntk), np.asarray(jnp.diagonal(limits.ark))
     spread = float(diagonal.max() - diagonal.min())
     certified = certified_spread(ntk) / spread if spread > 0 else np.inf
     critical = critical_scale(ntk, diagonal)
@@ -135,14 +133,6 @@ def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]
         "curve_scale": copies[:, None] * scales[None],
         "curve_margin": copies[:, None] * curve[None],
     }
-
-
-_ark_limit = jax.jit(ark_product)
-
-
-@jax.jit
-def _ntk_and_ark(arch: Architecture, x: Array) -> tuple[Array, Array]:
-    return infinite_kernels(arch, x).ntk, ark_product(arch, x)
 
 
 def _largest_variance(scenario: Scenario, mean_square: float) -> float:

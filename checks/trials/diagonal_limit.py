@@ -2,8 +2,6 @@ r"""Trials of the diagonal limit: kernels of networks at initialisation against 
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -16,11 +14,7 @@ from checks.realise import input_shape, realise
 from checks.scenario import Scenario
 from implementations.dynamics.regularisation import xi_blocks, xi_diagonal
 from implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
-from implementations.kernels.infinite import (
-    ark_product,
-    infinite_kernels,
-    input_gradient_covariance,
-)
+from implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
 from implementations.networks.architecture import Architecture, architecture
 from theorems.vocabulary import SMOOTH
 
@@ -58,9 +52,8 @@ def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
     arch, x, _ = realise(scenario)
     found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
-    return _joint_gaps(
-        arch, x, found.ntk, found.ark, scenario.strength, width=scenario.width, outputs=scenario.outputs
-    )
+    limit = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
+    return _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
 
 
 @check(
@@ -96,12 +89,16 @@ def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return _fixed_input_spread(arch, x, found.ark)
 
 
-@partial(jax.jit, static_argnames=("width", "outputs"))
+@jax.jit
+def gram(x: Float[Array, "m d"]) -> Float[Array, "m m"]:
+    """x_i . x_j / d, all that an MLP sees of its inputs."""
+    return x @ x.T / x.shape[1]
+
+
+@jax.jit
 def _joint_gaps(
-    arch: Architecture, x: Array, ntk: Array, ark: Array, strength: float, width: int, outputs: int
+    ntk: Array, ark: Array, ntk_limit: Array, ark_limit: Array, strength: float
 ) -> dict[str, Array]:
-    ntk_limit = infinite_kernels(arch, x, None, width, outputs).ntk
-    ark_limit = ark_product(arch, x)
     eta_s = strength / jnp.diagonal(ark_limit).mean()
     xi = xi_blocks(_diagonal_blocks(ark), eta_s)
     eye = jnp.eye(xi.shape[-1])

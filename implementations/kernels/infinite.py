@@ -50,6 +50,48 @@ def infinite_kernels(
     return InfiniteKernels(found.nngp, found.ntk)
 
 
+class MlpLimits(NamedTuple):
+    """NNGP, NTK and ARK of an infinite MLP over one set of inputs."""
+
+    nngp: Float[Array, "m m"]
+    ntk: Float[Array, "m m"]
+    ark: Float[Array, "m m"]
+
+
+@jax.jit
+def mlp_limits(
+    arch: Architecture,
+    gram: Float[Array, "m m"],
+    input_width: Float[Array, ""] | float = 1.0,
+    width: Float[Array, ""] | float = 1.0,
+) -> MlpLimits:
+    """All three kernels of an MLP from the Gram matrix x_i . x_j / d of its inputs.
+
+    The fast path: an MLP sees its inputs through their Gram matrix only, so that one compiled program
+    serves every input width and, widths being traced, every hidden width.  `input_width` and `width`
+    matter in the standard parameterisation only, as in `infinite_kernels`.
+
+    Raises:
+      ValueError: `arch` is not an MLP.
+    """
+    _mlp_only(arch)
+    standard = arch.parameterization == "standard"
+    layer = activation(arch.activation).layer()[2]
+    nngp = arch.sigma_w**2 * gram + arch.sigma_b**2
+    ntk = input_width * gram + 1 if standard else nngp
+    ark = jnp.full_like(gram, arch.sigma_w**2)
+    # The form of a kernel in neural-tangents; its numbers are replaced layer by layer.
+    form = dense(_in_ntk_parameterization(arch), 1)[2](jnp.eye(len(gram), dtype=gram.dtype))
+    for _ in range(arch.depth):
+        # An activation layer turns K into E[phi phi'] and multiplies the NTK by E[phi' phi'].
+        out = layer(form.replace(nngp=nngp, cov1=jnp.diagonal(nngp), ntk=jnp.ones_like(nngp)))
+        nngp = arch.sigma_w**2 * out.nngp + arch.sigma_b**2
+        from_layer = width * out.nngp + 1 if standard else nngp
+        ntk = from_layer + arch.sigma_w**2 * out.ntk * ntk
+        ark = ark * arch.sigma_w**2 * out.ntk
+    return MlpLimits(nngp, ntk, ark)
+
+
 def ark_product(
     arch: Architecture, x: Float[Array, "m d"], other: Float[Array, "k d"] | None = None
 ) -> Float[Array, "m k"]:
@@ -58,20 +100,10 @@ def ark_product(
     Raises:
       ValueError: `arch` is not an MLP; the product form holds for fully connected networks only.
     """
-    if arch.family != "mlp":
-        raise ValueError(f"family = {arch.family!r} has no product form of the ARK; use ark_trace instead")
-    # The function at initialisation, so its input gradients too, is the same in both
-    # parameterisations; the NTK one keeps the widths out of the layers below.
-    arch = _in_ntk_parameterization(arch)
-    layer = activation(arch.activation).layer()[2]
-    kernel = dense(arch, 1)[2](x, other)
-    product = jnp.full_like(kernel.nngp, arch.sigma_w**2)
-    for _ in range(arch.depth):
-        # An activation layer multiplies the NTK that comes in by E[phi' phi'].
-        kernel = layer(kernel.replace(ntk=jnp.ones_like(kernel.nngp)))
-        product = product * arch.sigma_w**2 * kernel.ntk
-        kernel = dense(arch, 1)[2](kernel)
-    return product
+    _mlp_only(arch)
+    both = x if other is None else jnp.concatenate([x, other])
+    ark = mlp_limits(arch, both @ both.T / x.shape[1]).ark
+    return ark if other is None else ark[: len(x), len(x) :]
 
 
 def ark_trace(
@@ -120,3 +152,11 @@ def _in_ntk_parameterization(arch: Architecture) -> Architecture:
     return Architecture(
         arch.family, arch.depth, arch.activation, arch.sigma_w, arch.sigma_b, "ntk", arch.readout
     )
+
+
+def _mlp_only(arch: Architecture) -> None:
+    if arch.family != "mlp":
+        raise ValueError(
+            f"family = {arch.family!r} has no product form of the ARK; use ark_trace, "
+            "or infinite_kernels for NNGP and NTK"
+        )

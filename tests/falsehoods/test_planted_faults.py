@@ -32,17 +32,25 @@ def test_without_a_fault_the_same_runs_hold(measure):
 
 
 def test_a_product_form_without_sigma_w_is_refuted(measure, monkeypatch):
-    honest = diagonal_limit.ark_product
-    monkeypatch.setattr(
-        diagonal_limit, "ark_product", lambda arch, x: honest(arch, x) / arch.sigma_w ** (2 * arch.depth + 2)
-    )
+    honest = diagonal_limit.mlp_limits
+
+    def without(arch, *rest):
+        found = honest(arch, *rest)
+        return found._replace(ark=found.ark / arch.sigma_w ** (2 * arch.depth + 2))
+
+    monkeypatch.setattr(diagonal_limit, "mlp_limits", without)
     found = verdicts(measure(["diagonal_limit.ntk", "diagonal_limit.ark"], SIMPLE))
     assert found == {"diagonal_limit.ntk": "HOLDS", "diagonal_limit.ark": "REFUTED"}
 
 
 def test_one_lost_factor_of_sigma_w_squared_is_refuted(measure, monkeypatch):
-    honest = diagonal_limit.ark_product
-    monkeypatch.setattr(diagonal_limit, "ark_product", lambda arch, x: honest(arch, x) / arch.sigma_w**2)
+    honest = diagonal_limit.mlp_limits
+
+    def without(arch, *rest):
+        found = honest(arch, *rest)
+        return found._replace(ark=found.ark / arch.sigma_w**2)
+
+    monkeypatch.setattr(diagonal_limit, "mlp_limits", without)
     assert verdicts(measure(["diagonal_limit.ark"], SIMPLE)) == {"diagonal_limit.ark": "REFUTED"}
 
 
@@ -95,9 +103,9 @@ def test_one_dead_output_breaks_the_diagonal_blocks(measure, monkeypatch):
 
 
 def test_a_limit_kernel_that_ignores_the_bias_is_refuted(measure, monkeypatch):
-    honest = definiteness._ark_limit
+    honest = definiteness.mlp_limits
     monkeypatch.setattr(
-        definiteness, "_ark_limit", lambda arch, x: honest(arch.with_scales(arch.sigma_w, 0.0), x)
+        definiteness, "mlp_limits", lambda arch, *rest: honest(arch.with_scales(arch.sigma_w, 0.0), *rest)
     )
     pins = {"activation": "erf", "sigma_b": 0.3, "arrangement": "antipodal"}
     summary = measure(["ark_positive_definiteness.limit_kernel"], pins)
@@ -128,7 +136,7 @@ def test_a_trial_that_raises_is_an_error_of_its_claims_and_the_run_goes_on(measu
     def broken(*_):
         raise FloatingPointError("the kernel exploded")
 
-    monkeypatch.setattr(definiteness, "_ark_limit", broken)
+    monkeypatch.setattr(definiteness, "activation", broken)
     pins = {"activation": "erf", "depth": 1}
     found = measure(
         ["ark_positive_definiteness.limit_kernel", "ark_positive_definiteness.transformed_margin"], pins
@@ -141,9 +149,9 @@ def test_a_trial_that_raises_is_an_error_of_its_claims_and_the_run_goes_on(measu
 
 
 def test_a_counterexample_is_shrunk_on_request(measure, monkeypatch):
-    honest = definiteness._ark_limit
+    honest = definiteness.mlp_limits
     monkeypatch.setattr(
-        definiteness, "_ark_limit", lambda arch, x: honest(arch.with_scales(arch.sigma_w, 0.0), x)
+        definiteness, "mlp_limits", lambda arch, *rest: honest(arch.with_scales(arch.sigma_w, 0.0), *rest)
     )
     summary = measure(["ark_positive_definiteness.limit_kernel"], {"activation": "tanh"}, shrink=True)
     (found,) = [f for f in summary["claims"][0]["findings"] if f["kind"] == "counterexample"]

@@ -1,0 +1,296 @@
+"""The evidence file: what goes in comes out, and what is not ours is left as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from dataclasses import asdict
+from math import inf, isnan, nan
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checks.deciders.decision import Decision
+from checks.evidence import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    BadEvidence,
+    EvidenceStore,
+    TrialRow,
+    dumps,
+    loads,
+    read_run,
+)
+from checks.scenario import Scenario
+from theorems.vocabulary import Verdict
+
+FAIR = settings(derandomize=True, deadline=None, database=None)
+REQUEST = {"profile": "quick", "seed": 3, "pins": [["outputs", 3]], "false_alarm": 1e-6}
+ENVIRONMENT = {"jax": "0", "device": "cpu"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = EvidenceStore(tmp_path / "deep" / "evidence")
+    yield opened
+    opened.close()
+
+
+def row(seed=0, width=64, trial="joint_limit", outcome="measured", **numbers) -> TrialRow:
+    scenario = Scenario()
+    return TrialRow(trial, scenario.id, scenario.as_dict(), width, seed, outcome, numbers)
+
+
+def same(one, other) -> bool:
+    """Equality in which NaN equals NaN, and types count."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(v, other[k]) for k, v in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and (one == other or (isnan(one) and isnan(other)))
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestRoundTrip:
+    def test_run(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        store.finish_run(run, {"seconds": 1.5, "worst": nan, "verdicts": {"HOLDS": 3}})
+        found = read_run(store.folder)
+        assert found.id == run
+        assert (found.request, found.environment) == (REQUEST, ENVIRONMENT)
+        assert same(found.result, {"seconds": 1.5, "worst": nan, "verdicts": {"HOLDS": 3}})
+        assert found.finished is not None and found.started <= found.finished
+        assert (found.decisions, found.findings, found.trials) == ([], [], {})
+
+    def test_trials_are_grouped_and_keep_their_order(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        numbers = {"gap": 0.1 + 0.2, "curve": [1.0, nan, inf, -inf], "count": 3}
+        first = [row(1, 64, **numbers), row(0, 64, **numbers), row(0, 128, **numbers)]
+        other = [row(0, 64, "fixed_input", "error: ValueError: no")]
+        store.add_trials(run, first)
+        store.add_trials(run, other)
+        found = read_run(store.folder).trials
+        assert list(found) == [("joint_limit", Scenario().id), ("fixed_input", Scenario().id)]
+        for wrote, read in zip(first, found["joint_limit", Scenario().id], strict=True):
+            assert same(asdict(wrote), asdict(read))
+        assert found["fixed_input", Scenario().id] == other
+
+    def test_arrays_become_lists(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        store.add_trials(
+            run, [row(a=np.float64(0.1), b=np.array([[1.0, inf]]), c=np.int64(4), d=np.bool_(True))]
+        )
+        (read,) = read_run(store.folder).trials["joint_limit", Scenario().id]
+        assert same(read.numbers, {"a": 0.1, "b": [[1.0, inf]], "c": 4, "d": True})
+
+    def test_decisions(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        open_ended = Decision(Verdict.INCONCLUSIVE, "gap", "exponent", nan, -inf, inf, None, "few", inf)
+        plain = Decision(Verdict.HOLDS, "gap", "exponent", 0.5, 0.4, 0.6, 0.998, "above", -0.4, {"seeds": 96})
+        for said in (open_ended, plain):
+            store.add_decision(run, "t.c", "trial", "family", Scenario().as_dict(), "rate", asdict(said))
+        found = read_run(store.folder).decisions
+        for said, read in zip((open_ended, plain), found, strict=True):
+            where = {"claim": "t.c", "trial": "trial", "family": "family", "decider": "rate"}
+            expected = {**where, "scenario": Scenario().as_dict(), **asdict(said)}
+            assert same({**expected, "verdict": str(said.verdict)}, read)
+            assert Verdict(read["verdict"]) is said.verdict
+
+    def test_findings(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        store.add_finding(
+            run, "t.c", {"kind": "degenerate case", "at": -inf, "scenario": Scenario().as_dict()}
+        )
+        store.add_finding(run, "t.d", {"kind": "counterexample", "label": "σ_w=1.5"})
+        assert read_run(store.folder).findings == [
+            {"claim": "t.c", "kind": "degenerate case", "at": -inf, "scenario": Scenario().as_dict()},
+            {"claim": "t.d", "kind": "counterexample", "label": "σ_w=1.5"},
+        ]
+
+    def test_an_unfinished_run_is_readable_and_says_so(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        store.add_trials(run, [row(gap=1.0)])
+        found = read_run(store.folder)  # while the writer still has the file open
+        assert found.finished is None and found.result == {}
+        assert len(found.trials["joint_limit", Scenario().id]) == 1
+
+    def test_the_latest_run_by_default_and_earlier_ones_by_id(self, store):
+        first = store.start_run({"n": 1}, {})
+        store.add_trials(first, [row(gap=1.0)])
+        store.add_finding(first, "t.c", {"kind": "first"})
+        store.close()
+        again = EvidenceStore(store.folder)
+        second = again.start_run({"n": 2}, {})
+        again.add_trials(second, [row(gap=2.0)])
+        again.close()
+        assert first != second
+        assert read_run(store.folder).id == second
+        for run, gap in ((first, 1.0), (second, 2.0)):
+            found = read_run(store.folder, run)
+            assert found.request == {"n": int(gap)}
+            assert [r.numbers for rows in found.trials.values() for r in rows] == [{"gap": gap}]
+            assert len(found.findings) == (1 if run == first else 0)
+
+    def test_trials_are_added_all_or_none(self, store):
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        store.add_trials(run, [row(0, gap=1.0)])
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add_trials(run, [row(1, gap=1.0), row(0, gap=2.0)])
+        (read,) = read_run(store.folder).trials["joint_limit", Scenario().id]
+        assert read.numbers == {"gap": 1.0}
+        store.add_trials(run, [row(1, gap=1.0)])  # the store is still usable
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "plain",
+            "with space",
+            "dätä",
+            *(
+                pytest.param(
+                    name,
+                    marks=pytest.mark.xfail(raises=BadEvidence, reason="the path is put into a URI as is"),
+                )
+                for name in ("run #1", "100%25", "what?")
+            ),
+        ],
+    )
+    def test_any_folder_name(self, tmp_path, name):
+        store = EvidenceStore(tmp_path / name)
+        run = store.start_run(REQUEST, ENVIRONMENT)
+        store.close()
+        assert read_run(tmp_path / name).id == run
+        assert names(tmp_path) == [name]
+
+
+class TestRefusal:
+    @pytest.mark.parametrize("below", [True, False])
+    def test_a_file_in_the_way(self, tmp_path, below):
+        (tmp_path / "file").write_text("mine")
+        folder = tmp_path / "file" / "evidence" if below else tmp_path / "file"
+        with pytest.raises(
+            BadEvidence, match=r"cannot be written \(.*choose a folder you may write to"
+        ) as raised:
+            EvidenceStore(folder)
+        assert f"--evidence {folder}" in str(raised.value)
+        assert (tmp_path / "file").read_text() == "mine"
+
+    def test_a_folder_without_permission(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+        with pytest.raises(BadEvidence, match="permission denied"):
+            EvidenceStore(tmp_path)
+        assert names(tmp_path) == []
+
+    @pytest.mark.parametrize("content", [b"Dear diary, ...\n" * 100, b"x", b""])
+    def test_a_foreign_file_is_left_as_it_is(self, tmp_path, content):
+        (tmp_path / FILE_NAME).write_bytes(content)
+        with pytest.raises(BadEvidence, match="choose another folder"):
+            EvidenceStore(tmp_path)
+        with pytest.raises(BadEvidence, match="cannot be read"):
+            read_run(tmp_path)
+        assert (tmp_path / FILE_NAME).read_bytes() == content
+        assert names(tmp_path) == [FILE_NAME]
+
+    @pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1, 999])
+    def test_another_schema_version_is_left_as_it_is(self, store, version):
+        store.start_run(REQUEST, ENVIRONMENT)
+        store._db.execute(f"PRAGMA user_version = {version}")
+        store.close()
+        before = store.path.read_bytes()
+        with pytest.raises(BadEvidence) as raised:
+            EvidenceStore(store.folder)
+        assert f"schema version {version}, this program writes {SCHEMA_VERSION}" in str(raised.value)
+        assert "choose another folder" in str(raised.value)
+        assert store.path.read_bytes() == before
+        assert names(store.folder) == [FILE_NAME]
+
+    @pytest.mark.xfail(raises=sqlite3.OperationalError, reason="only the version number is looked at")
+    def test_another_programs_database_of_the_same_version(self, tmp_path):
+        database = sqlite3.connect(tmp_path / FILE_NAME)
+        database.execute("CREATE TABLE diary (entry TEXT)")
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.close()
+        with pytest.raises(BadEvidence):
+            EvidenceStore(tmp_path).start_run(REQUEST, ENVIRONMENT)
+
+    def test_a_folder_named_like_the_file(self, tmp_path):
+        (tmp_path / FILE_NAME).mkdir()
+        with pytest.raises(BadEvidence, match="choose another folder"):
+            EvidenceStore(tmp_path)
+
+    @pytest.mark.parametrize("made", [True, False])
+    def test_nothing_to_read(self, tmp_path, made):
+        folder = tmp_path / "evidence"
+        if made:
+            folder.mkdir()
+        with pytest.raises(BadEvidence, match=f"no {FILE_NAME} there; run `advntk check` first"):
+            read_run(folder)
+        assert folder.exists() is made  # reading creates nothing
+
+    def test_no_such_run(self, store):
+        with pytest.raises(BadEvidence, match=r"holds no run$"):
+            read_run(store.folder)
+        store.start_run(REQUEST, ENVIRONMENT)
+        with pytest.raises(BadEvidence, match=r"holds no run 7$"):
+            read_run(store.folder, 7)
+
+    def test_reading_changes_nothing(self, store):
+        store.start_run(REQUEST, ENVIRONMENT)
+        store.close()
+        before = store.path.read_bytes()
+        read_run(store.folder)
+        assert store.path.read_bytes() == before
+        assert names(store.folder) == [FILE_NAME]
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} is not JSON")
+
+
+# Text that does not spell a number; see the test below for the text that does.
+TEXT = st.text().filter(lambda t: t not in ("NaN", "inf", "-inf"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@FAIR
+@given(VALUES)
+def test_dumps_is_strict_json_and_loads_undoes_it(value):
+    text = dumps(value)
+    json.loads(text, parse_constant=no_constant)
+    assert same(loads(text), value) if not isinstance(value, str | None) else loads(text) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (nan, '"NaN"'),
+        (np.float32(-inf), '"-inf"'),
+        ({"a": (1, np.array([inf, 0.5]))}, '{"a": [1, ["inf", 0.5]]}'),
+        ({64: 1.5}, '{"64": 1.5}'),
+        (Verdict.HOLDS, '"HOLDS"'),
+    ],
+)
+def test_dumps_of_what_json_lacks(value, text):
+    assert dumps(value) == text
+
+
+@pytest.mark.xfail(reason="text that spells a number that is not finite comes back as that number")
+@pytest.mark.parametrize("text", ["NaN", "inf", "-inf"])
+def test_text_stays_text(text):
+    assert loads(dumps({"reason": text})) == {"reason": text}
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j])
+def test_dumps_refuses_what_it_cannot_keep(value):
+    with pytest.raises(TypeError):
+        dumps(value)

@@ -1,0 +1,138 @@
+"""Every step of every derivation verifies, and each verification rejects a wrong formula."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+
+import pytest
+import sympy as sp
+
+from theorems import ark_positive_definiteness, diagonal_limit
+from theorems.catalogue import load
+
+STEPS = [
+    pytest.param(step, id=f"{theorem.id}: {step.statement.split(':')[0][:40]}")
+    for theorem in load().theorems
+    for step in theorem.derivation
+]
+
+# (module, function that verifies a step, right formula, wrong formula put in its place)
+WRONG = [
+    pytest.param(*case, id=f"{case[1].lstrip('_')}: {note}")
+    for note, case in {
+        "variance of the diagonal is tr Sigma^2": (diagonal_limit, "_spread", "- 2 * square", "- square"),
+        "variance off the diagonal is 2 tr Sigma^2": (
+            diagonal_limit,
+            "_spread",
+            "sum(s * s for s in eigen)",
+            "sum(2 * s * s for s in eigen)",
+        ),
+        "a power of sigma_w^2 is missing": (
+            diagonal_limit,
+            "_product_form",
+            "w**6 * layers",
+            "w**4 * layers",
+        ),
+        "derivative of the wrong argument": (
+            diagonal_limit,
+            "_product_form",
+            "k3, q) - w",
+            "k3, b) - w",
+        ),
+        "second factor not differentiated": (
+            diagonal_limit,
+            "_price",
+            "sp.diff(_V**j, _V)",
+            "_V**j",
+        ),
+        "wrong weight of K_pp'": (
+            diagonal_limit,
+            "_trace_form",
+            "+ 4 * sp.diff(kernel, b, c) * a",
+            "+ 2 * sp.diff(kernel, b, c) * a",
+        ),
+        "correction of order 1/d^2": (diagonal_limit, "_trace_form", "correction / d)", "correction / d**2)"),
+        "strength S missing": (diagonal_limit, "_xi_perturbation", "first - s * sp", "first - sp"),
+        "Jacobian with as many columns as rows": (
+            ark_positive_definiteness,
+            "_gram",
+            'sp.Matrix(3, 2, sp.symbols("j:6"))',
+            'sp.Matrix(3, 3, sp.symbols("j:9"))',
+        ),
+        "slope of gelu is even": (
+            ark_positive_definiteness,
+            "_parity",
+            "(sp.erf(u), sp.tanh(u), sigmoid)",
+            "(sp.erf(u), sp.tanh(u), sigmoid, gelu)",
+        ),
+        "slopes of sigmoid add up to 1": (
+            ark_positive_definiteness,
+            "_parity",
+            "(gelu, softplus)]",
+            "(gelu, softplus, sigmoid)]",
+        ),
+        "bias differs between inputs": (
+            ark_positive_definiteness,
+            "_lifted",
+            "[[x, b], [y, b]]",
+            "[[x, b], [y, 2 * b]]",
+        ),
+        "largest angle elsewhere": (
+            ark_positive_definiteness,
+            "_largest_angle",
+            "best = 1 / sp.sqrt(k)",
+            "best = 1 / k",
+        ),
+        "sine squared is the sine": (
+            ark_positive_definiteness,
+            "_largest_angle",
+            "((k - 1) / (k + 1)) ** 2",
+            "(k - 1) / (k + 1)",
+        ),
+        "critical condition number not squared": (
+            ark_positive_definiteness,
+            "_critical_spread",
+            "((sp.sqrt(k) + 1) / (sp.sqrt(k) - 1)) ** 2",
+            "(sp.sqrt(k) + 1) / (sp.sqrt(k) - 1)",
+        ),
+        "critical condition number without roots": (
+            ark_positive_definiteness,
+            "_critical_spread",
+            "((sp.sqrt(k) + 1) / (sp.sqrt(k) - 1)) ** 2",
+            "((k + 1) / (k - 1)) ** 2",
+        ),
+    }.items()
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_step_verifies(step):
+    residuals = step.residual()
+    assert residuals, "a step that checks nothing"
+    assert [sp.simplify(residual) for residual in residuals] == [0] * len(residuals)
+
+
+def test_every_theorem_has_a_derivation_whose_steps_all_have_a_wrong_variant():
+    verified = {step.residual.__name__ for t in load().theorems for step in t.derivation}
+    assert all(theorem.derivation for theorem in load().theorems)
+    assert verified == {case.values[1] for case in WRONG}
+
+
+@pytest.mark.parametrize(("module", "function", "right", "wrong"), WRONG)
+def test_wrong_formula_leaves_a_residual(module, function, right, wrong):
+    source = textwrap.dedent(inspect.getsource(getattr(module, function)))
+    assert source.count(right) == 1, f"{function} no longer contains {right!r}: state the variant anew"
+    scope: dict = {}
+    exec("from __future__ import annotations\n" + source.replace(right, wrong), scope)
+    assert any(_clearly_not_zero(residual) for residual in scope[function]())
+
+
+def _clearly_not_zero(residual: sp.Expr) -> bool:
+    """Whether the residual differs from zero at one point, so that no simplification was missed.
+
+    evalf(30) gives 30 correct digits of a number that is not zero, so that 1e-20 is no rounding error.
+    """
+    symbols = sorted(sp.sympify(residual).free_symbols, key=str)
+    point = {symbol: sp.Rational(sp.prime(i + 3), 7) for i, symbol in enumerate(symbols)}
+    return abs(sp.sympify(residual).subs(point).evalf(30)) > sp.Float("1e-20")
