@@ -44,7 +44,7 @@ PROFILES = {
         Profile(
             "quick",
             ladder=Measure(3, 96, (64, 128, 256, 512)),
-            level=Measure(2, 512, (64, 128, 256, 512)),
+            level=Measure(2, 384, (64, 128, 256, 512)),
             exact=Measure(12, 8),
             search=60,
         ),

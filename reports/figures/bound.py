@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from checks.evidence import TrialRow
-from reports.figures.style import ALARM, FITTED, MEASURED, panels, to_svg
+from reports.figures.style import ALARM, FITTED, MEASURED, panels, plain_log_labels, to_svg
 
 _LEAST = 1e-6  # ratios below (exact zeros, mostly) are drawn at the edge
 
@@ -44,6 +44,7 @@ def _panel(axis, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> str:
             )
     axis.axvline(1, color=FITTED, lw=1.2)
     axis.set_xscale("log")
+    plain_log_labels(axis.xaxis)
     axis.set_yticks([])
     axis.set_ylabel(f"{len(pairs)} scenarios")
     word = "must stay left of 1" if side == "at most" else "must stay right of 1"

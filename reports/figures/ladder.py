@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from checks.evidence import TrialRow
-from reports.figures.style import FITTED, MEASURED, MOST_PANELS, PREDICTED, dots, panels, to_svg
+from reports.figures.style import (
+    FITTED,
+    MEASURED,
+    MOST_PANELS,
+    PREDICTED,
+    dots,
+    panels,
+    plain_log_labels,
+    to_svg,
+)
 from reports.wording import number
 
 
@@ -47,6 +56,7 @@ def _panel(axis, decision: dict, rows: list[TrialRow]) -> None:
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
     axis.set_xticks(rungs, [f"{int(r)}" for r in rungs])
+    plain_log_labels(axis.yaxis)
     axis.set_xlabel("width n" + (" = d" if rows[0].scenario["input_growth"] == "joint" else ""))
     axis.set_ylabel(decision["statistic"].replace("_", " ") + " (relative)")
     scenario = rows[0].scenario

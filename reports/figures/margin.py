@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from checks.evidence import TrialRow
-from reports.figures.style import ALARM, FITTED, MEASURED, PREDICTED, panels, to_svg
+from reports.figures.style import ALARM, FITTED, MEASURED, PREDICTED, panels, plain_log_labels, to_svg
 
 
 def margin_figure(trials: list[list[TrialRow]]) -> tuple[str, str]:
@@ -27,6 +27,7 @@ def margin_figure(trials: list[list[TrialRow]]) -> tuple[str, str]:
     left.axvline(1, ls="--", color=PREDICTED, lw=1.4)
     left.set_xscale("log")
     left.set_xlim(1e-2, None)
+    plain_log_labels(left.xaxis)
     left.set_xlabel("η·S / certified critical scale")
     left.set_ylabel("λ_min(sym(Θ A)) / λ_max(Θ)")
     left.set_title(f"{len(trials)} scenarios; dots: measured critical scale")
@@ -36,6 +37,8 @@ def margin_figure(trials: list[list[TrialRow]]) -> tuple[str, str]:
         right.plot(ends, ends, "--", color=PREDICTED, lw=1.4, label="certified = critical")
         right.set_xscale("log")
         right.set_yscale("log")
+        plain_log_labels(right.xaxis)
+        plain_log_labels(right.yaxis)
         right.legend(frameon=False, fontsize=7)
     right.set_xlabel("certified critical η·S")
     right.set_ylabel("measured critical η·S")

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 # Okabe & Ito's palette.
 MEASURED, FITTED, PREDICTED, ALARM, BAND = "#0072B2", "#000000", "#E69F00", "#D55E00", "#009E73"
@@ -52,6 +53,15 @@ def dots(axis: Any, x: np.ndarray, y: np.ndarray, size: float = 2.2, alpha: floa
     path = Path(points, np.tile([Path.MOVETO, Path.LINETO], len(x)))
     path.should_simplify = False
     axis.add_patch(PathPatch(path, lw=size, edgecolor=MEASURED, alpha=alpha, fill=False, capstyle="round"))
+
+
+def plain_log_labels(axis: Any) -> None:
+    """Label a log axis 0.1, 0.2, 0.5, 1, ... (1e-06 where that is shorter): no superscripts to typeset."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    low, high = sorted(axis.get_view_interval())
+    if high < 100 * low:  # fewer than two decades: powers of ten alone would leave the axis bare
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
 def to_svg(figure: Figure) -> str:

@@ -79,7 +79,7 @@ def test_layerwise_kernels_equal_jacobian_kernels(
     assert_same_kernels(by_layers(arch, parameters, x), by_jacobians(arch, parameters, x), 8 * terms)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn_flatten"])
+@pytest.mark.parametrize("name", ["mlp", "cnn_pool"])
 def test_kernels_are_inner_products_of_gradients_one_output_and_sample_at_a_time(name):
     arch = NETWORKS[name]
     parameters, x = network(arch, 11)
@@ -118,7 +118,7 @@ def test_kernels_are_symmetric_positive_semidefinite_and_follow_the_samples(name
     assert_same_kernels(of_network(arch, parameters, x[order]), permuted, terms)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["mlp", "cnn_flatten"])
 def test_batched_seeds_equal_one_key_at_a_time(name):
     arch = NETWORKS[name]
     _, x = network(arch, 12)

@@ -78,25 +78,16 @@ def test_mean_standard_ntk_and_ark_of_one_hidden_layer_are_the_limits(assert_mea
             assert_mean(ark, per_output(jax.jit(ark_product)(arch, x)), resolves=0.2)
 
 
-@pytest.mark.parametrize(
-    ("family", "activation", "readout", "width", "seeds"),
-    [
-        ("mlp", "relu", "flatten", 32, 2000),
-        ("cnn", "erf", "flatten", 12, 1000),
-        ("cnn", "tanh", "pool", 12, 1000),
-    ],
-)
-def test_mean_ntk_of_two_hidden_layers_extrapolates_to_the_limit(
-    assert_mean, family, activation, readout, width, seeds
-):
-    arch = architecture(family, 2, activation, readout=readout)
-    ntk, ark = extrapolated(arch, seeds, width)
+@pytest.mark.parametrize(("activation", "readout"), [("erf", "flatten"), ("relu", "pool")])
+def test_mean_cnn_kernels_of_two_hidden_layers_extrapolate_to_the_limits(assert_mean, activation, readout):
+    arch = architecture("cnn", 2, activation, readout=readout)
+    ntk, ark = extrapolated(arch, 1000, 12)
     assert_mean(ntk, per_output(limit(arch, inputs(arch)).ntk), resolves=0.2)
-    if activation == "erf":
+    if activation == "erf":  # At equal inputs the trace form needs a smooth activation.
         assert_mean(ark, per_output(jax.jit(ark_trace)(arch, inputs(arch))), resolves=0.25)
 
 
-def test_mean_mlp_ark_of_two_hidden_layers_extrapolates_to_the_trace_form(assert_mean):
+def test_mean_mlp_kernels_of_two_hidden_layers_extrapolate_to_the_limits(assert_mean):
     # With the input width fixed the ARK keeps fluctuating at any width: more seeds, narrower networks.
     arch = architecture("mlp", 2, "erf")
     ntk, ark = extrapolated(arch, 12000, 16)
@@ -121,10 +112,10 @@ def feature_kernels(arch: Architecture, seed: int, seeds: int, width: int) -> np
     return np.asarray(jax.jit(lambda ks: jax.lax.map(one, ks))(keys(seed, seeds)))
 
 
-@pytest.mark.parametrize(("family", "width"), [("mlp", 32), ("cnn", 12)])
-def test_mean_feature_kernel_of_two_hidden_layers_extrapolates_to_the_nngp_kernel(assert_mean, family, width):
+@pytest.mark.parametrize("family", ["mlp", "cnn"])
+def test_mean_feature_kernel_of_two_hidden_layers_extrapolates_to_the_nngp_kernel(assert_mean, family):
     arch = architecture(family, 2, "erf")
-    samples = 2 * feature_kernels(arch, 5, 2000, 2 * width) - feature_kernels(arch, 4, 2000, width)
+    samples = 2 * feature_kernels(arch, 5, 3000, 24) - feature_kernels(arch, 4, 3000, 12)
     assert_mean(samples, np.asarray(limit(arch, inputs(arch)).nngp), resolves=0.15)
 
 
