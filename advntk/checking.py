@@ -141,7 +141,12 @@ def _environment(device: str) -> dict[str, Any]:
 
 def _code_version() -> str:
     """The commit of the checkout that runs, with '+' if it has local changes, else the version."""
+    from importlib.metadata import version
+
     here = Path(__file__).resolve().parent.parent
+    # An installed copy may lie inside somebody else's repository.
+    if not (here / "pyproject.toml").is_file():
+        return f"release {version('advntk')}"
     try:
         found = subprocess.run(
             ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
@@ -151,9 +156,7 @@ def _code_version() -> str:
             timeout=5,
         )
     except (OSError, subprocess.SubprocessError):
-        from importlib.metadata import version
-
-        return f"release {version('advntk')}"
+        return f"release {version('advntk')}, without its history"
     return f"commit {found.stdout.strip()}"
 
 

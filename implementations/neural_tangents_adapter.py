@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.metadata
 import sys
+import threading
 import types
 import warnings
 from typing import Any
@@ -37,14 +38,23 @@ def installed_pair() -> str:
     return f"neural-tangents {found['neural-tangents']} with JAX {found['jax']} on Python {python}"
 
 
-@functools.cache
+# Trials run in several threads; half-restored names must be seen by none of them.
+_IMPORTING = threading.RLock()
+
+
 def neural_tangents() -> types.ModuleType:
-    """Import neural-tangents once, with the missing JAX names put back.
+    """Import neural-tangents once, with the missing JAX names put back; safe from any thread.
 
     Raises:
       IncompatibleJax: a name is missing that this adapter cannot supply; the message says which
         versions were found and which name is missing.
     """
+    with _IMPORTING:
+        return _neural_tangents()
+
+
+@functools.cache
+def _neural_tangents() -> types.ModuleType:
     try:
         _restore_core()
         _restore_util()

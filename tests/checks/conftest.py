@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 # Chance that one of these judgements fails although the rate is as declared, were its seed drawn anew.
-# The suite makes fewer than a hundred of them, so that all together they err below 1e-4.
+# The suite makes fewer than two hundred of them, so that all together they err below 2e-4.
 LEVEL = 1e-6
 
 

@@ -119,8 +119,21 @@ def test_error_rates_play_no_part(rate):
     assert decision.confidence is None
 
 
-@pytest.mark.xfail(raises=RuntimeWarning, reason="the ratio to a bound of zero overflows")
-@pytest.mark.parametrize(("side", "value"), [("at most", 5.0), ("above", 5.0), ("above", -5.0)])
-def test_a_bound_of_zero_is_no_trouble(side, value):
-    wrong = side == "at most" or value <= 0
-    assert decide(side, [[value]], [[0.0]]).verdict is (Verdict.REFUTED if wrong else Verdict.HOLDS)
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(("value", "ratio"), [(5.0, inf), (1e-300, inf), (0.0, 0.0), (-5.0, 0.0)])
+def test_the_ratio_to_a_bound_of_zero(side, value, ratio):
+    decision = decide(side, [[value]], [[0.0]])
+    wrong = value > 0 if side == "at most" else value <= 0
+    assert decision.verdict is (Verdict.REFUTED if wrong else Verdict.HOLDS)
+    assert decision.estimate == decision.low == decision.high == ratio
+    assert decision.strain == (ratio if side == "at most" else -ratio)
+    assert (decision.detail["value"], decision.detail["bound"]) == (value, 0.0)
+
+
+def test_a_bound_of_zero_leaves_the_other_ratios():
+    decision = decide("at most", [[-1.0, 0.5], [0.0]], [[0.0, 2.0], [0.0]])
+    assert (decision.verdict, decision.estimate) == (Verdict.HOLDS, 0.25)
+    decision = decide("above", [[3.0, 5.0], [7.0]], [[2.0, 0.0], [0.0]])
+    assert (decision.verdict, decision.estimate) == (Verdict.HOLDS, 1.5)
+    decision = decide("at most", [[1.0, 9.0]], [[0.0, 2.0]])
+    assert (decision.verdict, decision.estimate, decision.detail["value"]) == (Verdict.REFUTED, inf, 1.0)
