@@ -13,6 +13,7 @@ from checks.deciders.rate import RateDecider
 from checks.realise import input_shape, realise
 from checks.scenario import Scenario
 from implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from implementations.dynamics.schedules import Schedule
 from implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
 from implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
 from implementations.networks.architecture import Architecture, architecture
@@ -99,10 +100,12 @@ def gram(x: Float[Array, "m d"]) -> Float[Array, "m m"]:
 def _joint_gaps(
     ntk: Array, ark: Array, ntk_limit: Array, ark_limit: Array, strength: float
 ) -> dict[str, Array]:
-    eta_s = strength / jnp.diagonal(ark_limit).mean()
-    xi = xi_blocks(_diagonal_blocks(ark), eta_s)
+    # A strength that doubles over the training time, the same for every sample.
+    scale = jnp.full(len(ark_limit), strength / jnp.diagonal(ark_limit).mean() / 1.5)
+    schedule = Schedule("growing", scale, jnp.ones_like(scale))
+    xi = xi_blocks(_diagonal_blocks(ark), schedule)
     eye = jnp.eye(xi.shape[-1])
-    xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], eta_s)[:, :, None] * eye[None]
+    xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], schedule)[:, :, None] * eye[None]
     off = xi * (1 - eye)[None, None]
     return {
         "ntk_gap": _gap(ntk, ntk_limit),

@@ -5,33 +5,49 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), theorem 3; theory: sections 0 a
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-# Gauss-Legendre on [0, t]: the integrand is entire in tau for the schedules used here.
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+from implementations.dynamics.schedules import Schedule
+
+# Gauss-Legendre on each of equally many panels of [0, t].  Schedules are smooth but for the kink of
+# early stopping, where a panel of length h leaves an error of order h^2 times the jump in slope.
+_PANELS, _ORDER = 16, 16
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
+_TAU = (np.arange(_PANELS)[:, None] + (_NODES + 1)[None, :] / 2).ravel() / _PANELS
+_WEIGHT = np.tile(_WEIGHTS / 2, _PANELS) / _PANELS
 
 
 def xi_blocks(
-    ark_blocks: Float[Array, "*batch c c"], strength: Float[Array, ""] | float, time: float = 1.0
-) -> Float[Array, "*batch c c"]:
-    r"""Blocks of Xi(t) for eta(tau) S = strength * (1 + tau/t)/1.5, a strength that doubles over time.
+    ark_blocks: Float[Array, "*batch m c c"], schedule: Schedule, time: Float[Array, ""] | float = 1.0
+) -> Float[Array, "*batch m c c"]:
+    """Blocks of Xi(time) from the ARK's diagonal blocks, which must be symmetric.
 
-    The mean of eta S over [0, t] is `strength`.  The blocks must be symmetric; the exponential is
-    taken in their eigenbasis, which serves all quadrature nodes at once.
+    The exponential is taken in the blocks' eigenbasis, which serves all times at once.
     """
     values, vectors = jnp.linalg.eigh(ark_blocks)
-    integrated = xi_diagonal(values, strength, time)
-    return jnp.einsum("...ak,...k,...bk->...ab", vectors, integrated, vectors)
+    return _from_eigen(vectors, xi_diagonal(values, schedule, time))
 
 
 def xi_diagonal(
-    ark_diagonal: Float[Array, "*batch c"], strength: Float[Array, ""] | float, time: float = 1.0
-) -> Float[Array, "*batch c"]:
-    """Xi(t) of a diagonal ARK (its infinite-width limit), entry by entry; schedule as `xi_blocks`."""
-    tau = jnp.asarray((_NODES + 1) / 2, ark_diagonal.dtype)
-    weight = jnp.asarray(_WEIGHTS / 2, ark_diagonal.dtype)
-    eta_s = strength * (1 + tau) / 1.5
-    exponent = ark_diagonal[..., None] * eta_s.reshape((1,) * ark_diagonal.ndim + (-1,))
-    return time * (jnp.exp(exponent) * weight.reshape((1,) * ark_diagonal.ndim + (-1,))).sum(-1)
+    ark_diagonal: Float[Array, "*batch m c"], schedule: Schedule, time: Float[Array, ""] | float = 1.0
+) -> Float[Array, "*batch m c"]:
+    """Xi(time) of a diagonal ARK (its infinite-width limit), entry by entry."""
+    tau = time * jnp.asarray(_TAU, ark_diagonal.dtype)
+    weight = time * jnp.asarray(_WEIGHT, ark_diagonal.dtype)
+    strengths = jax.vmap(schedule.strengths)(tau)  # (nodes, m)
+    batch = ark_diagonal.ndim - 2
+    shaped = strengths.T.reshape((1,) * batch + (strengths.shape[1], 1, len(tau)))
+    return jnp.exp(ark_diagonal[..., None] * shaped) @ weight
+
+
+def search_growth(ark_blocks: Float[Array, "m c c"], strengths: Float[Array, " m"]) -> Float[Array, "m c c"]:
+    """E = exp(eta_i S Theta_x(x_i, x_i)): what the search does to a residual (theory: section 0)."""
+    values, vectors = jnp.linalg.eigh(ark_blocks)
+    return _from_eigen(vectors, jnp.exp(values * strengths[:, None]))
+
+
+def _from_eigen(vectors: Array, values: Array) -> Array:
+    return jnp.einsum("...ak,...k,...bk->...ab", vectors, values, vectors)

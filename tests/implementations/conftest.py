@@ -10,15 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from scipy import stats
 
 import implementations
 
 ROOT = Path(implementations.__file__).parents[1]
 EPS = float(np.finfo(np.float64).eps)
-
-settings.register_profile("exact", deadline=None, database=None, derandomize=True, max_examples=20)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +33,8 @@ from implementations.networks.finite import (
 from implementations.neural_tangents_adapter import neural_tangents
 
 EPS = float(np.finfo(np.float64).eps)
+# Programs this small take longer to optimise than to run.
+compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=10)
 WIDTH = 4
 
@@ -43,9 +47,9 @@ NETWORKS = {
     "cnn_flatten": Architecture("cnn", 2, "erf"),
     "cnn_pool": Architecture("cnn", 1, "gelu", parameterization="standard", readout="pool"),
 }
-by_jacobians = jax.jit(jacobian_kernels)
-by_layers = jax.jit(layerwise_kernels)
-of_network = jax.jit(empirical_kernels)
+by_jacobians = compiled(jacobian_kernels)
+by_layers = compiled(layerwise_kernels)
+of_network = compiled(empirical_kernels)
 
 
 def network(arch: Architecture, seed: int, samples: int = 3, outputs: int = 2):
@@ -84,7 +88,7 @@ def test_kernels_are_inner_products_of_gradients_one_output_and_sample_at_a_time
     arch = NETWORKS[name]
     parameters, x = network(arch, 11)
 
-    @jax.jit
+    @compiled
     def gradients(x_i, a):
         in_theta, in_x = jax.grad(lambda p, v: apply(arch, p, v)[a], argnums=(0, 1))(parameters, x_i)
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(in_theta)]), in_x.ravel()
@@ -160,7 +164,7 @@ def test_neural_tangents_finds_the_same_empirical_ntk(name, implementation):
         return jax.vmap(lambda v_i: apply(arch, p, v_i))(v)
 
     ntk_fn = neural_tangents().empirical_ntk_fn(batched, trace_axes=(), implementation=implementation)
-    theirs = jax.jit(lambda p, v: ntk_fn(v, None, p).transpose(0, 2, 1, 3))(parameters, x)
+    theirs = compiled(lambda p, v: ntk_fn(v, None, p).transpose(0, 2, 1, 3))(parameters, x)
     ours = of_network(arch, parameters, x)
     terms = 8 * parameter_count([w.shape for w, _ in parameters])
     assert_same_kernels(EmpiricalKernels(theirs, ours.ark), ours, terms)

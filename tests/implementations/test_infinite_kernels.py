@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,15 +23,17 @@ from implementations.networks.activations import ACTIVATIONS
 from implementations.networks.architecture import Architecture, architecture
 
 EPS = float(np.finfo(np.float64).eps)
+# Programs this small take longer to optimise than to run.
+compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)
 # An entry of a kernel is O(100) operations on numbers of its own size.
 ROUNDING = 100 * EPS
 
-kernels_of = jax.jit(infinite_kernels)
-product = jax.jit(ark_product)
-trace = jax.jit(ark_trace)
-gradient_covariance = jax.jit(input_gradient_covariance)
-nngp_ntk_and_ark = jax.jit(lambda arch, x: (*infinite_kernels(arch, x), ark_product(arch, x)))
+kernels_of = compiled(infinite_kernels)
+product = compiled(ark_product)
+trace = compiled(ark_trace)
+gradient_covariance = compiled(input_gradient_covariance)
+nngp_ntk_and_ark = compiled(lambda arch, x: (*infinite_kernels(arch, x), ark_product(arch, x)))
 
 
 def gaussian(seed: int, *shape: int) -> jax.Array:
@@ -245,7 +248,7 @@ def test_a_cnn_sees_where_pixels_are_and_an_mlp_does_not():
 
 def test_the_standard_ntk_grows_with_the_width_and_the_nngp_does_not():
     arch, x = architecture("mlp", 1, "erf", 1.3, 0.2, "standard"), gaussian(7, 3, 4)
-    with_width = jax.jit(infinite_kernels, static_argnames="width")
+    with_width = compiled(infinite_kernels, static_argnames="width")
     narrow, wide = (with_width(arch, x, width=n) for n in (8, 16))
     np.testing.assert_array_equal(narrow.nngp, wide.nngp)
     value, _ = erf_expectations(pre_activation_covariance(1.3, 0.2, x))

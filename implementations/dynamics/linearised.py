@@ -1,0 +1,97 @@
+r"""The linearised network under adversarial training: r'(t) = -Theta E(t) r(t), integrated.
+
+E(t) = blockdiag_i exp(eta_i(t) S Theta_x(x_i, x_i)).  Outputs follow from the integral of the searched
+residual, f_t(x) = f_0(x) - Theta(x, X) int_0^t E r, so the cost depends on samples and outputs only,
+never on the number of parameters.  Source: theory, section 0 (equation (*)); Fu & Wang, ICLR 2024
+(arXiv 2310.06112), section 4.3.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from implementations.dynamics.regularisation import search_growth
+from implementations.dynamics.schedules import Schedule
+
+Kernel = Float[Array, "k c m c"]
+
+
+class LinearFlow(NamedTuple):
+    """The flow at the times asked for.
+
+    `residuals` are r(t) = f_t(X) - y, `integrals` are int_0^t E r; `gave_up` says that the integrator
+    stopped early (the numbers after that are not finite), `steps` how many steps it took.
+    """
+
+    times: Float[Array, " times"]
+    residuals: Float[Array, "times m c"]
+    integrals: Float[Array, "times m c"]
+    steps: Int[Array, ""]
+    gave_up: Bool[Array, ""]
+
+
+def integrate(
+    ntk: Float[Array, "m c m c"],
+    ark_blocks: Float[Array, "m c c"],
+    residual: Float[Array, "m c"],
+    schedule: Schedule,
+    times: Float[Array, " times"],
+    tolerance: Float[Array, ""] | float = 1e-11,
+    max_steps: int = 100_000,
+) -> LinearFlow:
+    """Integrate from the residual at time 0 to all of `times` (increasing, the first may be 0).
+
+    Kvaerno5 with steps controlled to `tolerance` relative to the size of the initial residual: the
+    system is stiff as soon as eigenvalues of Theta E differ, and an implicit method of order five
+    does not mind.
+    """
+
+    def slope(t: Any, state: tuple, _: Any) -> tuple:
+        moved = jnp.einsum("iab,ib->ia", search_growth(ark_blocks, schedule.strengths(t)), state[0])
+        return -jnp.einsum("iajb,jb->ia", ntk, moved), moved
+
+    size = jnp.sqrt((residual**2).mean())
+    # Residual and integral have different units; each is held to its own size.
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(slope),
+        diffrax.Kvaerno5(),
+        t0=0.0,
+        t1=times[-1],
+        dt0=None,
+        y0=(residual, jnp.zeros_like(residual)),
+        saveat=diffrax.SaveAt(ts=times),
+        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance * size),
+        max_steps=max_steps,
+        throw=False,
+    )
+    assert solution.ys is not None
+    residuals, integrals = solution.ys
+    steps, gave_up = solution.stats["num_steps"], solution.result != diffrax.RESULTS.successful
+    return LinearFlow(times, residuals, integrals, jnp.asarray(steps), jnp.asarray(gave_up))
+
+
+def outputs(
+    initial: Float[Array, "k c"], cross_ntk: Kernel, integral: Float[Array, "m c"]
+) -> Float[Array, "k c"]:
+    """f_t at any inputs: f_0(x) - Theta(x, X) int_0^t E r, `cross_ntk` being Theta(x, X)."""
+    return initial - jnp.einsum("kajb,jb->ka", cross_ntk, integral)
+
+
+def searched_residual(
+    ark_blocks: Float[Array, "m c c"], strengths: Float[Array, " m"], residual: Float[Array, "m c"]
+) -> Float[Array, "m c"]:
+    """Residual after the search: exp(eta_i S Theta_x(x_i, x_i)) (f(x_i) - y_i)."""
+    return jnp.einsum("iab,ib->ia", search_growth(ark_blocks, strengths), residual)
+
+
+def lyapunov(ntk: Float[Array, "m c m c"], residual: Float[Array, "m c"]) -> Float[Array, ""]:
+    """V = r' Theta^{-1} r, which no admissible schedule lets fall slower than e^{-2 lambda_min t}."""
+    size = residual.size
+    factor = jax.scipy.linalg.cho_factor(ntk.reshape(size, size))
+    flat = residual.reshape(-1)
+    return flat @ jax.scipy.linalg.cho_solve(factor, flat)
