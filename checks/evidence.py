@@ -79,17 +79,14 @@ class EvidenceStore:
             raise BadEvidence(_unwritable(folder, error.strerror or str(error))) from error
         if not os.access(folder, os.W_OK):
             raise BadEvidence(_unwritable(folder, "permission denied"))
-        fresh = not self.path.exists()
+        fresh = not os.path.lexists(self.path)
+        if not fresh:
+            _check_header(self.path)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None)
             if fresh:
                 self._create()
-            _check_version(self._db, folder)
-        except BadEvidence:
-            self._db.close()
-            raise
-        except sqlite3.DatabaseError as error:
-            self._db.close()
+        except sqlite3.Error as error:
             raise BadEvidence(
                 f"--evidence {folder}: {self.path.name} is not readable evidence ({error}); "
                 "it was left as it is; choose another folder"
@@ -195,26 +192,46 @@ def read_run(folder: Path, run: int | None = None) -> RunRecord:
     path = folder / FILE_NAME
     if not path.is_file():
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first")
+    _check_header(path)
+    # As a proper URI: a folder's name may hold '#', '?' or '%'.
+    uri = path.resolve().as_uri()
     try:
-        # As a proper URI: a folder's name may hold '#', '?' or '%'.
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            _check_version(db, folder)
-            return _read(db, folder, run)
-    except sqlite3.DatabaseError as error:
+        try:
+            with closing(sqlite3.connect(f"{uri}?mode=ro", uri=True)) as db:
+                return _read(db, folder, run)
+        except sqlite3.OperationalError:
+            # A writer was killed in the middle: its journal is rolled back by opening for writing.
+            with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True)) as db:
+                return _read(db, folder, run)
+    except sqlite3.Error as error:
         raise BadEvidence(f"--evidence {folder}: {FILE_NAME} cannot be read ({error})") from error
 
 
-def _check_version(db: sqlite3.Connection, folder: Path) -> None:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+def _check_header(path: Path) -> None:
+    """Look at the file's first hundred bytes, so that a foreign database is not even opened."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise BadEvidence(
+            f"--evidence {path.parent}: {path.name} is not readable evidence "
+            f"({error.strerror}); it was left as it is; choose another folder"
+        ) from error
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise BadEvidence(
+            f"--evidence {path.parent}: {path.name} is not readable evidence (not a SQLite file); "
+            "it was left as it is; choose another folder"
+        )
+    # Offsets of application_id and user_version in the SQLite file format.
+    application, version = (int.from_bytes(header[at : at + 4], signed=True) for at in (68, 60))
     if application != APPLICATION_ID:
         raise BadEvidence(
-            f"--evidence {folder}: {FILE_NAME} belongs to another program; it was left as it is; "
+            f"--evidence {path.parent}: {path.name} belongs to another program; it was left as it is; "
             "choose another folder"
         )
     if version != SCHEMA_VERSION:
         raise BadEvidence(
-            f"--evidence {folder}: {FILE_NAME} has schema version {version}, this program knows "
+            f"--evidence {path.parent}: {path.name} has schema version {version}, this program knows "
             f"{SCHEMA_VERSION}; choose another folder or the version of advntk that wrote it"
         )
 
@@ -233,14 +250,14 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
         "ORDER BY rowid",
         (row[0],),
     ):
-        found = TrialRow(name, family, json.loads(scenario), width, seed, outcome, loads(numbers))
+        found = TrialRow(name, family, loads(scenario), width, seed, outcome, loads(numbers))
         trials.setdefault((name, family), []).append(found)
     decisions = [
         {
             "claim": claim,
             "trial": trial,
             "family": family,
-            "scenario": json.loads(scenario),
+            "scenario": loads(scenario),
             "decider": decider,
             **loads(said),
         }
@@ -260,8 +277,8 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
         row[0],
         row[1],
         row[2],
-        json.loads(row[3]),
-        json.loads(row[4]),
+        loads(row[3]),
+        loads(row[4]),
         loads(row[5]) if row[5] else {},
         decisions,
         findings,
@@ -270,18 +287,25 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
 
 
 def dumps(value: Any) -> str:
-    """JSON that strict parsers accept: a number that is not finite becomes {"float": "nan"}, or "inf"."""
+    """JSON that strict parsers accept: a number that is not finite becomes {"float": "nan"}, or "inf".
+
+    A mapping that could be taken for one is wrapped: {"float": 1} becomes {"dict": {"float": 1}}.
+    """
     return json.dumps(_plain(value), allow_nan=False)
 
 
 def loads(text: str) -> Any:
     """The inverse of `dumps`."""
-    return json.loads(text, object_hook=_number)
+    return _number(json.loads(text))
+
+
+_MARKS = ({"float"}, {"dict"})
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        plain = {str(k): _plain(v) for k, v in value.items()}
+        return {"dict": plain} if plain.keys() in _MARKS else plain
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, np.ndarray):
@@ -293,8 +317,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _number(found: dict) -> Any:
-    return float(found["float"]) if found.keys() == {"float"} else found
+def _number(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"float"}:
+            return float(value["float"])
+        inside = value["dict"] if value.keys() == {"dict"} else value
+        return {k: _number(v) for k, v in inside.items()}
+    return [_number(v) for v in value] if isinstance(value, list) else value
 
 
 def _unwritable(folder: Path, reason: str) -> str:

@@ -149,12 +149,13 @@ def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -
     axes = Axes(**check.axes)
     if "data" not in axes:
         axes = axes.pinned({"data": request.data})
+    pinned = axes.pinned(dict(request.pins))
     for name, value in request.pins:
-        joint = "joint" in listed(axes.get("input_growth", ("joint",)))
+        joint = "joint" in listed(pinned.get("input_growth", ("joint",)))
         if check.effort != "exact" and (name == "width" or (name == "input_width" and joint)):
             names = ", ".join(claim.id for _, claim in claims)
             raise BadPlan(f"--axis {name}={value}: {names} runs over a ladder of widths; use --widths")
-    return axes.pinned(dict(request.pins))
+    return pinned
 
 
 def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:

@@ -83,9 +83,10 @@ def _module(name: str) -> ModuleType:
     if not name.endswith(".py"):
         try:
             return importlib.import_module(name)
-        except Exception as error:  # whatever a user's module raises
+        except (Exception, SystemExit) as error:  # whatever a user's module raises
             raise UnknownName(
-                f"--theory {name}: cannot be imported ({error}); give a module or a .py file"
+                f"--theory {name}: cannot be imported ({type(error).__name__}: {error}); "
+                "give a module or a .py file"
             ) from error
     path = Path(name).resolve()
     if not path.is_file():
@@ -99,7 +100,7 @@ def _module(name: str) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
         del sys.modules[module_name]
         raise UnknownName(f"--theory {name}: cannot be loaded ({type(error).__name__}: {error})") from error
     return module

@@ -22,9 +22,11 @@ _GREEK = {
 
 
 def _unicode(latex: str) -> str:
-    text = re.sub(r"\\hat\\(\w+)", lambda m: _GREEK.get(m.group(1), m.group(1)) + "\u0302", latex)
+    text = re.sub(r"\\hat\\([A-Za-z]+)", lambda m: _GREEK.get(m.group(1), m.group(1)) + "\u0302", latex)
     text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1)/(\2)", text)
     text = re.sub(r"\\math(?:rm|bb)\{(\w+)\}", r"\1", text)
+    # Brackets only around what has several parts.
+    text = re.sub(r"\\sqrt\{([^{}]*[ ,+^][^{}]*)\}", r"√(\1)", text)
     text = re.sub(r"\\([A-Za-z]+)", lambda m: _GREEK.get(m.group(1), m.group(1)), text)
     text = re.sub(r"\\[,;! ]", " ", text).replace("\\|", "‖").replace("{", "").replace("}", "")
     return " ".join(text.split())

@@ -38,7 +38,8 @@ class BoundDecider:
             lost = int((~(np.isfinite(value) & np.isfinite(bound))).sum())
             return undecidable(self, quantity, f"{lost} of {value.size} trials gave no finite value")
         wrong = value > bound if self.side == "at most" else value <= bound
-        ratio = np.divide(value, bound, out=np.where(value > 0, np.inf, 0.0), where=bound != 0)
+        with np.errstate(over="ignore"):  # a bound far below the value: infinitely beyond it
+            ratio = np.divide(value, bound, out=np.where(value > 0, np.inf, 0.0), where=bound != 0)
         worst = int(np.argmax(ratio) if self.side == "at most" else np.argmin(ratio))
         word = "at most" if self.side == "at most" else "above"
         text = f"{self.statistic} = {value[worst]:.3g}, to be {word} {bound[worst]:.3g}"

