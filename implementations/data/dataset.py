@@ -68,6 +68,8 @@ def checked(x: np.ndarray, name: str) -> np.ndarray:
     Raises:
       BadData: not numbers, empty, or not all finite.
     """
+    if np.iscomplexobj(x):
+        raise BadData(f"{name}: dtype {x.dtype} is not numeric as needed; give real numbers")
     try:
         values = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:

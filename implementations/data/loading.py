@@ -31,6 +31,8 @@ def load(
         raise BadData(f"samples = {samples} must be at least 1")
     if outputs < 1:
         raise BadData(f"outputs = {outputs} must be at least 1")
+    if input_width < 1:
+        raise BadData(f"input_width = {input_width} must be at least 1")
     rng = np.random.default_rng([seed, 0])
     if source in ("gaussian", "sphere"):
         dataset = synthetic_samples(source, samples, input_width, outputs, rng)

@@ -101,7 +101,7 @@ def kernels_at_initialisation(
     width: int,
     outputs: int,
 ) -> EmpiricalKernels:
-    """NTK and ARK of freshly initialised networks, one per key, vmapped over the keys."""
+    """NTK and ARK of freshly initialised networks, one per key, in one compiled program."""
 
     shapes = weight_shapes(arch, x.shape[1:], width, outputs)
     normals = standard_normals(keys, parameter_count(shapes), x.dtype)
@@ -111,7 +111,12 @@ def kernels_at_initialisation(
 @partial(jax.jit, static_argnames=("width", "outputs"))
 def _kernels_of(arch: Architecture, normals: Array, x: Array, width: int, outputs: int) -> EmpiricalKernels:
     shapes = weight_shapes(arch, x.shape[1:], width, outputs)
-    return jax.vmap(lambda row: empirical_kernels(arch, parameters_from(arch, row, shapes), x))(normals)
+
+    def one(row: Array) -> EmpiricalKernels:
+        return empirical_kernels(arch, parameters_from(arch, row, shapes), x)
+
+    # Convolutions with a kernel per seed, vmapped, would take memory with the square of the seeds.
+    return jax.vmap(one)(normals) if arch.family == "mlp" else jax.lax.map(one, normals)
 
 
 def memory_per_seed(

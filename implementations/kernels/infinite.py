@@ -47,7 +47,8 @@ def infinite_kernels(
     """
     _, _, kernel_fn = triple(arch, width, outputs)
     found = kernel_fn(x, other, ("nngp", "ntk"))
-    return InfiniteKernels(found.nngp, found.ntk)
+    # neural-tangents computes in double precision wherever JAX allows it.
+    return InfiniteKernels(found.nngp.astype(x.dtype), found.ntk.astype(x.dtype))
 
 
 class MlpLimits(NamedTuple):
@@ -89,7 +90,7 @@ def mlp_limits(
         from_layer = width * out.nngp + 1 if standard else nngp
         ntk = from_layer + arch.sigma_w**2 * out.ntk * ntk
         ark = ark * arch.sigma_w**2 * out.ntk
-    return MlpLimits(nngp, ntk, ark)
+    return MlpLimits(nngp.astype(gram.dtype), ntk.astype(gram.dtype), ark.astype(gram.dtype))
 
 
 def ark_product(

@@ -108,8 +108,11 @@ def apply(arch: Architecture, parameters: Parameters, x: Float[Array, "..."]) ->
     phi = activation(arch.activation).phi
     for w, b in parameters[:-1]:
         w_scale, b_scale = layer_scales(arch, w.shape)
-        linear = w @ x if arch.family == "mlp" else _convolve(x, w)
-        x = phi(w_scale * linear + b_scale * b)
+        if arch.family == "mlp":
+            linear, bias = w @ x, b
+        else:
+            linear, bias = _convolve(x, w), b[None, None, :]
+        x = phi(w_scale * linear + b_scale * bias)
     if arch.family == "cnn":
         x = x.mean(axis=(0, 1)) if arch.readout == "pool" else x.reshape(-1)
     w, b = parameters[-1]

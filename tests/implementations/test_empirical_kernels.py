@@ -235,11 +235,6 @@ def test_memory_estimate_covers_the_compiled_mlp_program(depth, inputs, width, s
     assert taken <= seeds * memory_per_seed(arch, shape, width, samples, outputs)
 
 
-@pytest.mark.xfail(
-    reason="batched CNN kernels of depth 2 take memory that grows with the square of the seeds",
-    raises=AssertionError,
-    strict=True,
-)
 def test_memory_estimate_covers_the_compiled_cnn_program():
     arch, shape, seeds = Architecture("cnn", 2), (4, 4, 1), 16
     taken = compiled_bytes(arch, shape, 8, 3, 2, seeds)

@@ -86,11 +86,6 @@ def test_forward_pass_equals_neural_tangents(
     np.testing.assert_allclose(got, expected, rtol=0, atol=rounding(shapes, scale))
 
 
-@pytest.mark.xfail(
-    reason="the bias (c,) is added to the feature map (height, columns, c) by silent broadcasting",
-    raises=ValueError,
-    strict=True,
-)
 def test_cnn_forward_pass_broadcasts_nothing_silently():
     arch = architecture("cnn", 1)
     shape = input_shape("cnn")

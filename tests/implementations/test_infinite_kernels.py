@@ -170,11 +170,6 @@ def test_gradient_covariance_is_a_covariance_whose_trace_is_the_trace_form(name,
         assert np.linalg.eigvalsh((covariance + covariance.T) / 2)[0] >= -allowed
 
 
-@pytest.mark.xfail(
-    reason="the quadrature is too coarse for high derivatives of tanh at variance 16",
-    raises=AssertionError,
-    strict=True,
-)
 def test_gradient_covariance_of_tanh_is_positive_semidefinite_for_long_inputs():
     covariance = gradient_covariance(architecture("mlp", 2, "tanh", 2.0, 0.1), 2 * sphere(2, 1, 3)[0])
     assert np.linalg.eigvalsh(np.asarray(covariance))[0] >= 0

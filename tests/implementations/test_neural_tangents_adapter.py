@@ -154,11 +154,6 @@ def test_double_precision_inputs_give_double_precision_kernels(name):
     assert kernels.nngp.dtype == kernels.ntk.dtype == jnp.float64
 
 
-@pytest.mark.xfail(
-    reason="neural-tangents computes in double precision whenever JAX allows it",
-    raises=AssertionError,
-    strict=True,
-)
 def test_single_precision_inputs_give_single_precision_kernels():
     kernels = jax.eval_shape(infinite_kernels, NETWORKS["mlp_erf"], inputs("mlp_erf", 2, jnp.float32))
     assert kernels.nngp.dtype == kernels.ntk.dtype == jnp.float32
