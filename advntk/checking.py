@@ -61,16 +61,20 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
     Raises:
       one of the exceptions that `advntk.exits.is_usage_error` knows, with one line that says why.
     """
+    # Importing this starts nothing; `configure` starts JAX.
+    from implementations.runtime import CompilationCount, configure
+
     started = time.perf_counter()
+    if arguments.theories:
+        # A user's file may import JAX, which must find its device and precision settled.
+        configure(arguments.device)  # type: ignore[arg-type]
     catalogue = load(arguments.theories)
     selected = catalogue.select(arguments.claims)
     _arguments_alone(arguments)
 
     # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_cache_folder() / "hypothesis"))
-    # JAX starts here; what comes before answers without it.
-    from implementations.runtime import CompilationCount, configure
-
+    # JAX starts here at the latest; what comes before answers without it.
     device = configure(arguments.device)  # type: ignore[arg-type]
     compilations = CompilationCount().watch()
 

@@ -86,7 +86,7 @@ def check(
         ),
     ] = "digits",
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.cpu,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of scenarios and networks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of scenarios and networks.")] = 0,
     evidence: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder that the evidence and the page are kept in.")
     ] = Path("advntk-evidence"),
@@ -99,7 +99,9 @@ def check(
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option(metavar="GIB", min=0.1, help="What networks may take in all; default half of the RAM."),
+        typer.Option(
+            metavar="GIB", min=0.1, max=1e6, help="What networks may take in all; default half of the RAM."
+        ),
     ] = None,
     shrink: Annotated[
         bool, typer.Option("--shrink", help="Shrink counterexamples to exact claims (takes minutes).")

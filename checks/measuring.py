@@ -82,4 +82,9 @@ def _one_rung(
         ]
     except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
         return Broken(f"{type(error).__name__}: {error}".splitlines()[0])
+    for name, value in chunks[0].items():
+        if value.shape[:1] != (family.chunk,):
+            return Broken(
+                f"{name!r} has shape {value.shape}; its first axis must be the {family.chunk} seeds"
+            )
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

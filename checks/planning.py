@@ -101,6 +101,7 @@ def make_plan(
     checks = [c for module in modules for c in checks_of(module) if wanted.keys() & set(c.decides)]
     for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
         raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
+    _consistent(checks, wanted)
     planned = tuple(
         _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request) for check in checks
     )
@@ -113,6 +114,23 @@ def make_plan(
     )
     rates = ErrorRates(request.false_alarm / max(assertions, 1), request.miss)
     return Plan(request, planned, rates, assertions)
+
+
+def _consistent(checks: Sequence[Check], wanted: dict[str, tuple[Theorem, Claim]]) -> None:
+    """Refuse trials that would be mistaken for one another, and deciders of another rate than claimed."""
+    names = [check.name for check in checks]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadPlan(f"two trials are named {name!r}; rename one of the functions")
+    for claim_id, deciders in ((c, d) for check in checks for c, d in check.decides.items() if c in wanted):
+        claim = wanted[claim_id][1]
+        stated = claim.rate.exponent if claim.rate else None
+        for decided in (getattr(decider, "exponent", None) for decider in deciders):
+            if decided is not None and decided != stated:
+                raise BadPlan(
+                    f"claim {claim_id!r} states the exponent {stated}, its decider tests {decided:g}; "
+                    "make them agree"
+                )
 
 
 def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -> PlannedCheck:

@@ -118,7 +118,12 @@ def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRat
     if isinstance(observed, Broken):
         nan = float("nan")
         return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, observed.error)
-    return decider.decide(observed, rates)
+    try:
+        return decider.decide(observed, rates)
+    except KeyError as missing:
+        nan = float("nan")
+        reason = f"the trial gave no statistic {missing}"
+        return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, reason)
 
 
 def _unmet(claim: Claim, family: Family) -> str:

@@ -38,8 +38,15 @@ def quadrature_error(variance: float, strip: float = math.pi / 2) -> float:
     f'(u) g'(u) at full correlation; h in units of u.
     """
     step = _STEP * math.sqrt(variance)
-    poles = math.exp(strip**2 / (2 * variance)) * (1 + (2 * math.pi / step) ** 3)
-    return 2 * math.exp(-2 * math.pi * strip / step) * poles + 1e-15
+    # The contour is moved as far as helps: for small variances less far than the strip reaches.
+    shift = min(strip, 2 * math.pi * variance / step)
+    exponent = shift**2 / (2 * variance) - 2 * math.pi * shift / step
+    return 2 * math.exp(exponent) * (1 + (2 * math.pi / step) ** 3) + 1e-15
+
+
+def memory_per_pair(order_of_copies: int = 4) -> int:
+    """Bytes that the quadrature of one pair of inputs takes in double precision, some copies included."""
+    return 8 * order_of_copies * _NODES**2
 
 
 def _expectation(f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Scalar) -> Scalar:

@@ -14,7 +14,7 @@ from theorems.vocabulary import Verdict
 SCHEMA_VERSION = 1
 
 # A claim is as good as its worst scenario; what lay outside its assumptions says nothing.
-_WORST_FIRST = (Verdict.ERROR, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.HOLDS)
+_WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS)
 
 
 def summarise(record: RunRecord) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def _run(record: RunRecord) -> dict[str, Any]:
         "data": record.request["data"],
         "seed": record.request["seed"],
         "axes": record.request["pins"],
+        "widths": record.request["widths"],
         "error_rates": record.request["error_rates"],
         **record.environment,
         **record.result,

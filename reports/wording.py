@@ -42,4 +42,7 @@ def replay(claim_id: str, scenario: dict, run: dict, ladder: bool) -> str:
         skipped.add("input_width")
     pins = ",".join(f"{k}={v}" for k, v in scenario.items() if k not in skipped)
     parts = ["advntk", "check", claim_id, "--profile", run["profile"], "--seed", str(run["seed"])]
-    return shlex.join([*parts, "--data", str(scenario["data"]), "--axis", pins])
+    parts += ["--data", str(scenario["data"]), "--axis", pins]
+    if ladder and run["widths"]:
+        parts += ["--widths", ",".join(map(str, run["widths"]))]
+    return shlex.join(parts)

@@ -4,8 +4,9 @@ Every seed gives one slope of log error against log width over the whole ladder.
 independent and identically distributed whatever the noise looks like, so an interval for their
 median needs no model: it runs between two order statistics, and its coverage is a binomial sum
 (heavy tails do not hurt it).  The two alternatives, the predicted exponent and a plateau (exponent
-0), are told apart at half the predicted exponent.  What the ladder cannot see it cannot decide: an
-error C (1 + a/width) still falls faster than the threshold on a ladder that ends before width ~ a.
+0, or little on a short ladder), are told apart at 0.7 of the predicted exponent.
+What the ladder cannot see it cannot decide: an error C (1 + a/width) still falls faster than the
+threshold on a ladder that ends before width ~ a.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from checks.deciders.decision import Decision, ErrorRates, Observations, undecid
 from theorems.vocabulary import Verdict
 
 LEAST_WIDTHS = 4
+# A floor that shows only late on the ladder still lets an error fall at some lower rate: the threshold
+# lies nearer to the prediction than to the plateau.
+MARGIN = 0.7
 
 
 @dataclass(frozen=True)
 class RateDecider:
-    """HOLDS if the median slope lies above half of `exponent` at the miss rate, REFUTED if below it
+    """HOLDS if the median slope lies above 0.7 of `exponent` at the miss rate, REFUTED if below it
     at the false-alarm rate."""
 
     statistic: str
@@ -32,7 +36,7 @@ class RateDecider:
     @property
     def threshold(self) -> float:
         """The exponent that separates the two alternatives."""
-        return self.exponent / 2
+        return MARGIN * self.exponent
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Median exponent over seeds, with its order-statistic interval at confidence 1 - 2 miss."""

@@ -115,16 +115,19 @@ def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]
     limits = mlp_limits(arch, gram(x))
     ntk, diagonal = np.asarray(limits.ntk), np.asarray(jnp.diagonal(limits.ark))
     spread = float(diagonal.max() - diagonal.min())
+    if spread <= 64 * _EPS * diagonal.max():
+        # Inputs of equal norm: the diagonal is constant but for rounding, and so is A.
+        diagonal, spread = np.full_like(diagonal, diagonal.mean()), 0.0
     certified = certified_spread(ntk) / spread if spread > 0 else np.inf
     critical = critical_scale(ntk, diagonal)
     # Beyond four times the larger scale nothing new happens; without one, up to Delta = 20.
-    end = 4 * (critical if np.isfinite(critical) else 5 / max(spread, 1 / 4))
+    end = 4 * (critical if 0 < critical < np.inf else 5 / max(spread, 1 / 4))
     scales = np.geomspace(end / 1000, end, 61)
     curve = margins(ntk, diagonal, scales)
     below = curve[scales < certified]
     copies = np.ones(len(keys))
     return {
-        "certified_over_critical": copies * (0.0 if np.isinf(critical) else certified / critical),
+        "certified_over_critical": copies * _ratio(certified, critical),
         "one": copies * (1 + len(ntk) * 16 * _EPS),
         "negative_part": copies * max(-below.min(initial=0.0), 0.0),
         "rounding": copies * len(ntk) * 16 * _EPS,
@@ -133,6 +136,11 @@ def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]
         "curve_scale": copies[:, None] * scales[None],
         "curve_margin": copies[:, None] * curve[None],
     }
+
+
+def _ratio(certified: float, critical: float) -> float:
+    """certified / critical, 0 where nothing is promised or nothing breaks."""
+    return 0.0 if certified == 0 or np.isinf(critical) else float(np.divide(certified, critical))
 
 
 def _largest_variance(scenario: Scenario, mean_square: float) -> float:

@@ -78,7 +78,7 @@ def median_slope(curve: np.ndarray) -> float:
 @pytest.mark.parametrize("noise", NOISE)
 def test_at_the_threshold_both_verdicts_come_at_their_binomial_rate(noise, rate_equals, rate_at_most):
     """The worst false claim and the worst true one: each slope clears the threshold with chance 1/2."""
-    found = verdicts(decay(0.25), noise, 24, RATES, seed=list(NOISE).index(noise))
+    found = verdicts(decay(0.35), noise, 24, RATES, seed=list(NOISE).index(noise))
     rate_equals(found[Verdict.HOLDS], 2000, share_above(24, RATES.miss, 0.5))
     rate_equals(found[Verdict.REFUTED], 2000, share_above(24, RATES.false_alarm, 0.5))
     rate_at_most(found[Verdict.HOLDS], 2000, RATES.miss)
@@ -88,7 +88,7 @@ def test_at_the_threshold_both_verdicts_come_at_their_binomial_rate(noise, rate_
 def test_a_small_miss_rate_is_kept(rate_at_most, rate_equals):
     """At the threshold with 24 seeds the exact rate is 0.77e-3, close under the declared 1e-3."""
     rates = ErrorRates(false_alarm=1e-6, miss=1e-3)
-    found = verdicts(decay(0.25), "log-normal 1", 24, rates, repetitions=4000, seed=1)
+    found = verdicts(decay(0.35), "log-normal 1", 24, rates, repetitions=4000, seed=1)
     assert 0.7e-3 < share_above(24, 1e-3, 0.5) < 1e-3
     rate_equals(found[Verdict.HOLDS], 4000, share_above(24, 1e-3, 0.5))
     rate_at_most(found[Verdict.HOLDS], 4000, rates.miss)
@@ -108,16 +108,16 @@ PLATEAUS = {
 def test_plateau_holds_at_most_at_the_miss_rate(process, noise, seeds, rate_at_most):
     """Few seeds and much noise make HOLDS possible at all; with a median slope under the threshold
     its chance stays below that at the threshold."""
-    assert median_slope(PLATEAUS[process]) < 0.25
+    assert median_slope(PLATEAUS[process]) < 0.35
     found = verdicts(PLATEAUS[process], noise, seeds, RATES, repetitions=1000, seed=2)
     rate_at_most(found[Verdict.HOLDS], 1000, RATES.miss)
 
 
 @pytest.mark.parametrize("noise", NOISE)
-@pytest.mark.parametrize("drift", [0.0, -20.0, 40.0])
+@pytest.mark.parametrize("drift", [0.0, -15.0, 40.0])
 def test_true_rate_is_refuted_at_most_at_the_false_alarm_rate(noise, drift, rate_at_most):
     curve = decay(0.5, drift)
-    assert median_slope(curve) > 0.25
+    assert median_slope(curve) > 0.35
     found = verdicts(curve, noise, 12, RATES, repetitions=1000, seed=3)
     rate_at_most(found[Verdict.REFUTED], 1000, RATES.false_alarm)
 
@@ -127,11 +127,12 @@ def test_power_is_the_binomial_sum(exponent, rate_equals):
     """Log-normal noise of sigma 1 makes slopes normal of known deviation, so the power is known."""
     log_width = np.log(WIDTHS) - np.log(WIDTHS).mean()
     deviation = 1 / np.sqrt(log_width @ log_width)
-    chance = float(norm.cdf(exponent / 2 / deviation))
+    # The threshold is 0.7 of the exponent: slopes of the two alternatives lie 0.3 above, 0.7 below it.
+    above, below = (float(norm.cdf(part * exponent / deviation)) for part in (0.3, 0.7))
     holds = verdicts(decay(exponent), "log-normal 1", 24, RATES, exponent=exponent, seed=4)
-    rate_equals(holds[Verdict.HOLDS], 2000, share_above(24, RATES.miss, chance))
+    rate_equals(holds[Verdict.HOLDS], 2000, share_above(24, RATES.miss, above))
     flat = verdicts(decay(0.0), "log-normal 1", 24, RATES, exponent=exponent, seed=5)
-    rate_equals(flat[Verdict.REFUTED], 2000, share_above(24, RATES.false_alarm, chance))
+    rate_equals(flat[Verdict.REFUTED], 2000, share_above(24, RATES.false_alarm, below))
 
 
 @pytest.mark.parametrize(
@@ -146,13 +147,13 @@ def test_power_is_the_binomial_sum(exponent, rate_equals):
     ],
 )
 def test_enough_seeds_decide_at_strict_rates(true, exponent, verdict, rate_at_most):
-    """96 seeds, log-normal 0.3: each slope falls on the right side with chance at least 0.90."""
+    """192 seeds, log-normal 0.3: each slope falls on the right side with chance at least 0.78."""
     log_width = np.log(WIDTHS) - np.log(WIDTHS).mean()
-    chance = norm.cdf(0.25 * np.sqrt(log_width @ log_width) / 0.3)
+    chance = norm.cdf(abs(true - 0.7 * exponent) * np.sqrt(log_width @ log_width) / 0.3)
     error = STRICT.miss if verdict is Verdict.HOLDS else STRICT.false_alarm
-    undecided = 1 - share_above(96, error, chance)
+    undecided = 1 - share_above(192, error, chance)
     assert undecided < 1e-4
-    found = verdicts(decay(true), "log-normal 0.3", 96, STRICT, 200, exponent, seed=6)
+    found = verdicts(decay(true), "log-normal 0.3", 192, STRICT, 200, exponent, seed=6)
     rate_at_most(200 - found[verdict], 200, undecided)
 
 
@@ -269,7 +270,7 @@ def test_decision_shows_what_it_rests_on():
     assert decision.confidence == 1 - 2 * RATES.miss
     assert decision.low <= decision.estimate <= decision.high
     assert decision.strain == -decision.low
-    assert decision.detail["seeds"] == 96 and decision.detail["threshold"] == 0.25
+    assert decision.detail["seeds"] == 96 and decision.detail["threshold"] == 0.35
     # The line through the errors: log of the factor 3.  The slope is off by about 40 eps, and the
     # intercept by that times log width, at most 6.3: below 300 eps, or 1e-13.
     assert decision.detail["intercept"] == pytest.approx(np.log(3), abs=1e-13)

@@ -55,7 +55,7 @@ def test_one_lost_factor_of_sigma_w_squared_is_refuted(measure, monkeypatch):
 
 
 def test_an_input_width_kept_fixed_is_refuted_for_the_ark_alone(measure, monkeypatch):
-    monkeypatch.setattr(Scenario, "at_width", lambda self, width: replace(self, width=width, input_width=16))
+    monkeypatch.setattr(Scenario, "at_width", lambda self, width: replace(self, width=width, input_width=64))
     found = verdicts(measure(["diagonal_limit.ntk", "diagonal_limit.ark"], SIMPLE))
     assert found == {"diagonal_limit.ntk": "HOLDS", "diagonal_limit.ark": "REFUTED"}
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from scipy import stats
@@ -17,16 +16,6 @@ import implementations
 
 ROOT = Path(implementations.__file__).parents[1]
 EPS = float(np.finfo(np.float64).eps)
-
-
-@pytest.fixture(autouse=True)
-def strict_jax(request):
-    """Strict as everywhere, except for CNNs, whose biases are still broadcast over the pixels silently.
-
-    Delete this, and the expected failure in test_finite_networks.py, once they are not.
-    """
-    with jax.numpy_rank_promotion("allow" if "cnn" in request.node.name else "raise"):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -86,14 +86,6 @@ def test_forward_pass_equals_neural_tangents(
     np.testing.assert_allclose(got, expected, rtol=0, atol=rounding(shapes, scale))
 
 
-def test_cnn_forward_pass_broadcasts_nothing_silently():
-    arch = architecture("cnn", 1)
-    shape = input_shape("cnn")
-    parameters = initialise(arch, jax.random.key(0), shape, WIDTH, OUTPUTS)
-    with jax.numpy_rank_promotion("raise"):
-        apply(arch, parameters, jnp.ones(shape))
-
-
 @settings(EXACT, max_examples=5)
 @given(
     depth=st.integers(1, 4),

@@ -138,7 +138,8 @@ class Page(HTMLParser):
         (["OUT_OF_SCOPE"], "OUT_OF_SCOPE"),
         (["HOLDS", "INCONCLUSIVE"], "INCONCLUSIVE"),
         (["INCONCLUSIVE", "REFUTED", "HOLDS"], "REFUTED"),
-        (["REFUTED", "ERROR"], "ERROR"),
+        (["REFUTED", "ERROR"], "REFUTED"),
+        (["HOLDS", "ERROR"], "ERROR"),
         ([], "INCONCLUSIVE"),
     ],
     ids=str,
@@ -232,9 +233,12 @@ def test_a_replay_command_names_every_axis_and_parses_back():
     from checks.axes import parse_pin
 
     scenario = Scenario(depth=3, sigma_w=1.35, data="gaussian").as_dict()
-    command = replay("made_up.claim", scenario, {"profile": "quick", "seed": 5}, ladder=True)
-    pins = dict(parse_pin(part) for part in command.split("--axis ")[1].split(","))
-    assert {k: v for k, v in scenario.items() if k not in ("data", "width")} == pins
+    command = replay(
+        "made_up.claim", scenario, {"profile": "quick", "seed": 5, "widths": [8, 16]}, ladder=True
+    )
+    assert command.endswith("--widths 8,16")
+    pins = dict(parse_pin(p) for p in command.split("--axis ")[1].removesuffix(" --widths 8,16").split(","))
+    assert {k: v for k, v in scenario.items() if k not in ("data", "width", "input_width")} == pins
     assert "--data gaussian" in command and "--seed 5" in command
 
 
