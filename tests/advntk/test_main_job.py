@@ -17,7 +17,7 @@ from checks.evidence import read_run
 STRANGER = Path(__file__).parents[1] / "strangers" / "arc_cosine.py"
 # A small ladder of one architecture: all of the machinery, little of the arithmetic.
 SMALL = ["--axis", "depth=1,activation=erf,parameterization=ntk,samples=4,outputs=3"]
-SMALL += ["--widths", "16,32,64,128"]
+SMALL += ["--widths", "32,64,128,256"]
 
 
 def advntk(*arguments, cwd=None):
@@ -62,7 +62,7 @@ def test_the_summary_says_what_was_run_and_what_came_out(small_run):
 def test_the_raw_numbers_are_kept(small_run):
     record = read_run(small_run[1])
     rows = [row for family in record.trials.values() for row in family]
-    assert {row.width for row in rows} == {16, 32, 64, 128}
+    assert {row.width for row in rows} == {32, 64, 128, 256}
     assert all(row.numbers["ark_gap"] > 0 for row in rows)
     # The joint limit: the input width follows the hidden one.
     assert all(row.scenario["input_width"] == row.width for row in rows)
