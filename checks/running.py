@@ -63,8 +63,10 @@ def _joined(observed: Observed | Broken, result: Measured) -> Observed | Broken:
 
 
 def _rows(check: Check, result: Measured) -> list[TrialRow]:
-    broken = isinstance(result.values, Broken)
-    outcome = f"error: {result.values.error}" if isinstance(result.values, Broken) else "measured"
+    if isinstance(result.values, Broken):
+        outcome, values = f"error: {result.values.error}", {}
+    else:
+        outcome, values = "measured", dict(result.values)
     return [
         TrialRow(
             check.name,
@@ -73,7 +75,7 @@ def _rows(check: Check, result: Measured) -> list[TrialRow]:
             result.rung.width,
             int(seed),
             outcome,
-            {} if broken else {name: value[i] for name, value in result.values.items()},  # type: ignore[union-attr]
+            {name: value[i] for name, value in values.items()},
         )
         for i, seed in enumerate(result.seeds)
     ]

@@ -44,11 +44,6 @@ def quadrature_error(variance: float, strip: float = math.pi / 2) -> float:
     return 2 * math.exp(exponent) * (1 + (2 * math.pi / step) ** 3) + 1e-15
 
 
-def memory_per_pair(order_of_copies: int = 4) -> int:
-    """Bytes that the quadrature of one pair of inputs takes in double precision, some copies included."""
-    return 8 * order_of_copies * _NODES**2
-
-
 def _expectation(f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Scalar) -> Scalar:
     z = jnp.linspace(-_REACH, _REACH, _NODES, dtype=q.dtype)
     weight = jnp.exp(-(z**2) / 2) * (_STEP / math.sqrt(2 * math.pi))
