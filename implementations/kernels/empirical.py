@@ -20,15 +20,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from implementations.networks.activations import activation
+from implementations.networks.activations import chosen
 from implementations.networks.architecture import Architecture
 from implementations.networks.finite import (
+    Forward,
     Parameters,
-    apply,
-    layer_scales,
+    forward_pass,
+    initialise_seeds,
     parameter_count,
-    parameters_from,
-    standard_normals,
     weight_shapes,
 )
 
@@ -44,13 +43,7 @@ def jacobian_kernels(
     arch: Architecture, parameters: Parameters, x: Float[Array, "m ..."]
 ) -> EmpiricalKernels:
     """NTK and ARK by contracting Jacobians; memory grows like m * c * (number of parameters)."""
-
-    def jacobians(x_i: Array) -> tuple:
-        return jax.jacrev(lambda p, v: apply(arch, p, v), argnums=(0, 1))(parameters, x_i)
-
-    in_theta, in_x = jax.vmap(jacobians)(x)
-    ntk = sum(_gram(leaf) for leaf in jax.tree.leaves(in_theta))
-    return EmpiricalKernels(jnp.asarray(ntk), _gram(in_x))
+    return _by_jacobians(_forward(arch, parameters), parameters, x)
 
 
 def layerwise_kernels(arch: Architecture, parameters: Parameters, x: Float[Array, "m d"]) -> EmpiricalKernels:
@@ -61,29 +54,7 @@ def layerwise_kernels(arch: Architecture, parameters: Parameters, x: Float[Array
     """
     if arch.family != "mlp":
         raise ValueError(f"family = {arch.family!r}: the layerwise form is for MLPs only")
-    phi = activation(arch.activation).phi
-    slope = jax.vmap(jax.vmap(jax.grad(phi)))
-    scales = [layer_scales(arch, w.shape) for w, _ in parameters]
-
-    inputs, slopes = [x], []
-    for (w, b), (w_scale, b_scale) in zip(parameters[:-1], scales[:-1], strict=True):
-        pre = w_scale * (inputs[-1] @ w.T) + (b_scale * b)[None, :]
-        inputs.append(phi(pre))
-        slopes.append(slope(pre))
-
-    outputs = parameters[-1][0].shape[0]
-    # delta[i, a, u] = d f_a(x_i) / d (pre-activation u), from the output layer downwards.
-    delta = jnp.broadcast_to(jnp.eye(outputs, dtype=x.dtype), (x.shape[0], outputs, outputs))
-    ntk = jnp.zeros((x.shape[0], outputs, x.shape[0], outputs), x.dtype)
-    for layer in reversed(range(len(parameters))):
-        (w, _), (w_scale, b_scale) = parameters[layer], scales[layer]
-        # d pre / d W = w_scale * input, d pre / d b = b_scale.
-        from_layer = w_scale**2 * (inputs[layer] @ inputs[layer].T) + b_scale**2
-        ntk = ntk + from_layer[:, None, :, None] * _gram(delta)
-        delta = w_scale * jnp.einsum("iau,uv->iav", delta, w)
-        if layer > 0:
-            delta = delta * slopes[layer - 1][:, None, :]
-    return EmpiricalKernels(ntk, _gram(delta))
+    return _by_layers(_forward(arch, parameters), parameters, x)
 
 
 def empirical_kernels(
@@ -101,22 +72,55 @@ def kernels_at_initialisation(
     width: int,
     outputs: int,
 ) -> EmpiricalKernels:
-    """NTK and ARK of freshly initialised networks, one per key, in one compiled program."""
-
+    """NTK and ARK of freshly initialised networks, one per key."""
+    parameters = initialise_seeds(arch, keys, x.shape[1:], width, outputs, x.dtype)
     shapes = weight_shapes(arch, x.shape[1:], width, outputs)
-    normals = standard_normals(keys, parameter_count(shapes), x.dtype)
-    return _kernels_of(arch, normals, x, width, outputs)
+    return kernels_of_seeds(forward_pass(arch, shapes, x.dtype), parameters, x)
 
 
-@partial(jax.jit, static_argnames=("width", "outputs"))
-def _kernels_of(arch: Architecture, normals: Array, x: Array, width: int, outputs: int) -> EmpiricalKernels:
-    shapes = weight_shapes(arch, x.shape[1:], width, outputs)
-
-    def one(row: Array) -> EmpiricalKernels:
-        return empirical_kernels(arch, parameters_from(arch, row, shapes), x)
-
+@jax.jit
+def kernels_of_seeds(forward: Forward, parameters: Parameters, x: Float[Array, "m ..."]) -> EmpiricalKernels:
+    """NTK and ARK of networks whose parameters have a leading seed axis, in one compiled program."""
+    if x.ndim == 2:
+        return jax.vmap(lambda theta: _by_layers(forward, theta, x))(parameters)
     # Convolutions with a kernel per seed, vmapped, would take memory with the square of the seeds.
-    return jax.vmap(one)(normals) if arch.family == "mlp" else jax.lax.map(one, normals)
+    return jax.lax.map(lambda theta: _by_jacobians(forward, theta, x), parameters)
+
+
+def _forward(arch: Architecture, parameters: Parameters) -> Forward:
+    return forward_pass(arch, [w.shape for w, _ in parameters], parameters[0][0].dtype)
+
+
+def _by_jacobians(forward: Forward, parameters: Parameters, x: Array) -> EmpiricalKernels:
+    def jacobians(x_i: Array) -> tuple:
+        return jax.jacrev(lambda p, v: forward(p, v[None])[0], argnums=(0, 1))(parameters, x_i)
+
+    in_theta, in_x = jax.vmap(jacobians)(x)
+    ntk = sum(_gram(leaf) for leaf in jax.tree.leaves(in_theta))
+    return EmpiricalKernels(jnp.asarray(ntk), _gram(in_x))
+
+
+def _by_layers(forward: Forward, parameters: Parameters, x: Array) -> EmpiricalKernels:
+    inputs, slopes = [x], []
+    for (w, b), (w_scale, b_scale) in zip(parameters[:-1], forward.scales[:-1], strict=True):
+        pre = w_scale * (inputs[-1] @ w.T) + (b_scale * b)[None, :]
+        value, slope = jax.jvp(partial(chosen, forward.choice), (pre,), (jnp.ones_like(pre),))
+        inputs.append(value)
+        slopes.append(slope)
+
+    outputs = parameters[-1][0].shape[0]
+    # delta[i, a, u] = d f_a(x_i) / d (pre-activation u), from the output layer downwards.
+    delta = jnp.broadcast_to(jnp.eye(outputs, dtype=x.dtype), (x.shape[0], outputs, outputs))
+    ntk = jnp.zeros((x.shape[0], outputs, x.shape[0], outputs), x.dtype)
+    for layer in reversed(range(len(parameters))):
+        (w, _), (w_scale, b_scale) = parameters[layer], forward.scales[layer]
+        # d pre / d W = w_scale * input, d pre / d b = b_scale.
+        from_layer = w_scale**2 * (inputs[layer] @ inputs[layer].T) + b_scale**2
+        ntk = ntk + from_layer[:, None, :, None] * _gram(delta)
+        delta = w_scale * jnp.einsum("iau,uv->iav", delta, w)
+        if layer > 0:
+            delta = delta * slopes[layer - 1][:, None, :]
+    return EmpiricalKernels(ntk, _gram(delta))
 
 
 def memory_per_seed(

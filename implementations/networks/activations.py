@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from implementations.dual_activation import derivative, dual, quadrature_error
 from implementations.neural_tangents_adapter import elementwise, stax
@@ -78,3 +78,14 @@ def activation(name: str) -> Activation:
     except KeyError:
         known = ", ".join(ACTIVATIONS)
         raise ValueError(f"activation = {name!r} is unknown; choose one of: {known}") from None
+
+
+def choice_of(name: str) -> int:
+    """The number under which `chosen` knows an activation; raises ValueError as `activation` does."""
+    activation(name)
+    return list(ACTIVATIONS).index(name)
+
+
+def chosen(choice: Int[Array, ""], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """phi(x) for an activation that is chosen at run time (see `choice_of`)."""
+    return jax.lax.switch(choice, [item.phi for item in ACTIVATIONS.values()], x)

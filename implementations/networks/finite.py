@@ -7,14 +7,17 @@ Parameters are a list with one (W, b) per layer, output layer last.  MLP weights
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
-from implementations.networks.activations import activation
+from implementations.networks.activations import activation, choice_of, chosen
 from implementations.networks.architecture import Architecture
 
 Parameters = list[tuple[Float[Array, "..."], Float[Array, "..."]]]
@@ -92,6 +95,24 @@ def initialise(
     return parameters_from(arch, normals, shapes)
 
 
+def initialise_seeds(
+    arch: Architecture,
+    keys: Key[Array, " seeds"],
+    input_shape: tuple[int, ...],
+    width: int,
+    outputs: int,
+    dtype: jnp.dtype | type = jnp.float64,
+) -> Parameters:
+    """Parameters of one network per key, with a leading seed axis."""
+    shapes = weight_shapes(arch, input_shape, width, outputs)
+    return _shaped(arch, standard_normals(keys, parameter_count(shapes), dtype), tuple(shapes))
+
+
+@partial(jax.jit, static_argnames=("shapes",))
+def _shaped(arch: Architecture, normals: Array, shapes: tuple[tuple[int, ...], ...]) -> Parameters:
+    return jax.vmap(lambda row: parameters_from(arch, row, list(shapes)))(normals)
+
+
 def _units(shape: tuple[int, ...]) -> int:
     return shape[0] if len(shape) == 2 else shape[3]
 
@@ -105,18 +126,46 @@ def layer_scales(arch: Architecture, shape: tuple[int, ...]) -> tuple:
 
 def apply(arch: Architecture, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
     """Outputs f(x) in R^c for one input, of shape (d,) for an MLP, (height, columns, channels) for a CNN."""
-    phi = activation(arch.activation).phi
-    for w, b in parameters[:-1]:
-        w_scale, b_scale = layer_scales(arch, w.shape)
-        if arch.family == "mlp":
-            linear, bias = w @ x, b
-        else:
-            linear, bias = _convolve(x, w), b[None, None, :]
+    scales = [layer_scales(arch, w.shape) for w, _ in parameters]
+    return _outputs(activation(arch.activation).phi, scales, arch.readout, parameters, x)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A forward pass whose activation and scales are data: same outputs as `apply`.
+
+    One compiled program per shape then serves every activation, scale and parameterisation, which is
+    what makes programs affordable that take seconds to compile.
+    """
+
+    choice: Int[Array, ""]
+    scales: list[tuple[Float[Array, ""], Float[Array, ""]]]
+    readout: str
+
+    def __call__(self, parameters: Parameters, x: Float[Array, "m ..."]) -> Float[Array, "m c"]:
+        """Outputs at several inputs."""
+        phi = partial(chosen, self.choice)
+        return jax.vmap(partial(_outputs, phi, self.scales, self.readout, parameters))(x)
+
+
+jax.tree_util.register_dataclass(Forward, data_fields=["choice", "scales"], meta_fields=["readout"])
+
+
+def forward_pass(arch: Architecture, shapes: list[tuple[int, ...]], dtype: Any = jnp.float64) -> Forward:
+    """The forward pass of `arch` for weights of these shapes (see `weight_shapes`)."""
+    scales = [layer_scales(arch, shape) for shape in shapes]
+    as_data = [(jnp.asarray(w, dtype), jnp.asarray(b, dtype)) for w, b in scales]
+    return Forward(jnp.asarray(choice_of(arch.activation)), as_data, arch.readout)
+
+
+def _outputs(phi: Callable, scales: Sequence[tuple], readout: str, parameters: Parameters, x: Array) -> Array:
+    convolutional = x.ndim == 3
+    for (w, b), (w_scale, b_scale) in zip(parameters[:-1], scales[:-1], strict=True):
+        linear, bias = (_convolve(x, w), b[None, None, :]) if convolutional else (w @ x, b)
         x = phi(w_scale * linear + b_scale * bias)
-    if arch.family == "cnn":
-        x = x.mean(axis=(0, 1)) if arch.readout == "pool" else x.reshape(-1)
-    w, b = parameters[-1]
-    w_scale, b_scale = layer_scales(arch, w.shape)
+    if convolutional:
+        x = x.mean(axis=(0, 1)) if readout == "pool" else x.reshape(-1)
+    (w, b), (w_scale, b_scale) = parameters[-1], scales[-1]
     return w_scale * (w @ x) + b_scale * b
 
 

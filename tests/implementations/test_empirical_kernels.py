@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from implementations.kernels.empirical import (
     EmpiricalKernels,
-    _kernels_of,
     as_matrix,
     empirical_kernels,
     jacobian_kernels,
     kernels_at_initialisation,
+    kernels_of_seeds,
     layerwise_kernels,
     memory_per_seed,
 )
@@ -25,6 +25,7 @@ from implementations.networks.activations import ACTIVATIONS
 from implementations.networks.architecture import Architecture, architecture
 from implementations.networks.finite import (
     apply,
+    forward_pass,
     initialise,
     parameter_count,
     standard_normals,
@@ -216,10 +217,12 @@ def compiled_bytes(arch: Architecture, shape, width: int, samples: int, outputs:
     """What XLA sets aside for drawing and for the kernels, the larger of the two."""
     count = parameter_count(weight_shapes(arch, shape, width, outputs))
     x, keys = jnp.zeros((samples, *shape)), jax.random.split(jax.random.key(0), seeds)
-    normals = jnp.zeros((seeds, count))
+    shapes = weight_shapes(arch, shape, width, outputs)
+    parameters = [(jnp.zeros((seeds, *w)), jnp.zeros((seeds, w[0] if len(w) == 2 else w[3]))) for w in shapes]
+    forward = forward_pass(arch, shapes)
     programs = (
         standard_normals.lower(keys, count, jnp.float64),
-        jax.jit(lambda normals: _kernels_of(arch, normals, x, width, outputs)).lower(normals),
+        jax.jit(lambda p: kernels_of_seeds(forward, p, x)).lower(parameters),
     )
     sizes = [program.compile().memory_analysis() for program in programs]
     return max(s.argument_size_in_bytes + s.output_size_in_bytes + s.temp_size_in_bytes for s in sizes)
