@@ -20,7 +20,7 @@ def list_claims(theories: tuple[str, ...], as_json: bool) -> str:
     width = max(len(claim.id) for _, claim in catalogue.claims())
     blocks = []
     for theorem in catalogue.theorems:
-        rows = [f"  {c.id:<{width}}  {c.kind:<6} expected {c.expected}" for c in theorem.claims]
+        rows = [f"  {c.id:<{width}}  {c.kind:<6} expected {c.expectation}" for c in theorem.claims]
         blocks.append("\n".join([theorem.title, *rows]))
     return "\n\n".join(blocks) + "\n\n`advntk explain CLAIM` states one of them."
 
@@ -47,7 +47,7 @@ def _claim_text(claim: Claim) -> str:
         lines += [_wrap(f"- {a.statement}", "    ") for a in claim.assumptions]
     if claim.rate:
         lines.append(f"  Predicted rate: {claim.rate.parameter}^-{claim.rate.exponent:g}")
-    lines.append(f"  Decided as: {claim.kind}; expected: {claim.expected}")
+    lines.append(f"  Decided as: {claim.kind}; expected: {claim.expectation}")
     if claim.note:
         lines.append(_wrap(claim.note))
     return "\n".join([*lines, _source(claim.source)])
@@ -68,7 +68,7 @@ def _as_dict(theorem: Theorem, claim: Claim) -> dict:
         "theorem": theorem.id,
         "title": theorem.title,
         "kind": str(claim.kind),
-        "expected": str(claim.expected),
+        "expected": claim.expectation,
         "statement": claim.statement,
         "assumptions": [a.statement for a in claim.assumptions],
         "predicted_exponent": claim.rate.exponent if claim.rate else None,

@@ -80,9 +80,11 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
     if isinstance(value, int | float):
         if name in _POSITIVE and not value > 0:
             raise BadAxis(f"--axis {text}: {name} must be positive")
+        if name == "strength" and abs(value) < float("inf"):
+            return name, value  # claims say themselves whether they allow a negative one
         if not 0 <= value < float("inf"):
             raise BadAxis(f"--axis {text}: {name} must be finite and not negative")
-        if name == "label_noise" and value > 1:
+        if name in ("label_noise", "spread") and value > 1:
             raise BadAxis(f"--axis {text}: {name} is a share, at most 1")
     allowed = _ALLOWED.get(name)
     if allowed and value not in allowed:
@@ -90,12 +92,13 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
     return name, value
 
 
-_POSITIVE = ("depth", "width", "input_width", "samples", "outputs", "sigma_w")
+_POSITIVE = ("depth", "width", "input_width", "samples", "outputs", "sigma_w", "training_time")
 _ALLOWED = {
     "family": ("mlp", "cnn"),
     "activation": ("erf", "gelu", "tanh", "softplus", "sigmoid", "relu", "leaky_relu"),
     "parameterization": ("ntk", "standard"),
     "readout": ("flatten", "pool"),
     "input_growth": ("joint", "fixed"),
-    "arrangement": ("generic", "parallel", "antipodal", "two_antipodal"),
+    "arrangement": ("generic", "parallel", "antipodal", "two_antipodal", "duplicate"),
+    "schedule": ("constant", "growing", "decaying", "oscillating", "early_stopped"),
 }

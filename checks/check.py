@@ -27,7 +27,19 @@ from checks.scenario import Scenario
 
 # (scenario, keys of shape (seeds,)) |-> statistic name |-> array with leading axis seeds.
 Trial = Callable[[Scenario, Any], Mapping[str, Any]]
-Effort = Literal["ladder", "level", "exact"]
+Effort = Literal["ladder", "level", "flow", "contrast", "ensemble", "exact"]
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What a trial must find for its numbers to say anything: `statistic` at most `most` at every seed.
+
+    Where it fails the scenario is out of scope, and the reason gives the number.
+    """
+
+    statistic: str
+    most: float
+    name: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ class Check:
     memory: Callable[[Scenario], int]
     random: bool
     explores: tuple[str, ...]
+    premises: tuple[Premise, ...] = ()
 
 
 def check(
@@ -51,6 +64,7 @@ def check(
     memory: Callable[[Scenario], int] = lambda _: 0,
     random: bool = True,
     explores: tuple[str, ...] = (),
+    premises: tuple[Premise, ...] = (),
 ) -> Callable[[Trial], Check]:
     """Make a trial into a `Check`.
 
@@ -58,17 +72,21 @@ def check(
       decides: claim id |-> deciders; the claim holds where all of them say so.
       axes: what scenarios are sampled along.
       effort: which part of the profile applies: "ladder" (several widths, tens of seeds), "level"
-        (several widths, hundreds of seeds) or "exact" (many scenarios at their own width).
+        (several widths, hundreds of seeds), "flow" (several widths, networks that are trained),
+        "contrast" (the same, with the seeds that a refutation takes), "ensemble"
+        (the same, with hundreds of small networks) or "exact" (many scenarios at
+        their own width).
       memory: bytes that one seed of the trial takes at a scenario, estimated from above.
       random: whether the trial depends on its keys; if not, one key per scenario is enough.
       explores: axes along which degenerate cases are searched for: for every value of these axes,
         the simplest scenario outside the claims' assumptions where the claim fails.  Scenarios
         outside the assumptions are then sampled as well; they do not count for the verdict.
+      premises: what must be measured for the claims to apply, such as a condition number.
     """
 
     def wrap(trial: Trial) -> Check:
         name = getattr(trial, "__name__", "trial")
-        return Check(name, trial, decides, axes, effort, memory, random, explores)
+        return Check(name, trial, decides, axes, effort, memory, random, explores, premises)
 
     return wrap
 

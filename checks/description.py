@@ -48,7 +48,7 @@ def describe_claim(theorem: Theorem, claim: Claim) -> dict[str, Any]:
         "theorem": theorem.id,
         "statement": claim.statement,
         "kind": str(claim.kind),
-        "expected": str(claim.expected),
+        "expected": claim.expectation,
         "note": claim.note,
         "assumptions": [a.statement for a in claim.assumptions],
         "rate": None

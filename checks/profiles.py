@@ -21,6 +21,9 @@ class Profile:
     name: str
     ladder: Measure
     level: Measure
+    flow: Measure
+    contrast: Measure
+    ensemble: Measure
     exact: Measure
     search: int
 
@@ -34,6 +37,9 @@ class Profile:
             self,
             ladder=replace(self.ladder, widths=widths),
             level=replace(self.level, widths=widths),
+            flow=replace(self.flow, widths=widths),
+            contrast=replace(self.contrast, widths=widths),
+            ensemble=replace(self.ensemble, widths=widths),
         )
 
 
@@ -45,6 +51,9 @@ PROFILES = {
             "quick",
             ladder=Measure(3, 96, (64, 128, 256, 512)),
             level=Measure(2, 384, (64, 128, 256, 512)),
+            flow=Measure(3, 24, (32, 64, 128, 256)),
+            contrast=Measure(1, 96, (64, 128, 256, 512)),
+            ensemble=Measure(1, 384, (16, 32, 64, 128)),
             exact=Measure(12, 8),
             search=60,
         ),
@@ -52,6 +61,9 @@ PROFILES = {
             "standard",
             ladder=Measure(6, 128, (64, 128, 256, 512, 1024)),
             level=Measure(4, 1024, (64, 128, 256, 512, 1024)),
+            flow=Measure(4, 24, (32, 64, 128, 256, 512, 1024)),
+            contrast=Measure(2, 96, (64, 128, 256, 512, 1024)),
+            ensemble=Measure(3, 512, (16, 32, 64, 128, 256)),
             exact=Measure(40, 16),
             search=200,
         ),
@@ -59,6 +71,9 @@ PROFILES = {
             "thorough",
             ladder=Measure(16, 192, (64, 128, 256, 512, 1024, 2048)),
             level=Measure(8, 2048, (64, 128, 256, 512, 1024, 2048)),
+            flow=Measure(12, 48, (32, 64, 128, 256, 512, 1024, 2048)),
+            contrast=Measure(4, 192, (64, 128, 256, 512, 1024, 2048)),
+            ensemble=Measure(6, 1024, (16, 32, 64, 128, 256, 512)),
             exact=Measure(150, 32),
             search=200,
         ),

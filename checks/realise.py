@@ -23,8 +23,8 @@ class Situation(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def realise(scenario: Scenario) -> Situation:
-    """Build what `scenario` describes, in float64."""
+def realise(scenario: Scenario, unseen: int = 0) -> Situation:
+    """Build what `scenario` describes, in float64, with `unseen` points beside its samples."""
     arch = architecture(
         scenario.family,  # type: ignore[arg-type]
         scenario.depth,
@@ -36,13 +36,14 @@ def realise(scenario: Scenario) -> Situation:
     )
     data = load(
         scenario.data,
-        scenario.samples,
+        scenario.samples + unseen,
         scenario.input_width,
         scenario.outputs,
         scenario.data_seed,
         scenario.label_noise,
     )
-    data = data._replace(x=_arranged(data.x, scenario.arrangement))
+    arranged = _arranged(data.x[: scenario.samples], scenario.arrangement)
+    data = data._replace(x=np.concatenate([arranged, data.x[scenario.samples :]]))
     inputs = data.images if scenario.family == "cnn" else data.x
     return Situation(arch, jnp.asarray(inputs), jnp.asarray(data.y))
 
@@ -57,7 +58,7 @@ def input_shape(scenario: Scenario) -> tuple[int, ...]:
 
 
 def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
-    """Replace the last inputs so that some pairs are collinear; still pairwise distinct."""
+    """Replace the last inputs so that some pairs are collinear, or ("duplicate") so that two are equal."""
     x = x.copy()
     if arrangement == "parallel":
         x[-1] = 0.5 * x[0]
@@ -66,8 +67,11 @@ def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
     elif arrangement == "two_antipodal":
         half = min(2, len(x) // 2)
         x[-half:] = -x[:half]
+    elif arrangement == "duplicate":
+        x[-1] = x[0]
     elif arrangement != "generic":
         raise ValueError(
-            f"arrangement = {arrangement!r} is unknown; choose generic, parallel, antipodal or two_antipodal"
+            f"arrangement = {arrangement!r} is unknown; choose generic, parallel, antipodal, two_antipodal "
+            "or duplicate"
         )
     return x

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
+import numpy as np
+
 from checks.check import Check
 from checks.deciders.decision import Decider, Decision, ErrorRates
 from checks.evidence import EvidenceStore, TrialRow
@@ -14,6 +16,8 @@ from checks.measuring import Broken, Measured, Observed, measure, workers
 from checks.planning import Family, Plan, PlannedCheck
 from checks.scenario import Scenario
 from theorems.vocabulary import Claim, Kind, Verdict
+
+GAVE_UP = "gave_up"
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all, what is being measured
 
@@ -47,7 +51,9 @@ def run_plan(
                 for claim in _decide(planned, family, observed, plan.rates, store, run):
                     refuted.setdefault(claim.id, (claim, family.scenario))
             for claim, first in refuted.values():
-                report_counterexample(planned, claim, first, plan, store, run, shrink)
+                # For a control the counterexample is the result: it is always made as simple as it gets.
+                wanted = shrink or claim.expected is Verdict.REFUTED
+                report_counterexample(planned, claim, first, plan, store, run, wanted)
             if planned.check.explores:
                 on_progress(done, plan.trials, f"{name}: searching for degenerate cases")
                 explore(planned, plan, store, run)
@@ -67,6 +73,8 @@ def _rows(check: Check, result: Measured) -> list[TrialRow]:
         outcome, values = f"error: {result.values.error}", {}
     else:
         outcome, values = "measured", dict(result.values)
+    # A trial may say per seed that its integrator gave up: recorded, and no crash.
+    stopped = np.asarray(values.get(GAVE_UP, np.zeros(len(result.seeds), dtype=bool)), dtype=bool)
     return [
         TrialRow(
             check.name,
@@ -74,7 +82,7 @@ def _rows(check: Check, result: Measured) -> list[TrialRow]:
             result.rung.as_dict(),
             result.rung.width,
             int(seed),
-            outcome,
+            "integrator gave up" if stopped[i] else outcome,
             {name: value[i] for name, value in values.items()},
         )
         for i, seed in enumerate(result.seeds)
@@ -91,16 +99,15 @@ def _decide(
 ) -> list[Claim]:
     """Decide every claim on one scenario; the exact claims that it refutes."""
     refuted = []
+    failed = _failed_premise(planned.check, observed)
     for _, claim in planned.claims:
         in_scope = planned.in_scope(claim, family)
         for decider in planned.check.decides[claim.id]:
             decision = _one_decision(decider, observed, rates)
-            if not in_scope and decision.verdict is not Verdict.ERROR:
-                unmet = _unmet(claim, family)
+            unmet = f"outside the assumption '{_unmet(claim, family)}'" if not in_scope else failed
+            if unmet and decision.verdict is not Verdict.ERROR:
                 decision = replace(
-                    decision,
-                    verdict=Verdict.OUT_OF_SCOPE,
-                    reason=f"outside the assumption '{unmet}' ({decision.reason})",
+                    decision, verdict=Verdict.OUT_OF_SCOPE, reason=f"{unmet} ({decision.reason})"
                 )
             if decision.verdict is Verdict.REFUTED and claim.kind is Kind.EXACT:
                 refuted.append(claim)
@@ -126,6 +133,18 @@ def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRat
         nan = float("nan")
         reason = f"the trial gave no statistic {missing}"
         return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, reason)
+
+
+def _failed_premise(check: Check, observed: Observed | Broken) -> str:
+    """Which measured premise of the check does not hold, with its number; empty if all do."""
+    if isinstance(observed, Broken):
+        return ""
+    for premise in check.premises:
+        found = max(float(np.max(values[premise.statistic])) for values in observed.values())
+        # A premise that cannot be measured does not hold.
+        if not found <= premise.most:
+            return f"{premise.name} is {found:.2g}, beyond {premise.most:.2g}"
+    return ""
 
 
 def _unmet(claim: Claim, family: Family) -> str:

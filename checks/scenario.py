@@ -12,7 +12,9 @@ from typing import Any
 class Scenario:
     r"""Everything that a trial needs to know besides its random keys.
 
-    `strength` is eta * S in units of 1 / mean_i Theta_x(x_i, x_i), a pure number.  `input_growth` says
+    `strength` is eta * S in units of 1 / mean_i Theta_x(x_i, x_i), a pure number, `schedule` how it
+    varies in time, `spread` by which share of its mean it differs between samples.  `training_time` is
+    T in units of 1 / mean_i Theta_theta(x_i, x_i), also pure.  `input_growth` says
     what a width ladder does to the input width: "joint" lets it follow the hidden width, "fixed"
     leaves it.  `data_seed` draws the inputs, the same images at every resolution.
     """
@@ -33,6 +35,9 @@ class Scenario:
     arrangement: str = "generic"
     label_noise: float = 0.0
     strength: float = 0.5
+    schedule: str = "growing"
+    spread: float = 0.0
+    training_time: float = 1.0
     data_seed: int = 0
 
     def at_width(self, width: int) -> Scenario:
@@ -64,6 +69,8 @@ class Scenario:
             f"{inputs} M={self.samples} c={self.outputs}",
             self.data.rsplit("/", 1)[-1],
         ]
+        if self.strength != Scenario.strength:
+            parts.append(f"ηS={self.strength:g} {self.schedule}")
         if self.arrangement != "generic":
             parts.append(self.arrangement)
         return ", ".join(parts)

@@ -10,14 +10,24 @@ from markupsafe import Markup
 
 from checks.evidence import RunRecord, TrialRow
 from reports.figures.bound import bound_figure
+from reports.figures.defect import defect_figure
+from reports.figures.fading import fading_figure
 from reports.figures.ladder import ladder_figure
 from reports.figures.level import level_figure
 from reports.figures.margin import margin_figure
+from reports.figures.overfitting import overfitting_figure
 from reports.figures.style import figure_style
 from reports.mathematics import to_html
 from reports.summary import summarise
 from reports.wording import estimate, expectation, number, replay
 
+# A trial that records one of these curves gets the figure for it.
+_OF_CURVE = {
+    "curve_margin": margin_figure,
+    "curve_defect": defect_figure,
+    "curve_v": fading_figure,
+    "curve_robust": overfitting_figure,
+}
 _OF_DECIDER = {"rate": ladder_figure, "level": level_figure, "bound": bound_figure}
 
 
@@ -39,7 +49,7 @@ def render(record: RunRecord) -> str:
         summary=summary,
         run=summary["run"],
         sections=sections,
-        expected=sum(c["verdict"] == c["expected"] for c in summary["claims"]),
+        expected=sum(c["as_expected"] for c in summary["claims"]),
         expectation=expectation,
     )
 
@@ -75,14 +85,18 @@ def _figures(record: RunRecord, decisions: list[dict]) -> list[dict]:
         chosen = [d for d in measured if d["decider"] == decider and _drawable(record, d)]
         if chosen:
             figures.append(draw(chosen, [_rows(record, d) for d in chosen]))
-    curves = {
-        (d["trial"], d["family"]): _rows(record, d)
-        for d in measured
-        if "curve_margin" in (_rows(record, d)[0].numbers if _rows(record, d) else {})
-    }
-    if curves:
-        figures.append(margin_figure(list(curves.values())))
+    for curve, figure in _OF_CURVE.items():
+        curves = {(d["trial"], d["family"]): _rows_with(record, d, curve) for d in measured}
+        curves = {family: rows for family, rows in curves.items() if rows}
+        if curves:
+            figures.append(figure(list(curves.values())))
     return [{"svg": Markup(svg), "words": words} for svg, words in figures]
+
+
+def _rows_with(record: RunRecord, decision: dict, curve: str) -> list[TrialRow]:
+    """Rows that hold this curve, without those whose integrator gave up."""
+    rows = [row for row in _rows(record, decision) if curve in row.numbers]
+    return [row for row in rows if np.isfinite(np.asarray(row.numbers[curve], dtype=float)).all()]
 
 
 def _rows(record: RunRecord, decision: dict) -> list[TrialRow]:

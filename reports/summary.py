@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from checks.evidence import RunRecord
-from theorems.vocabulary import Verdict
+from theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -47,12 +47,15 @@ def _claim(record: RunRecord, stated: dict) -> dict[str, Any]:
     in_scope = [d for d in decisions if d["verdict"] != Verdict.OUT_OF_SCOPE]
     families = {(d["trial"], d["family"]) for d in in_scope}
     critical = _critical(in_scope)
+    verdict = _verdict(decisions, in_scope)
     return {
         "id": stated["id"],
         "theorem": stated["theorem"],
         "kind": stated["kind"],
-        "verdict": _verdict(decisions, in_scope),
+        "verdict": verdict,
         "expected": stated["expected"],
+        "as_expected": verdict == stated["expected"]
+        or (stated["expected"] == AS_MEASURED and verdict != Verdict.ERROR),
         "scenarios": len(families),
         "out_of_scope": len({(d["trial"], d["family"]) for d in decisions} - families),
         "trials": sum(len(record.trials.get(family, ())) for family in families),

@@ -29,9 +29,9 @@ def verdict_table(summary: dict[str, Any]) -> Table:
     table.add_column("trials", justify="right")
     for claim in summary["claims"]:
         verdict = Text(claim["verdict"], style=_STYLES[claim["verdict"]])
-        if claim["verdict"] == claim["expected"] != "HOLDS":
+        if claim["as_expected"] and claim["expected"] != "HOLDS":
             verdict.append(f" ({expectation(claim)})", style="dim")
-        elif claim["verdict"] != claim["expected"]:
+        elif not claim["as_expected"]:
             verdict.append(f" (expected {claim['expected']})", style="bold")
         table.add_row(
             claim["id"],
@@ -45,11 +45,7 @@ def verdict_table(summary: dict[str, Any]) -> Table:
 
 def remarks(summary: dict[str, Any]) -> list[str]:
     """Why claims came out otherwise than expected, and what was found beside the verdicts."""
-    lines = [
-        f"{claim['id']}: {claim['reason']}"
-        for claim in summary["claims"]
-        if claim["verdict"] != claim["expected"]
-    ]
+    lines = [f"{claim['id']}: {claim['reason']}" for claim in summary["claims"] if not claim["as_expected"]]
     for claim in summary["claims"]:
         cases = [f["label"] for f in claim["findings"] if f["kind"] == "degenerate case"]
         if cases:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 
+from theorems.vocabulary import AS_MEASURED
+
 # What the verdict of a claim looks like beside the expected one.
 AS_EXPECTED, UNEXPECTED = "as expected", "unexpected"
 
@@ -31,8 +33,10 @@ def estimate(found: dict | None) -> str:
 
 
 def expectation(claim: dict) -> str:
-    """'as expected' or 'unexpected'."""
-    return AS_EXPECTED if claim["verdict"] == claim["expected"] else UNEXPECTED
+    """'as expected' or 'unexpected'; 'as measured' where theory predicts nothing."""
+    if claim["expected"] == AS_MEASURED:
+        return AS_MEASURED
+    return AS_EXPECTED if claim["as_expected"] else UNEXPECTED
 
 
 def replay(claim_id: str, scenario: dict, run: dict, ladder: bool) -> str:

@@ -3,6 +3,7 @@ r"""Diagonal limit: at initialisation the empirical kernels of wide networks bec
 from __future__ import annotations
 
 from theorems.vocabulary import (
+    ADMISSIBLE,
     BOUNDED_INPUTS,
     FIXED_INPUT_WIDTH,
     FULLY_CONNECTED,
@@ -154,7 +155,7 @@ THEOREM = Theorem(
             r"to diagonal entries of $\hat\Xi$, as all widths grow",
             Kind.LIMIT,
             _PAPER,
-            _JOINT,
+            (*_JOINT, ADMISSIBLE),
             Rate(0.5),
         ),
         Claim(

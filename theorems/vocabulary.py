@@ -26,6 +26,9 @@ class Verdict(StrEnum):
     ERROR = "ERROR"  # something broke while measuring; says nothing of the claim
 
 
+AS_MEASURED = "as measured"
+
+
 class Situation(Protocol):
     """What an assumption may look at: one sampled situation, as plain values."""
 
@@ -52,9 +55,17 @@ class Situation(Protocol):
     @property
     def outputs(self) -> int: ...  # c
     @property
-    def arrangement(self) -> str: ...  # "generic", "parallel", "antipodal", "two_antipodal"
+    def arrangement(self) -> str: ...  # "generic", "parallel", "antipodal", "two_antipodal", "duplicate"
     @property
     def strength(self) -> float: ...  # eta * S * mean of the ARK's diagonal, a pure number
+    @property
+    def schedule(self) -> str: ...  # how eta varies in time: "constant", "growing", ...
+    @property
+    def spread(self) -> float: ...  # by which share of its mean eta differs between samples
+    @property
+    def training_time(self) -> float: ...  # T * mean of the NTK's diagonal, a pure number
+    @property
+    def label_noise(self) -> float: ...  # share of wrong labels
 
 
 SMOOTH = ("erf", "tanh", "gelu", "softplus", "sigmoid")
@@ -101,7 +112,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Claim:
-    """One testable statement.  `expected` is REFUTED for negative controls; `note` says why."""
+    """One testable statement.
+
+    `expected` is REFUTED for negative controls, with a `note` that says why, and None where theory
+    predicts nothing and whatever is measured is the answer.
+    """
 
     id: str
     statement: str
@@ -109,8 +124,13 @@ class Claim:
     source: Source
     assumptions: tuple[Assumption, ...] = ()
     rate: Rate | None = None
-    expected: Verdict = Verdict.HOLDS
+    expected: Verdict | None = Verdict.HOLDS
     note: str = ""
+
+    @property
+    def expectation(self) -> str:
+        """The expected verdict in words; "as measured" where there is none."""
+        return AS_MEASURED if self.expected is None else str(self.expected)
 
     def unmet(self, situation: Situation) -> list[Assumption]:
         """The assumptions of this claim that `situation` does not meet."""
@@ -155,6 +175,16 @@ FIXED_INPUT_WIDTH = Assumption(
     "fixed input width",
     r"$d$ is fixed and only the hidden widths grow",
     lambda s: s.input_growth == "fixed",
+)
+ADMISSIBLE = Assumption(
+    "admissible strengths",
+    r"every $\eta_i(t) \geq 0$ is continuous",
+    lambda s: s.strength >= 0,
+)
+DISTINCT_INPUTS = Assumption(
+    "distinct inputs",
+    r"no input occurs twice, so that $\Theta_\theta$ is not singular",
+    lambda s: s.arrangement != "duplicate",
 )
 FULLY_CONNECTED = Assumption("fully connected", "the network is an MLP", lambda s: s.family == "mlp")
 SEVERAL_OUTPUTS = Assumption(

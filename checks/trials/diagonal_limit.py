@@ -102,7 +102,7 @@ def _joint_gaps(
 ) -> dict[str, Array]:
     # A strength that doubles over the training time, the same for every sample.
     scale = jnp.full(len(ark_limit), strength / jnp.diagonal(ark_limit).mean() / 1.5)
-    schedule = Schedule("growing", scale, jnp.ones_like(scale))
+    schedule = Schedule.of("growing", scale, jnp.ones_like(scale))
     xi = xi_blocks(_diagonal_blocks(ark), schedule)
     eye = jnp.eye(xi.shape[-1])
     xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], schedule)[:, :, None] * eye[None]

@@ -4,8 +4,9 @@ r"""Adversarial training of finite networks as two gradient flows, integrated.
     training   d_t theta_t = - sum_i d_theta f(theta_t, x_{i,1})' (f(theta_t, x_{i,1}) - y_i),
 
 x_{i,0} = x_i, u = s/S being the searched share (theory: section 0).  Both flows are integrated with Tsit5,
-steps controlled to a tolerance in the Euclidean norm of what moves: parameters and inputs move by O(1)
-whatever the width, so that one tolerance means the same at all widths.
+steps controlled in the Euclidean norm of what moves.  A gradient flow on a loss that starts at l moves by
+at most sqrt(2 T l), Cauchy-Schwarz says; held against that, one tolerance means the same at all widths
+and in both parameterisations.
 Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), equations (3) and (4).
 """
 
@@ -84,6 +85,7 @@ def train(
     times: Float[Array, " times"],
     shares: int,
     tolerance: Float[Array, ""] | float = 1e-3,
+    largest_step: Float[Array, ""] | float = 1.0,
 ) -> TrainingFlow:
     """Train one network adversarially on the first `training` points.
 
@@ -95,9 +97,11 @@ def train(
       times: training times, increasing from 0, at which outputs are taken.
       shares: at how many equally spaced searched shares outputs are taken, from clean (0) to the end of
         the search (1); at least 2.
-      tolerance: of one training step; the search is held to a tenth of it.
+      tolerance: of one training step, relative to sqrt(T) |y|; the search is held to a tenth of it.
+      largest_step: as a share of the interval between two times.
     """
-    seen = jax.tree.map(lambda leaf: leaf[:training], points)
+    reach = jnp.sqrt(times[-1] * (points.y[:training] ** 2).sum())
+    seen = jax.tree.map(lambda leaf: leaf[:training] if leaf.ndim else leaf, points)
 
     def slope(t: Array, theta: Parameters, _: Any) -> Parameters:
         moved, _ = search(forward, theta, seen.x, seen.y, seen.schedule.strengths(t), tolerance / 10)
@@ -117,7 +121,14 @@ def train(
     def interval(theta: Parameters, ends: tuple[Array, Array]) -> tuple[Parameters, tuple]:
         start, end = ends
         solution = _solve(
-            slope, theta, start, end, end - start, tolerance, _LEAST_TRAINING_STEP, _MOST_TRAINING_STEPS
+            slope,
+            theta,
+            start,
+            end,
+            largest_step,
+            tolerance * reach,
+            _LEAST_TRAINING_STEP,
+            _MOST_TRAINING_STEPS,
         )
         theta = jax.tree.map(lambda leaf: leaf[0], solution.ys)
         outputs, search_gave_up = observe(end, theta)
@@ -139,6 +150,7 @@ def train_seeds(
     times: Float[Array, " times"],
     shares: int,
     tolerance: Float[Array, ""] | float = 1e-3,
+    largest_step: Float[Array, ""] | float = 1.0,
     batching: Batching = "loop",
 ) -> TrainingFlow:
     """`train` for many networks, whose parameters have a leading seed axis, in one compiled program.
@@ -148,7 +160,7 @@ def train_seeds(
     """
 
     def one(theta: Parameters) -> TrainingFlow:
-        return train(forward, theta, points, training, times, shares, tolerance)
+        return train(forward, theta, points, training, times, shares, tolerance, largest_step)
 
     return jax.vmap(one)(parameters) if batching == "vmap" else jax.lax.map(one, parameters)
 
@@ -163,17 +175,22 @@ def training_memory(
 
 
 def _solve(
-    slope: Any, start: Any, t0: Any, t1: Any, first_step: Any, tolerance: Any, least: float, most: int
+    slope: Any, start: Any, t0: Any, t1: Any, largest: Any, tolerance: Any, least: float, most: int
 ) -> diffrax.Solution:
     controller = diffrax.PIDController(
-        rtol=0.0, atol=tolerance, norm=two_norm, dtmin=least * (t1 - t0), force_dtmin=True
+        rtol=0.0,
+        atol=tolerance,
+        norm=two_norm,
+        dtmin=least * (t1 - t0),
+        dtmax=largest * (t1 - t0),
+        force_dtmin=True,
     )
     return diffrax.diffeqsolve(
         diffrax.ODETerm(slope),
         diffrax.Tsit5(),
         t0=t0,
         t1=t1,
-        dt0=first_step,
+        dt0=largest * (t1 - t0),
         y0=start,
         stepsize_controller=controller,
         adjoint=diffrax.ForwardMode(),  # nothing is differentiated through the solution

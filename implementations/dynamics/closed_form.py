@@ -13,6 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float
 
 
@@ -55,6 +57,13 @@ def limit_process(
     a = cross_ntk @ operator
     mixed = a @ cross_nngp.T
     return a @ targets, nngp_there - mixed - mixed.T + a @ nngp @ a.T
+
+
+def dense_propagator(
+    ntk: Float[np.ndarray, "n n"], xi: Float[np.ndarray, "m c c"]
+) -> Float[np.ndarray, "n n"]:
+    """exp(-Theta Xi) as a dense matrix, n = m c: the slow way, which owes nothing to the symmetric one."""
+    return scipy.linalg.expm(-ntk @ scipy.linalg.block_diag(*xi))
 
 
 def _symmetrised(ntk: Array, xi: Array) -> tuple[Array, Array, Array]:

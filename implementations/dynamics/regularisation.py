@@ -49,5 +49,18 @@ def search_growth(ark_blocks: Float[Array, "m c c"], strengths: Float[Array, " m
     return _from_eigen(vectors, jnp.exp(values * strengths[:, None]))
 
 
+def least_growth(
+    ark_blocks: Float[Array, "m c c"], schedule: Schedule, time: Float[Array, ""] | float
+) -> Float[Array, ""]:
+    """int_0^time lambda_min(E(tau)) dtau: the least that every residual grows by in the searches."""
+    values = jnp.linalg.eigvalsh(ark_blocks)
+    tau = time * jnp.asarray(_TAU, ark_blocks.dtype)
+
+    def least(t: Array) -> Array:
+        return jnp.exp(values * schedule.strengths(t)[:, None]).min()
+
+    return time * jnp.asarray(_WEIGHT, ark_blocks.dtype) @ jax.vmap(least)(tau)
+
+
 def _from_eigen(vectors: Array, values: Array) -> Array:
     return jnp.einsum("...ak,...k,...bk->...ab", vectors, values, vectors)

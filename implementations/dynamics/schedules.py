@@ -12,7 +12,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 Shape = Literal["constant", "growing", "decaying", "oscillating", "early_stopped"]
 
@@ -26,20 +26,31 @@ _SHAPES: dict[str, Callable[[Array], Array]] = {
 }
 
 
+SHAPES = tuple(_SHAPES)
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """eta_i(t) S = scale_i * shape(rate_i * t); a JAX pytree with static `shape`."""
+    """eta_i(t) S = scale_i * shape(rate_i * t); a JAX pytree, `choice` numbering the shape.
 
-    shape: Shape
+    The shape is data, so that one compiled program serves all of them.
+    """
+
+    choice: Int[Array, ""]
     scale: Float[Array, " m"]
     rate: Float[Array, " m"]
 
+    @classmethod
+    def of(cls, shape: str, scale: Float[Array, " m"], rate: Float[Array, " m"]) -> Schedule:
+        """From a shape's name and values that need no check (negative scales included)."""
+        return cls(jnp.asarray(SHAPES.index(shape)), scale, rate)
+
     def strengths(self, t: Float[Array, ""] | float) -> Float[Array, " m"]:
         """eta_i(t) S of every sample at time t."""
-        return self.scale * _SHAPES[self.shape](self.rate * t)
+        return self.scale * jax.lax.switch(self.choice, list(_SHAPES.values()), self.rate * t)
 
 
-jax.tree_util.register_dataclass(Schedule, data_fields=["scale", "rate"], meta_fields=["shape"])
+jax.tree_util.register_dataclass(Schedule, data_fields=["choice", "scale", "rate"], meta_fields=[])
 
 
 def schedule(shape: Shape, scale: Float[Array, " m"], rate: Float[Array, " m"] | None = None) -> Schedule:
@@ -54,4 +65,4 @@ def schedule(shape: Shape, scale: Float[Array, " m"], rate: Float[Array, " m"] |
     for name, values in (("scale", scale), ("rate", rate)):
         if not bool(jnp.isfinite(values).all() and (values >= 0).all()):
             raise ValueError(f"{name} = {values} must be finite and not negative")
-    return Schedule(shape, scale, rate)
+    return Schedule.of(shape, scale, rate)

@@ -123,6 +123,18 @@ def _by_layers(forward: Forward, parameters: Parameters, x: Array) -> EmpiricalK
     return EmpiricalKernels(ntk, _gram(delta))
 
 
+@jax.jit
+def input_jacobians(
+    forward: Forward, parameters: Parameters, x: Float[Array, "m ..."]
+) -> Float[Array, "seeds m c ..."]:
+    """d_x f(x_i) of networks whose parameters have a leading seed axis."""
+
+    def one(theta: Parameters) -> Array:
+        return jax.vmap(jax.jacrev(lambda v: forward(theta, v[None])[0]))(x)
+
+    return jax.vmap(one)(parameters)
+
+
 def memory_per_seed(
     arch: Architecture, input_shape: tuple[int, ...], width: int, samples: int, outputs: int
 ) -> int:

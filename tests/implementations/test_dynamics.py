@@ -76,12 +76,12 @@ def test_strengths_follow_the_shape_for_each_sample(shape, scale, rate, time, ot
     assert (strengths >= 0).all()
 
 
-def test_the_rate_defaults_to_one_and_the_shape_is_static():
+def test_the_rate_defaults_to_one_and_the_shape_is_data():
     made = schedule("decaying", jnp.array([1.0, 2.0]))
     np.testing.assert_array_equal(made.rate, [1.0, 1.0])
     leaves, structure = jax.tree.flatten(made)
-    assert len(leaves) == 2
-    assert structure != jax.tree.structure(schedule("growing", made.scale))
+    assert len(leaves) == 3
+    assert structure == jax.tree.structure(schedule("growing", made.scale))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_xi_is_the_integral_of_matrix_exponentials(shape, seed, time):
     size, block = 3, blocks(seed, 2, 3)
     scale, rate = np.array([0.7, 1.3]), np.array([1.5, 0.6])
     got = np.asarray(
-        blocks_of(jnp.asarray(block), Schedule(shape, jnp.asarray(scale), jnp.asarray(rate)), time)
+        blocks_of(jnp.asarray(block), Schedule.of(shape, jnp.asarray(scale), jnp.asarray(rate)), time)
     )
     for i in range(2):
 

@@ -1,0 +1,110 @@
+r"""The linearised system of a scenario: kernels at initialisation, starting outputs, strengths and times.
+
+Every trial of the dynamics begins here, so that strengths and times mean the same in all of them:
+eta_i(0) S is `strength` in units of 1 / mean_i Theta_x(x_i, x_i), and T is `training_time` in units of
+1 / mean_i Theta_theta(x_i, x_i), both kernels in their infinite-width limit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from checks.realise import input_shape, realise
+from checks.scenario import Scenario
+from implementations.dynamics.adversarial_training import Points, training_memory
+from implementations.dynamics.schedules import Schedule
+from implementations.kernels.empirical import kernels_of_seeds, memory_per_seed
+from implementations.kernels.infinite import MlpLimits, mlp_limits
+from implementations.networks.architecture import Architecture, architecture
+from implementations.networks.finite import Forward, Parameters, forward_pass, initialise_seeds, weight_shapes
+
+# Phase that a schedule runs through in the training time: one, but oscillations make two full turns.
+_PHASE = {"oscillating": 4 * math.pi}
+
+
+class Setting(NamedTuple):
+    """What a scenario fixes: its points (the samples first), their limit kernels, and the time T."""
+
+    arch: Architecture
+    points: Points
+    limits: MlpLimits
+    end: Float[Array, ""]
+
+
+class LinearSystem(NamedTuple):
+    """One linear system (*) per seed: all points against the samples; `f_0` and `ark` at all points."""
+
+    ntk: Float[Array, "s p c m c"]
+    ark: Float[Array, "s p c c"]
+    initial: Float[Array, "s p c"]
+
+
+def setting(scenario: Scenario, unseen: int = 0) -> Setting:
+    """Points, limit kernels, strengths and time of an MLP scenario."""
+    arch, x, y = realise(scenario, unseen)
+    limits = mlp_limits(arch, x @ x.T / x.shape[1], float(scenario.input_width), float(scenario.width))
+    return Setting(
+        arch,
+        *_scaled(
+            limits,
+            x,
+            y,
+            jnp.asarray(scenario.strength),
+            jnp.asarray(scenario.spread),
+            jnp.asarray(scenario.training_time),
+            scenario.schedule,
+            scenario.samples,
+        ),
+    )
+
+
+def networks(scenario: Scenario, arch: Architecture, keys: Array) -> tuple[Forward, Parameters]:
+    """Freshly initialised networks of a scenario, one per key, and their forward pass."""
+    shape = input_shape(scenario)
+    parameters = initialise_seeds(arch, keys, shape, scenario.width, scenario.outputs)
+    return forward_pass(arch, weight_shapes(arch, shape, scenario.width, scenario.outputs)), parameters
+
+
+@jax.jit
+def linear_systems(forward: Forward, parameters: Parameters, x: Float[Array, "p d"]) -> LinearSystem:
+    """Kernels and outputs at all points, per seed; the caller cuts the samples out of the last axes."""
+    kernels = kernels_of_seeds(forward, parameters, x)
+    blocks = jnp.moveaxis(jnp.diagonal(kernels.ark, axis1=1, axis2=3), -1, 1)
+    # Symmetric but for rounding.
+    blocks = (blocks + jnp.swapaxes(blocks, -1, -2)) / 2
+    return LinearSystem(kernels.ntk, blocks, jax.vmap(forward, in_axes=(0, None))(parameters, x))
+
+
+def flow_memory(scenario: Scenario, unseen: int = 2) -> int:
+    """Bytes per seed of a trained network beside its kernels."""
+    arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)  # type: ignore[arg-type]
+    points, shape = scenario.samples + unseen, input_shape(scenario)
+    return max(
+        memory_per_seed(arch, shape, scenario.width, points, scenario.outputs),
+        training_memory(arch, shape, scenario.width, points, scenario.outputs),
+    )
+
+
+def _scaled(
+    limits: MlpLimits,
+    x: Array,
+    y: Array,
+    strength: Array,
+    spread: Array,
+    training_time: Array,
+    shape: str,
+    samples: int,
+) -> tuple[Points, MlpLimits, Array]:
+    end = training_time / jnp.diagonal(limits.ntk)[:samples].mean()
+    base = strength / jnp.diagonal(limits.ark)[:samples].mean()
+    # Samples differ evenly, from 1 - spread to 1 + spread; unseen points take the mean.
+    differ = jnp.linspace(-1.0, 1.0, samples) if samples > 1 else jnp.zeros(1)
+    differ = jnp.concatenate([differ, jnp.zeros(len(x) - samples)])
+    phase = _PHASE.get(shape, 1.0)
+    schedule = Schedule.of(shape, base * (1 + spread * differ), phase * (1 - spread * differ / 2) / end)
+    return Points(x, y, schedule), limits, end

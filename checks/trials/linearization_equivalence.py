@@ -1,0 +1,163 @@
+r"""Trials of the linearisation: networks trained adversarially against their linearised systems."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from checks.axes import Axes, Axis, Between
+from checks.check import check
+from checks.deciders.rate import RateDecider
+from checks.scenario import Scenario
+from checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from implementations.dynamics.adversarial_training import Points, train_seeds
+from implementations.dynamics.linearised import integrate, outputs
+from implementations.dynamics.regularisation import search_growth
+from theorems.vocabulary import NON_SMOOTH, SMOOTH
+
+UNSEEN = 2
+TIMES, SHARES = 5, 3
+# Tolerance and largest step of the run that is used, and of a rougher one whose distance to it is an
+# upper estimate of the integration error.
+FINE, ROUGH = (1e-4, 0.5), (1e-3, 1.0)
+# Kinks stop any integrator from being as exact; the distance between the two runs says how exact it is.
+KINKED_FINE, KINKED_ROUGH = (1e-3, 0.5), (1e-2, 1.0)
+# A gap counts only where it is at least this many times the integration error.
+RESOLVED = 5.0
+
+_COMMON: dict[str, Axis] = {
+    "sigma_b": Between(0.0, 0.5),
+    "samples": (4,),
+    "outputs": (2,),
+    "schedule": ("constant", "growing", "decaying", "oscillating", "early_stopped"),
+    "spread": (0.0, 0.5),
+    "training_time": Between(0.5, 2.0),
+    "data_seed": tuple(range(8)),
+}
+_BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0.5)]
+
+
+@check(
+    decides={
+        "linearization_equivalence.clean": [
+            RateDecider("clean_training", 0.5),
+            RateDecider("clean_unseen", 0.5),
+        ],
+        "linearization_equivalence.adversarial": _BOTH,
+    },
+    axes=Axes(
+        depth=(1, 2, 3),
+        activation=SMOOTH,
+        sigma_w=Between(1.1, 1.7),
+        parameterization=("ntk", "standard"),
+        strength=Between(0.1, 0.5),
+        **_COMMON,
+    ),
+    effort="flow",
+    memory=flow_memory,
+)
+def joint_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """Sup over times (and searched shares) of the gap to the linearised network, all widths growing."""
+    return _gaps(scenario, keys, FINE, ROUGH)
+
+
+@check(
+    decides={"linearization_equivalence.fixed_input": _BOTH},
+    axes=Axes(
+        depth=(1,),
+        activation=SMOOTH,
+        sigma_w=Between(1.3, 1.7),
+        input_growth=("fixed",),
+        input_width=(8, 16),
+        strength=Between(0.3, 0.5),
+        **_COMMON,
+    ),
+    effort="contrast",
+    memory=flow_memory,
+)
+def fixed_input_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """The same gap with the input width fixed."""
+    return _gaps(scenario, keys, FINE, ROUGH)
+
+
+@check(
+    decides={"linearization_equivalence.nonsmooth": _BOTH},
+    axes=Axes(
+        depth=(1,),
+        activation=NON_SMOOTH,
+        sigma_w=Between(1.1, 1.7),
+        strength=Between(0.1, 0.5),
+        **_COMMON,
+    ),
+    effort="flow",
+    memory=flow_memory,
+)
+def kinked_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """The same gap for activations with a kink."""
+    return _gaps(scenario, keys, KINKED_FINE, KINKED_ROUGH)
+
+
+Steps = tuple[float, float]
+
+
+def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> dict[str, Array]:
+    arch, points, _, end = setting(scenario, UNSEEN)
+    forward, parameters = networks(scenario, arch, keys)
+    times = end * jnp.linspace(0.0, 1.0, TIMES)
+    linear, stopped = _linear_outputs(
+        linear_systems(forward, parameters, points.x), points, times, scenario.samples
+    )
+    found, rougher = (
+        train_seeds(forward, parameters, points, scenario.samples, times, SHARES, *steps)
+        for steps in (fine, rough)
+    )
+    gave_up = found.gave_up | stopped
+    gaps = _sup(found.outputs - linear, scenario.samples)
+    errors = _sup(found.outputs - rougher.outputs, scenario.samples)
+    resolved = {
+        name: jnp.where(~gave_up & (errors[name] * RESOLVED <= gap), gap, jnp.nan)
+        for name, gap in gaps.items()
+    }
+    return {
+        **resolved,
+        "integration_error": errors["searched_training"],
+        "steps": found.steps,
+        "gave_up": gave_up,
+    }
+
+
+@jax.jit(static_argnames=("samples",))
+def _linear_outputs(
+    system: LinearSystem, points: Points, times: Array, samples: int
+) -> tuple[Float[Array, "s times shares p c"], Array]:
+    """Outputs of the linearised network at the same times and shares, and where its integrator gave up."""
+    seen = points.schedule
+    seen = jax.tree.map(lambda leaf: leaf[:samples] if leaf.ndim else leaf, seen)
+
+    def one(ntk: Array, ark: Array, initial: Array) -> tuple[Array, Array]:
+        residual = initial[:samples] - points.y[:samples]
+        flow = integrate(ntk[:samples, :, :samples], ark[:samples], residual, seen, times, 1e-8)
+
+        def at(t: Array, integral: Array) -> Array:
+            left = outputs(initial, ntk[:, :, :samples], integral) - points.y
+
+            def after(share: Array) -> Array:
+                growth = search_growth(ark, share * points.schedule.strengths(t))
+                return points.y + jnp.einsum("iab,ib->ia", growth, left)
+
+            return jax.vmap(after)(jnp.linspace(0.0, 1.0, SHARES))
+
+        return jax.vmap(at)(times, flow.integrals), flow.gave_up
+
+    return jax.vmap(one)(*system)
+
+
+def _sup(difference: Float[Array, "s times shares p c"], samples: int) -> dict[str, Float[Array, " s"]]:
+    """Largest root mean square over points and outputs, along times and shares, per seed."""
+    found = {}
+    for place, part in (("training", difference[..., :samples, :]), ("unseen", difference[..., samples:, :])):
+        size = jnp.sqrt((part**2).mean((-2, -1)))
+        found[f"clean_{place}"] = size[:, :, 0].max(1)
+        found[f"searched_{place}"] = size.max((1, 2))
+    return found

@@ -1,0 +1,247 @@
+r"""Trials of the fading: the integrated linear flow against its bounds, and controls that break them."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from checks.axes import Axes, Axis, Between
+from checks.check import Premise, check
+from checks.deciders.bound import BoundDecider
+from checks.scenario import Scenario
+from checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from implementations.dynamics.adversarial_training import Points
+from implementations.dynamics.closed_form import dense_propagator
+from implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
+from implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
+from implementations.dynamics.schedules import SHAPES
+from theorems.vocabulary import ACTIVATIONS, SMOOTH
+
+_EPS = float(np.finfo(np.float64).eps)
+INTEGRATION = 1e-11  # tolerance of one step, relative to the initial residual
+TIMES = 25
+UNSEEN = 2
+# Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
+WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
+
+_NETWORKS: dict[str, Axis] = {
+    "depth": (1, 2, 3),
+    "sigma_w": Between(1.1, 1.8),
+    "sigma_b": Between(0.05, 0.5),
+    "input_growth": ("fixed",),
+    "input_width": (32,),
+    "width": (32, 64),
+    "samples": (4,),
+    "outputs": (2,),
+    "schedule": SHAPES,
+    "data_seed": tuple(range(8)),
+}
+
+
+@check(
+    decides={
+        "xi_fading.lyapunov": [BoundDecider("excess", "integration_error", "at most")],
+        "xi_fading.closed_form": [BoundDecider("propagator_norm", "norm_bound", "at most")],
+        "xi_fading.prediction": [BoundDecider("farthest", "allowed", "at most")],
+    },
+    axes=Axes(
+        activation=ACTIVATIONS,
+        parameterization=("ntk", "standard"),
+        strength=Between(0.0, 3.0),
+        spread=(0.0, 0.5, 0.9),
+        training_time=(2.0, 8.0, 20.0),
+        **_NETWORKS,
+    ),
+    effort="exact",
+    memory=flow_memory,
+    premises=(WELL_CONDITIONED,),
+)
+def fading(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """V(t), the closed form's propagator and the distance to the predictor without a search."""
+    system, points, end = _system(scenario, keys)
+    flow = _flow(system, points, end, scenario.samples)
+    found = _against_bounds(system, points, flow, end, scenario.samples)
+    norm, bound = _propagator(system, points, end / 8, scenario.samples)
+    return _unless_stopped({**found, "propagator_norm": norm, "norm_bound": bound}, flow)
+
+
+@check(
+    decides={
+        "xi_fading.singular": [BoundDecider("trace_of_search", "integration_error", "at most")],
+        "xi_fading.singular_limit": [
+            BoundDecider("limit_error", "limit_allowed", "at most"),
+            BoundDecider("conserved_error", "integration_error", "at most"),
+        ],
+    },
+    axes=Axes(
+        activation=SMOOTH,
+        arrangement=("duplicate",),
+        strength=Between(0.3, 1.0),
+        spread=(0.5, 0.9),
+        **{**_NETWORKS, "schedule": ("constant",)},
+    ),
+    effort="exact",
+    memory=flow_memory,
+)
+def twice_the_same_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """Where the flow ends when the first and the last sample are equal and their targets are not."""
+    system, points, end = _system(scenario, keys)
+    m = scenario.samples
+    points = points._replace(y=points.y.at[m - 1].set(jnp.roll(points.y[0], 1)))
+    # Long enough for all that moves; the input that occurs twice leaves c directions that do not.
+    end = 30 / _spectrum(system, m)[:, scenario.outputs].min()
+    flow = _flow(system, points, end, m)
+    return _unless_stopped(_singular(system, points, flow, end, m), flow)
+
+
+@check(
+    decides={
+        "xi_fading.negative_eta": [BoundDecider("excess", "integration_error", "at most")],
+        "xi_fading.negative_eta_rate": [BoundDecider("excess_over_least", "integration_error", "at most")],
+    },
+    axes=Axes(
+        activation=SMOOTH,
+        strength=Between(-2.0, -0.5),
+        spread=(0.0, 0.5),
+        **_NETWORKS,
+    ),
+    effort="exact",
+    memory=flow_memory,
+    premises=(WELL_CONDITIONED,),
+)
+def slowed_down(scenario: Scenario, keys: Array) -> dict[str, Array]:
+    """V(t) under a search that lowers the loss, against both rates."""
+    system, points, _ = _system(scenario, keys)
+    # The slowest direction must come to the fore, and neither rate have run into the integration error.
+    end = 3 / _spectrum(system, scenario.samples)[:, 0].min()
+    flow = _flow(system, points, end, scenario.samples)
+    return _unless_stopped(_against_bounds(system, points, flow, end, scenario.samples), flow)
+
+
+def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
+    arch, points, _, end = setting(scenario, UNSEEN)
+    forward, parameters = networks(scenario, arch, keys)
+    return linear_systems(forward, parameters, points.x), points, end
+
+
+def _flow(system: LinearSystem, points: Points, end: Array, m: int) -> LinearFlow:
+    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    residual = system.initial[:, :m] - points.y[None, :m]
+    times = end * jnp.linspace(0.0, 1.0, TIMES)
+    return integrate_seeds(
+        system.ntk[:, :m, :, :m], system.ark[:, :m], residual, schedule, times, INTEGRATION
+    )
+
+
+def _spectrum(system: LinearSystem, m: int) -> Float[Array, "s n"]:
+    """Eigenvalues of Theta over the samples, rising."""
+    theta = system.ntk[:, :m, :, :m]
+    return jnp.linalg.eigvalsh(theta.reshape(len(theta), m * theta.shape[2], -1))
+
+
+def _unless_stopped(found: dict[str, Array], flow: LinearFlow) -> dict[str, Array]:
+    """What was found, without the seeds whose integrator gave up."""
+
+    def usable(value: Array) -> Array:
+        stopped = flow.gave_up.reshape((-1,) + (1,) * (value.ndim - 1))
+        return jnp.where(stopped, jnp.nan, value)
+
+    return {**{name: usable(value) for name, value in found.items()}, "gave_up": flow.gave_up}
+
+
+@jax.jit(static_argnames=("m",))
+def _against_bounds(
+    system: LinearSystem, points: Points, flow: LinearFlow, end: Array, m: int
+) -> dict[str, Array]:
+    """Excess of V over its bound, and of the distance to the limit over its own, per seed.
+
+    Each accepted step errs by at most the tolerance times the initial residual; V = |Theta^{-1/2} r|^2
+    magnifies an error of r by the square root of the condition number, once more relative to V(0).
+    """
+    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    times = flow.times[0]
+
+    def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Array]:
+        theta = ntk[:m, :, :m]
+        values, vectors = jnp.linalg.eigh(theta.reshape(residuals[0].size, -1))
+        condition = values[-1] / jnp.maximum(values[0], 0.0)
+        decay = jnp.exp(-2 * values[0] * times)
+        v = jax.vmap(lambda r: lyapunov(theta, r))(residuals)
+        error = 4 * steps * INTEGRATION * condition
+        slower = jnp.exp(-2 * values[0] * jax.vmap(lambda t: least_growth(ark[:m], schedule, t))(times))
+        # The limit of training without a search, from Theta alone.
+        cross = ntk[m:, :, :m].reshape(-1, len(values))
+        half = cross @ (vectors / jnp.sqrt(values)[None, :])
+        weights = vectors @ ((vectors.T @ residuals[0].reshape(-1)) / values)
+        limit = initial[m:].reshape(-1) - cross @ weights
+        here = jax.vmap(lambda p: outputs(initial[m:], ntk[m:, :, :m], p).reshape(-1))(integrals)
+        distance = jnp.linalg.norm(here - limit[None, :], axis=1)
+        reach = jnp.linalg.norm(half, 2) * jnp.sqrt(v[0])
+        ratio = distance / (reach * (jnp.exp(-values[0] * times) + jnp.sqrt(error)))
+        return {
+            "excess": ((v - v[0] * decay) / v[0]).max(),
+            "excess_over_least": ((v - v[0] * slower) / v[0]).max(),
+            "integration_error": error,
+            "condition_number": condition,
+            "farthest": ratio.max(),
+            "allowed": jnp.ones(()),
+            "curve_time": times * values[0],
+            "curve_v": v / v[0],
+            "curve_bound": decay,
+            "curve_distance": distance / distance[0],
+            "curve_distance_bound": reach * jnp.exp(-values[0] * times) / distance[0],
+        }
+
+    return jax.vmap(one)(*system, flow.residuals, flow.integrals, flow.steps)
+
+
+def _propagator(system: LinearSystem, points: Points, time: Array, m: int) -> tuple[Array, Array]:
+    """||exp(-Theta Xi)|| by a dense exponential, and its bound with what rounding adds."""
+    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    xi = np.asarray(xi_blocks(system.ark[:, :m], schedule, time))
+    theta = np.asarray(system.ntk[:, :m, :, :m]).reshape(len(xi), xi.shape[1] * xi.shape[2], -1)
+    spectrum, blocks = np.linalg.eigvalsh(theta), np.linalg.eigvalsh(xi).reshape(len(xi), -1)
+    norm = np.array([np.linalg.norm(dense_propagator(t, x), 2) for t, x in zip(theta, xi, strict=True)])
+    condition = blocks.max(1) / blocks.min(1)
+    # The dense exponential errs by eps times the norm of its argument, in a basis of that condition.
+    rounding = 64 * _EPS * spectrum[:, -1] * blocks.max(1) * np.sqrt(condition)
+    bound = np.sqrt(condition) * np.exp(-spectrum[:, 0] * blocks.min(1)) + rounding
+    return jnp.asarray(norm), jnp.asarray(bound)
+
+
+@jax.jit(static_argnames=("m",))
+def _singular(
+    system: LinearSystem, points: Points, flow: LinearFlow, end: Array, m: int
+) -> dict[str, Float[Array, " s"]]:
+    """End of the flow against training without a search, and against what the growths predict."""
+    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+
+    def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Array]:
+        theta = ntk[:m, :, :m].reshape(residuals[0].size, -1)
+        values, vectors = jnp.linalg.eigh(theta)
+        c = initial.shape[1]
+        # The input that occurs twice leaves c directions that no training moves.
+        inverse = jnp.where(jnp.arange(len(values)) < c, 0.0, 1 / values)
+        slowest = values[c]
+        without = vectors @ (inverse * (vectors.T @ residuals[0].reshape(-1)))
+        size = jnp.linalg.norm(residuals[0])
+        error = 4 * steps * INTEGRATION * values[-1] / slowest
+        limit = initial[:m].reshape(-1) - theta @ without
+        end_here = outputs(initial[:m], ntk[:m, :, :m], integrals[-1])
+        growth = search_growth(ark[:m], schedule.strengths(0.0))
+        both = growth[0] + growth[m - 1]
+        mean = jnp.linalg.solve(both, growth[0] @ points.y[0] + growth[m - 1] @ points.y[m - 1])
+        left = jnp.exp(-slowest * end) * jnp.sqrt(values[-1] / slowest)
+        conserved = (residuals[-1][0] - residuals[-1][m - 1]) - (residuals[0][0] - residuals[0][m - 1])
+        return {
+            "trace_of_search": jnp.linalg.norm(end_here.reshape(-1) - limit) / size,
+            "integration_error": error,
+            "limit_error": jnp.linalg.norm(end_here[0] - mean) / size,
+            "limit_allowed": error + left * jnp.linalg.cond(both),
+            "conserved_error": jnp.linalg.norm(conserved) / size,
+            "condition_on_the_range": values[-1] / slowest,
+        }
+
+    return jax.vmap(one)(*system, flow.residuals, flow.integrals, flow.steps)

@@ -1,0 +1,1 @@
+"""Attacks: perturbations of inputs that raise a loss."""

@@ -1,0 +1,160 @@
+r"""Robust overfitting of the infinite-width AT predictor on the digits, along training time.
+
+Robust accuracy rises, peaks and falls to that of the predictor trained without AT, while clean
+accuracy hardly moves; with label noise more than without (theory: section 5).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from implementations.attacks.pgd import pgd_linf
+from implementations.data.dataset import BadData, add_label_noise, one_hot
+from implementations.data.images import digits
+from implementations.dynamics.predictor import (
+    loss_gradient,
+    ntk_regression,
+    relu_ntk,
+    relu_ntk_gram,
+    weights_along_time,
+)
+from implementations.kernels.infinite import ark_product
+from implementations.networks.architecture import Architecture
+
+LOW, HIGH = -0.5, 0.5
+
+
+class Split(NamedTuple):
+    """Three disjoint sets of digits, pixels in [-1/2, 1/2]; only the training targets carry noise."""
+
+    x: Float[np.ndarray, "m d"]
+    y: Float[np.ndarray, "m c"]
+    validation_x: Float[np.ndarray, "v d"]
+    validation_labels: Int[np.ndarray, " v"]
+    test_x: Float[np.ndarray, "w d"]
+    test_labels: Int[np.ndarray, " w"]
+
+
+class Course(NamedTuple):
+    """Accuracies along training time on one set of inputs, and those of the predictor without AT.
+
+    `distance` is the root mean square of f_t - f over the clean inputs, f the predictor without AT,
+    relative to that of f.
+    """
+
+    clean: Float[Array, " t"]
+    robust: Float[Array, " t"]
+    distance: Float[Array, " t"]
+    clean_without_at: Float[Array, ""]
+    robust_without_at: Float[Array, ""]
+
+
+class Courses(NamedTuple):
+    """The course on the validation inputs, which choose the stopping time, and on the test inputs."""
+
+    validation: Course
+    test: Course
+
+
+class Peak(NamedTuple):
+    """Test robust accuracy at the time t* that is best on validation, against the first and last times."""
+
+    chosen: int
+    robust: float
+    rise: float
+    drop: float
+
+
+def split(seed: int, training: int, validation: int, test: int, noise: float) -> Split:
+    """Disjoint digits drawn by `seed`; a share `noise` of the training labels is replaced by others.
+
+    Raises:
+      BadData: more digits than there are, or a share outside [0, 1].
+    """
+    images, labels = digits()
+    wanted = training + validation + test
+    if wanted > len(images):
+        raise BadData(
+            f"training + validation + test = {wanted} exceeds the {len(images)} digits; ask for fewer"
+        )
+    drawn = np.random.default_rng([seed, 0]).permutation(len(images))[:wanted]
+    pixels = images[drawn].reshape(wanted, -1) / 16 + LOW
+    first, second, third = np.split(np.arange(wanted), [training, training + validation])
+    classes = int(labels.max()) + 1
+    noisy = add_label_noise(labels[drawn[first]], classes, noise, np.random.default_rng([seed, 1]))
+    return Split(
+        pixels[first],
+        one_hot(noisy, classes),
+        pixels[second],
+        labels[drawn[second]],
+        pixels[third],
+        labels[drawn[third]],
+    )
+
+
+@partial(jax.jit, static_argnames="steps")
+def robust_overfitting(
+    arch: Architecture,
+    split: Split,
+    times: Float[Array, " t"],
+    strengths: Float[Array, " m"],
+    key: Key[Array, ""],
+    radius: Float[Array, ""] | float = 0.15,
+    steps: int = 10,
+) -> Courses:
+    """Clean and robust accuracy of f_t at all `times`, under PGD on the squared loss from a random start.
+
+    `times` are in units of 1/mean diagonal of Theta(X, X).  `strengths` are eta_i S, constant in time.
+    Every predictor is attacked from the same start with steps of radius/5.  Splits of the same sizes
+    share one compiled program.
+    """
+    x, y = jnp.asarray(split.x), jnp.asarray(split.y)
+    ntk = relu_ntk_gram(arch, x)
+    ark = jax.vmap(lambda one: ark_product(arch, one[None])[0, 0])(x)
+    along = weights_along_time(ntk, jnp.exp(strengths * ark), y, times / jnp.mean(jnp.diagonal(ntk)))
+    # Not the last of `along`: its own route to the limit, by a linear solve.
+    weights = jnp.concatenate([along, ntk_regression(ntk, y)[None]])
+
+    there = jnp.concatenate([jnp.asarray(split.validation_x), jnp.asarray(split.test_x)])
+    labels = jnp.concatenate([jnp.asarray(split.validation_labels), jnp.asarray(split.test_labels)])
+    targets = jax.nn.one_hot(labels, y.shape[1], dtype=y.dtype) - 1 / y.shape[1]
+
+    def attacked(of: Array) -> Array:
+        moved = pgd_linf(
+            lambda at: loss_gradient(arch, at, targets, x, of),
+            there, radius, radius / 5, steps, LOW, HIGH, key,
+        )  # fmt: skip
+        return _correct(relu_ntk(arch, moved, x) @ of, labels)
+
+    outputs = jnp.einsum("km,tmc->tkc", relu_ntk(arch, there, x), weights)
+    clean = jax.vmap(_correct, (0, None))(outputs, labels)
+    # One predictor at a time: its kernel matrices then stay in the cache.
+    robust = jax.lax.map(attacked, weights)
+
+    def course(of: slice) -> Course:
+        right, withstood = clean[:, of].mean(1), robust[:, of].mean(1)
+        here, limit = outputs[:-1, of], outputs[-1, of]
+        distance = jnp.linalg.norm(here - limit[None], axis=(1, 2)) / jnp.linalg.norm(limit)
+        return Course(right[:-1], withstood[:-1], distance, right[-1], withstood[-1])
+
+    middle = len(split.validation_x)
+    return Courses(course(slice(middle)), course(slice(middle, None)))
+
+
+def peak(courses: Courses) -> Peak:
+    """What early stopping, chosen on validation (the earliest of equals), gains on the test inputs."""
+    index = int(np.argmax(courses.validation.robust))
+    robust = np.asarray(courses.test.robust)
+    return Peak(
+        index, float(robust[index]), float(robust[index] - robust[0]), float(robust[index] - robust[-1])
+    )
+
+
+def _correct(outputs: Array, labels: Array) -> Array:
+    return (jnp.argmax(outputs, axis=1) == labels).astype(outputs.dtype)

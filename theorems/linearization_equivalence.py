@@ -1,0 +1,170 @@
+r"""Linearisation equivalence: wide networks under adversarial training follow their linearisation."""
+
+from __future__ import annotations
+
+from theorems.vocabulary import (
+    ADMISSIBLE,
+    BOUNDED_INPUTS,
+    FIXED_INPUT_WIDTH,
+    FULLY_CONNECTED,
+    JOINT_GROWTH,
+    NON_SMOOTH,
+    SMOOTH_ACTIVATION,
+    Assumption,
+    Claim,
+    Kind,
+    Rate,
+    Source,
+    Step,
+    Theorem,
+    Verdict,
+)
+
+_PAPER = Source(
+    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
+    "ICLR 2024, arXiv 2310.06112",
+    "theorem 2 (linearisation); the exponent 1/2 is the bound of Lee et al. 2019 for training without a "
+    "search, carried over",
+    "https://arxiv.org/abs/2310.06112",
+)
+_OURS = Source("derived in this project", "theorems/linearization_equivalence.py, steps verified with sympy")
+
+KINKED_ACTIVATION = Assumption(
+    "activation with a kink",
+    r"$\phi$ is relu or leaky relu: Lipschitz, not smooth",
+    lambda s: s.activation in NON_SMOOTH,
+)
+
+_JOINT = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, ADMISSIBLE)
+_FIXED = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, FIXED_INPUT_WIDTH, ADMISSIBLE)
+_KINKED = (FULLY_CONNECTED, KINKED_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, ADMISSIBLE)
+
+
+def _searched_residual() -> list:
+    """r' = eta J J' r along the search of a function linear in x, for a 2 x 3 Jacobian."""
+    import sympy as sp
+
+    jacobian = sp.Matrix(2, 3, sp.symbols("j:6"))
+    start, moved, f0, y = (
+        sp.Matrix(sp.symbols(f"{n}:{k}")) for n, k in (("x", 3), ("z", 3), ("f", 2), ("y", 2))
+    )
+    eta = sp.Symbol("eta", positive=True)
+    residual = f0 + jacobian * (moved - start) - y
+    slope_of_x = eta * jacobian.T * residual
+    slope_of_r = residual.jacobian(moved) * slope_of_x
+    return list((slope_of_r - eta * jacobian * jacobian.T * residual).applyfunc(sp.expand))
+
+
+def _exponential_search() -> list:
+    """r(u) = exp(u eta A) r_0 solves r' = eta A r, r(0) = r_0, for a symmetric 2 x 2 block A."""
+    import sympy as sp
+
+    u, eta, a, b, angle = sp.symbols("u eta a b alpha", real=True)
+    turn = sp.Matrix([[sp.cos(angle), -sp.sin(angle)], [sp.sin(angle), sp.cos(angle)]])
+    block = turn * sp.diag(a, b) * turn.T
+    grown = turn * sp.diag(sp.exp(u * eta * a), sp.exp(u * eta * b)) * turn.T
+    difference = grown.diff(u) - eta * block * grown
+    return [sp.simplify(e) for e in difference] + [sp.simplify(e) for e in grown.subs(u, 0) - sp.eye(2)]
+
+
+def _kernel_gradient_flow() -> list:
+    """d_t f = -Theta E r for f linear in theta: one output, two samples, three parameters."""
+    import sympy as sp
+
+    gradients = sp.Matrix(2, 3, sp.symbols("g:6"))
+    theta, f0 = sp.Matrix(sp.symbols("t:3")), sp.Matrix(sp.symbols("f:2"))
+    growth, y = sp.diag(*sp.symbols("e:2", positive=True)), sp.Matrix(sp.symbols("y:2"))
+    residual = f0 + gradients * theta - y
+    slope_of_theta = -gradients.T * growth * residual
+    slope_of_f = residual.jacobian(theta) * slope_of_theta
+    return list((slope_of_f + gradients * gradients.T * growth * residual).applyfunc(sp.expand))
+
+
+def _order_of_the_remainder() -> list:
+    """One hidden layer, one unit's share of J H J: odd in the output weight, so its mean vanishes."""
+    import sympy as sp
+
+    a, n, d, slope, curvature, w = sp.symbols("a n d phi1 phi2 w", positive=True)
+    # f = n^{-1/2} sum_k a_k phi(d^{-1/2} w_k x): gradient and Hessian of one unit in one coordinate.
+    gradient = a * slope * w / sp.sqrt(n * d)
+    hessian = a * curvature * w**2 / (sp.sqrt(n) * d)
+    term = gradient * hessian * gradient
+    return [
+        sp.simplify(term.subs(a, -a) + term),
+        sp.simplify(term - a**3 * slope**2 * curvature * w**4 / (sp.sqrt(n) ** 3 * d**2)),
+    ]
+
+
+THEOREM = Theorem(
+    id="linearization_equivalence",
+    title="Linearisation equivalence under adversarial training",
+    statement=(
+        r"Let $f_t$ be trained adversarially: at time $t$ every input is moved for a search time $S$ along "
+        r"$\partial_s x_{i,s} = \eta_i(t)\, \partial_x f^\top (f - y_i)$, and the parameters follow the "
+        r"gradient flow of the squared loss at the searched inputs. Let $f^{lin}_t$ be its first-order "
+        r"expansion at $(\theta_0, x_i)$ in $\theta$ and in $x$, trained likewise. For fixed $S$ and $T$, "
+        r"smooth Lipschitz $\phi$ and continuous $\eta_i$, as all widths grow, the input width included, "
+        r"$\sup_{t \leq T,\, s \leq S} \|f_t(x_{t,s}) - f^{lin}_t(x^{lin}_{t,s})\| \to 0$, on training and "
+        r"on unseen points, clean ($s = 0$) and searched."
+    ),
+    source=_PAPER,
+    claims=(
+        Claim(
+            "linearization_equivalence.clean",
+            r"$\sup_{t \leq T} \|f_t(x) - f^{lin}_t(x)\| = O(n^{-1/2})$ as all widths $n$, input width "
+            r"included, grow; at training and at unseen points",
+            Kind.LIMIT,
+            _PAPER,
+            _JOINT,
+            Rate(0.5),
+            note="The rate is an upper bound; smooth networks are seen to do better, up to 1/n.",
+        ),
+        Claim(
+            "linearization_equivalence.adversarial",
+            r"$\sup_{t \leq T,\, s \leq S} \|f_t(x_{t,s}) - f^{lin}_t(x^{lin}_{t,s})\| = O(n^{-1/2})$ as all "
+            r"widths $n$, input width included, grow; at training and at unseen points",
+            Kind.LIMIT,
+            _PAPER,
+            _JOINT,
+            Rate(0.5),
+            note="The rate is an upper bound; smooth networks are seen to do better, up to 1/n.",
+        ),
+        Claim(
+            "linearization_equivalence.fixed_input",
+            r"With $d$ fixed, $\sup_{t \leq T,\, s \leq S} \|f_t(x_{t,s}) - f^{lin}_t(x^{lin}_{t,s})\| = "
+            r"O(n^{-1/2})$ as hidden widths grow",
+            Kind.LIMIT,
+            _OURS,
+            _FIXED,
+            Rate(0.5),
+            expected=Verdict.REFUTED,
+            note=(
+                "A control: an input of fixed width moves by a fixed share of its norm, so that f stays "
+                "curved along the search however wide the hidden layers are. The joint limit is needed."
+            ),
+        ),
+        Claim(
+            "linearization_equivalence.nonsmooth",
+            r"$\sup_{t \leq T,\, s \leq S} \|f_t(x_{t,s}) - f^{lin}_t(x^{lin}_{t,s})\| = O(n^{-1/2})$ for "
+            r"relu and leaky relu, as all widths $n$ grow",
+            Kind.LIMIT,
+            _OURS,
+            _KINKED,
+            Rate(0.5),
+            expected=None,
+            note="The theorem assumes a smooth activation; what happens without is measured, not assumed.",
+        ),
+    ),
+    derivation=(
+        Step(r"Search of the linearised network: $\partial_s r = \eta\, \hat\Theta_x r$", _searched_residual),
+        Step(r"Residual after the search: $\exp(\eta S \hat\Theta_x) r$", _exponential_search),
+        Step(
+            r"Training of the linearised network: $\dot r = -\hat\Theta_\theta E(t) r$", _kernel_gradient_flow
+        ),
+        Step(
+            r"First neglected term of one hidden layer: odd in the output weights, of order "
+            r"$n^{-3/2} d^{-2}$ per unit and coordinate",
+            _order_of_the_remainder,
+        ),
+    ),
+)

@@ -1,0 +1,202 @@
+r"""Fading of Xi: in the long run adversarial training of the linearised network leaves no trace."""
+
+from __future__ import annotations
+
+from theorems.vocabulary import (
+    ADMISSIBLE,
+    DISTINCT_INPUTS,
+    FULLY_CONNECTED,
+    Assumption,
+    Claim,
+    Kind,
+    Source,
+    Step,
+    Theorem,
+    Verdict,
+)
+
+_PAPER = Source(
+    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
+    "ICLR 2024, arXiv 2310.06112",
+    "section 5.2 (AT degeneration) and the experiments on robust overfitting",
+    "https://arxiv.org/abs/2310.06112",
+)
+_OURS = Source("derived in this project", "theorems/xi_fading.py, steps verified with sympy")
+
+NEGATIVE_STRENGTHS = Assumption(
+    "negative strengths",
+    r"every $\eta_i(t) < 0$: the search lowers the loss",
+    lambda s: s.strength < 0,
+)
+TWICE_THE_SAME_INPUT = Assumption(
+    "an input that occurs twice",
+    r"one input occurs twice with different targets, so that $\Theta_\theta$ is singular",
+    lambda s: s.arrangement == "duplicate",
+)
+NOISY_LABELS = Assumption(
+    "label noise",
+    r"some training labels are wrong",
+    lambda s: s.label_noise > 0,
+)
+CLEAN_LABELS = Assumption(
+    "clean labels",
+    r"no training label is known to be wrong",
+    lambda s: s.label_noise == 0,
+)
+
+_EXACT = (FULLY_CONNECTED, ADMISSIBLE, DISTINCT_INPUTS)
+
+
+def _lyapunov() -> list:
+    """d/dt r' Theta^{-1} r = -2 r' E r along r' = -Theta E r, for 2 x 2 symmetric Theta and E."""
+    import sympy as sp
+
+    r = sp.Matrix(sp.symbols("r1 r2"))
+    theta = sp.Matrix(2, 2, sp.symbols("t11 t12 t12 t22"))
+    growth = sp.Matrix(2, 2, sp.symbols("e11 e12 e12 e22"))
+    slope = -theta * growth * r
+    change = (slope.T * theta.inv() * r + r.T * theta.inv() * slope)[0]
+    return [sp.simplify(change + 2 * (r.T * growth * r)[0])]
+
+
+def _slowest_rate() -> list:
+    """r'r - lambda_min r' Theta^{-1} r is a sum of squares in the eigenbasis of Theta."""
+    import sympy as sp
+
+    small, more, u, v = sp.symbols("lambda delta u v", positive=True)
+    value = u**2 / small + v**2 / (small + more)
+    return [sp.simplify(u**2 + v**2 - small * value - v**2 * more / (small + more))]
+
+
+def _weighted_limit() -> list:
+    """One input twice: E_1 r_1 + E_2 r_2 = 0 and r_1 - r_2 = y_2 - y_1 give the weighted mean of labels."""
+    import sympy as sp
+
+    e1, e2 = sp.symbols("e1 e2", positive=True)
+    y1, y2, f = sp.symbols("y1 y2 f", real=True)
+    end = sp.solve(e1 * (f - y1) + e2 * (f - y2), f)[0]
+    return [sp.simplify(end - (e1 * y1 + e2 * y2) / (e1 + e2))]
+
+
+def _conserved() -> list:
+    """z' Theta = 0 makes z' r constant along r' = -Theta E r (z = (1, -1), two equal inputs)."""
+    import sympy as sp
+
+    k = sp.Symbol("k", positive=True)
+    r, theta = sp.Matrix(sp.symbols("r1 r2")), k * sp.ones(2, 2)
+    slope = -theta * sp.diag(*sp.symbols("e1 e2")) * r
+    return [sp.simplify((sp.Matrix([[1, -1]]) * slope)[0])]
+
+
+def _norm_bound() -> list:
+    """|Xi^{-1/2}| |Xi^{1/2}| = sqrt(cond Xi), and v'Sv >= lambda_min(Theta) xi_min |v|^2, 2 x 2."""
+    import sympy as sp
+
+    low, more, small, extra, u, v = sp.symbols("xi delta lambda mu u v", positive=True)
+    root = sp.diag(sp.sqrt(low), sp.sqrt(low + more))
+    condition = sp.sqrt((low + more) / low)
+    a, b = sp.symbols("a b", real=True)
+    # Theta = lambda I + mu w w': S less its bound is a sum of squares.
+    theta = small * sp.eye(2) + extra * sp.Matrix([a, b]) * sp.Matrix([[a, b]])
+    x = sp.Matrix([u, v])
+    form = (x.T * root * theta * root * x)[0] - small * low * (u**2 + v**2)
+    squares = small * more * v**2 + extra * (a * sp.sqrt(low) * u + b * sp.sqrt(low + more) * v) ** 2
+    return [sp.simplify(root[1, 1] / root[0, 0] - condition), sp.simplify(sp.expand(form - squares))]
+
+
+THEOREM = Theorem(
+    id="xi_fading",
+    title="Fading of the regularisation: adversarial training degenerates",
+    statement=(
+        r"As $t \to \infty$ the effect of $\hat\Xi(t)$ vanishes: "
+        r"$f^{lin}_t(x) \to f_0(x) - \hat\Theta_\theta(x, X)\hat\Theta_\theta^{-1}(f_0(X) - y)$, the limit "
+        r"of training without a search, whatever the strengths were. With $\Theta \succ 0$ and "
+        r"$\eta_i \geq 0$, $V = r^\top \Theta^{-1} r$ obeys "
+        r"$V(t) \leq V(0) e^{-2\lambda_{\min}(\Theta) t}$ for every "
+        r"continuous $E(t) \succeq I$: no smallness of the perturbation is needed. So robustness that the "
+        r"search brought is lost again: robust overfitting."
+    ),
+    source=_PAPER,
+    claims=(
+        Claim(
+            "xi_fading.lyapunov",
+            r"$V(t) \leq V(0) e^{-2\lambda_{\min}(\hat\Theta_\theta) t}$ for every admissible $\eta$, far "
+            r"beyond small perturbations",
+            Kind.EXACT,
+            _OURS,
+            _EXACT,
+            note="Stronger than published: no small strengths and no definite transformed kernel are needed.",
+        ),
+        Claim(
+            "xi_fading.closed_form",
+            r"$\|e^{-\hat\Theta_\theta\hat\Xi}\|_2 \leq \sqrt{\mathrm{cond}\,\hat\Xi}\; "
+            r"e^{-\lambda_{\min}(\hat\Theta_\theta)\lambda_{\min}(\hat\Xi)}$",
+            Kind.EXACT,
+            _OURS,
+            _EXACT,
+        ),
+        Claim(
+            "xi_fading.prediction",
+            r"At unseen points $\|f^{lin}_t(x) - f^{lin}_\infty(x)\| \leq \|\hat\Theta_\theta(x, X) "
+            r"\hat\Theta_\theta^{-1/2}\|_2 \sqrt{V(0)}\, e^{-\lambda_{\min} t}$, with $f^{lin}_\infty$ the "
+            r"limit of training without a search",
+            Kind.EXACT,
+            _OURS,
+            _EXACT,
+        ),
+        Claim(
+            "xi_fading.singular",
+            r"With an input that occurs twice, $f^{lin}_t$ tends to the limit of training without a search",
+            Kind.EXACT,
+            _OURS,
+            (FULLY_CONNECTED, ADMISSIBLE, TWICE_THE_SAME_INPUT),
+            expected=Verdict.REFUTED,
+            note=(
+                "A control: on a singular kernel the search leaves a trace for ever, since conflicting "
+                "targets are weighed by how much each sample's search grows them."
+            ),
+        ),
+        Claim(
+            "xi_fading.singular_limit",
+            r"With an input that occurs twice and constant strengths, $f^{lin}_t$ tends there to "
+            r"$(E_1 + E_2)^{-1}(E_1 y_1 + E_2 y_2)$, and $r_1 - r_2$ never changes",
+            Kind.EXACT,
+            _OURS,
+            (FULLY_CONNECTED, ADMISSIBLE, TWICE_THE_SAME_INPUT),
+            note="How the control above breaks.",
+        ),
+        Claim(
+            "xi_fading.negative_eta",
+            r"$V(t) \leq V(0) e^{-2\lambda_{\min}(\hat\Theta_\theta) t}$ for negative strengths",
+            Kind.EXACT,
+            _OURS,
+            (FULLY_CONNECTED, NEGATIVE_STRENGTHS, DISTINCT_INPUTS),
+            expected=Verdict.REFUTED,
+            note="A control: a search that lowers the loss makes $E \\prec I$ and training slower.",
+        ),
+        Claim(
+            "xi_fading.negative_eta_rate",
+            r"$V(t) \leq V(0) e^{-2\lambda_{\min}(\hat\Theta_\theta) \int_0^t \lambda_{\min}(E)}$ for "
+            r"negative strengths",
+            Kind.EXACT,
+            _OURS,
+            (FULLY_CONNECTED, NEGATIVE_STRENGTHS, DISTINCT_INPUTS),
+            note="How the control above breaks: the rate is that of the slowest growth.",
+        ),
+    ),
+    derivation=(
+        Step(r"$\dot V = -2 r^\top E r$ along $\dot r = -\Theta E r$", _lyapunov),
+        Step(
+            r"$r^\top r \geq \lambda_{\min}(\Theta)\, r^\top \Theta^{-1} r$, so "
+            r"$\dot V \leq -2\lambda_{\min} V$",
+            _slowest_rate,
+        ),
+        Step(
+            r"$\|e^{-\Theta\Xi}\| \leq \sqrt{\mathrm{cond}\,\Xi}\, "
+            r"e^{-\lambda_{\min}(\Theta)\lambda_{\min}(\Xi)}$",
+            _norm_bound,
+        ),
+        Step(r"An input twice: $r_1 - r_2$ is conserved", _conserved),
+        Step(r"An input twice: the limit weighs the two targets by $E_1$ and $E_2$", _weighted_limit),
+    ),
+)
