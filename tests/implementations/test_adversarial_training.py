@@ -1,4 +1,4 @@
-"""Adversarial training of finite networks: the flow against brute force, gradient descent against the flow."""
+"""Adversarial training of finite networks: the flow against brute force, descent against the flow."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def numbers(parameters, seed):
 def half_squares(outputs, y):
     """The training loss of every point."""
     return 0.5 * ((np.asarray(outputs) - np.asarray(y)) ** 2).sum(-1)
+
+
+@jax.jit
+def outputs_at(forward, theta, x):
+    return forward(theta, x)
 
 
 @jax.jit
@@ -218,7 +223,7 @@ def linear_case():
         for (w, b), shift in zip(parameters, (1e4, 1e5, 0.0), strict=True)
     ]
     points = data(2.0)
-    at_points = forward([(w[0], b[0]) for w, b in parameters], points.x)
+    at_points = outputs_at(forward, [(w[0], b[0]) for w, b in parameters], points.x)
     points = points._replace(y=at_points - points.y)
     by_x = slopes((forward, parameters), 0, points.x)[1].reshape(5, OUTPUTS, 5, INPUTS)
     kernels = [by_x[i, :, i] @ by_x[i, :, i].T for i in range(5)]
