@@ -27,7 +27,7 @@ from checks.scenario import Scenario
 
 # (scenario, keys of shape (seeds,)) |-> statistic name |-> array with leading axis seeds.
 Trial = Callable[[Scenario, Any], Mapping[str, Any]]
-Effort = Literal["ladder", "level", "flow", "contrast", "ensemble", "exact"]
+Effort = Literal["ladder", "level", "flow", "contrast", "ensemble", "splits", "exact"]
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def check(
       effort: which part of the profile applies: "ladder" (several widths, tens of seeds), "level"
         (several widths, hundreds of seeds), "flow" (several widths, networks that are trained),
         "contrast" (the same, with the seeds that a refutation takes), "ensemble"
-        (the same, with hundreds of small networks) or "exact" (many scenarios at
-        their own width).
+        (the same, with hundreds of small networks), "splits" (repeated splits of data) or
+        "exact" (many scenarios at their own width).
       memory: bytes that one seed of the trial takes at a scenario, estimated from above.
       random: whether the trial depends on its keys; if not, one key per scenario is enough.
       explores: axes along which degenerate cases are searched for: for every value of these axes,

@@ -24,6 +24,7 @@ class Profile:
     flow: Measure
     contrast: Measure
     ensemble: Measure
+    splits: Measure
     exact: Measure
     search: int
 
@@ -52,8 +53,9 @@ PROFILES = {
             ladder=Measure(3, 96, (64, 128, 256, 512)),
             level=Measure(2, 384, (64, 128, 256, 512)),
             flow=Measure(3, 24, (32, 64, 128, 256)),
-            contrast=Measure(1, 96, (64, 128, 256, 512)),
+            contrast=Measure(1, 192, (64, 128, 256, 512)),
             ensemble=Measure(1, 384, (16, 32, 64, 128)),
+            splits=Measure(2, 32),
             exact=Measure(12, 8),
             search=60,
         ),
@@ -62,8 +64,9 @@ PROFILES = {
             ladder=Measure(6, 128, (64, 128, 256, 512, 1024)),
             level=Measure(4, 1024, (64, 128, 256, 512, 1024)),
             flow=Measure(4, 24, (32, 64, 128, 256, 512, 1024)),
-            contrast=Measure(2, 96, (64, 128, 256, 512, 1024)),
+            contrast=Measure(2, 192, (64, 128, 256, 512, 1024)),
             ensemble=Measure(3, 512, (16, 32, 64, 128, 256)),
+            splits=Measure(4, 64),
             exact=Measure(40, 16),
             search=200,
         ),
@@ -72,8 +75,9 @@ PROFILES = {
             ladder=Measure(16, 192, (64, 128, 256, 512, 1024, 2048)),
             level=Measure(8, 2048, (64, 128, 256, 512, 1024, 2048)),
             flow=Measure(12, 48, (32, 64, 128, 256, 512, 1024, 2048)),
-            contrast=Measure(4, 192, (64, 128, 256, 512, 1024, 2048)),
+            contrast=Measure(4, 256, (64, 128, 256, 512, 1024, 2048)),
             ensemble=Measure(6, 1024, (16, 32, 64, 128, 256, 512)),
+            splits=Measure(8, 128),
             exact=Measure(150, 32),
             search=200,
         ),

@@ -12,8 +12,9 @@ from typing import Any
 class Scenario:
     r"""Everything that a trial needs to know besides its random keys.
 
-    `strength` is eta * S in units of 1 / mean_i Theta_x(x_i, x_i), a pure number, `schedule` how it
-    varies in time, `spread` by which share of its mean it differs between samples.  `training_time` is
+    `strength` is the largest eta * S in units of 1 / mean_i Theta_x(x_i, x_i), a pure number,
+    `schedule` how it varies in time, `spread` by which share of its mean it differs between samples.
+    `training_time` is
     T in units of 1 / mean_i Theta_theta(x_i, x_i), also pure.  `input_growth` says
     what a width ladder does to the input width: "joint" lets it follow the hidden width, "fixed"
     leaves it.  `data_seed` draws the inputs, the same images at every resolution.

@@ -1,8 +1,8 @@
 r"""The linearised system of a scenario: kernels at initialisation, starting outputs, strengths and times.
 
 Every trial of the dynamics begins here, so that strengths and times mean the same in all of them:
-eta_i(0) S is `strength` in units of 1 / mean_i Theta_x(x_i, x_i), and T is `training_time` in units of
-1 / mean_i Theta_theta(x_i, x_i), both kernels in their infinite-width limit.
+the largest eta_i(t) S is `strength` in units of 1 / mean_i Theta_x(x_i, x_i), and T is `training_time`
+in units of 1 / mean_i Theta_theta(x_i, x_i), both kernels in their infinite-width limit.
 """
 
 from __future__ import annotations
@@ -106,5 +106,7 @@ def _scaled(
     differ = jnp.linspace(-1.0, 1.0, samples) if samples > 1 else jnp.zeros(1)
     differ = jnp.concatenate([differ, jnp.zeros(len(x) - samples)])
     phase = _PHASE.get(shape, 1.0)
+    # The largest strength on the way is what `strength` says: 1 + u grows to 2 (for the mean sample).
+    base = base / (2.0 if shape == "growing" else 1.0)
     schedule = Schedule.of(shape, base * (1 + spread * differ), phase * (1 - spread * differ / 2) / end)
     return Points(x, y, schedule), limits, end

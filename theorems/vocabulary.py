@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     EXACT = "exact"  # true of every sampled case, up to a derived rounding error
     LIMIT = "limit"  # a statement about growing widths, decided by a rate over several of them
+    EFFECT = "effect"  # the median of a statistic over repetitions lies beyond a threshold
     LEVEL = "level"  # a statistic tends to a predicted positive number as widths grow
 
 

@@ -48,30 +48,35 @@ class RateDecider:
         if errors.shape[1] == 0:
             return undecidable(self, quantity, "nothing was measured")
         usable = np.isfinite(errors).all(0) & (errors > 0).all(0)
-        if not usable.all():
-            # Left out, failed trials could be exactly the ones that speak against the claim.
-            lost = int((~usable).sum())
-            return undecidable(self, quantity, f"{lost} of {usable.size} seeds gave no usable error")
-        slopes = np.sort(slopes_of(widths, errors))
+        lost = int((~usable).sum())
+        if not usable.any():
+            return undecidable(self, quantity, f"{lost} of {lost} seeds gave no usable error")
+        slopes = slopes_of(widths, errors[:, usable])
         estimate = float(np.median(slopes))
-        low, high = median_bounds(slopes, rates.miss)
-        _, at_alarm = median_bounds(slopes, rates.false_alarm)
+        # Failed trials could be exactly the ones that speak against a verdict: each counts as the worst.
+        low, _ = median_bounds(np.sort(np.append(slopes, np.full(lost, -np.inf))), rates.miss)
+        against = np.sort(np.append(slopes, np.full(lost, np.inf)))
+        _, high = median_bounds(against, rates.miss)
+        _, at_alarm = median_bounds(against, rates.false_alarm)
+        without = f", {lost} of them without a usable error," if lost else ""
         if low > self.threshold:
-            verdict, reason = Verdict.HOLDS, f"exponent above {self.threshold:g}"
+            verdict, reason = Verdict.HOLDS, f"exponent above {self.threshold:g}{without.rstrip(',')}"
         elif at_alarm < self.threshold:
-            verdict, reason = Verdict.REFUTED, f"exponent below {self.threshold:g}: a plateau"
+            verdict = Verdict.REFUTED
+            reason = f"exponent below {self.threshold:g}: a plateau{without.rstrip(',')}"
         else:
             need = seeds_needed(rates)
             verdict = Verdict.INCONCLUSIVE
             reason = (
-                f"{slopes.size} seeds do not separate exponent {self.exponent:g} from a plateau "
+                f"{usable.size} seeds{without} do not separate exponent {self.exponent:g} from a plateau "
                 f"(at least {need.miss_side} seeds for HOLDS, {need.alarm_side} for REFUTED)"
             )
         detail = {
             "predicted": self.exponent,
             "threshold": self.threshold,
-            "intercept": float(np.mean(np.median(np.log(errors), 1) + estimate * np.log(widths))),
-            "seeds": int(slopes.size),
+            "intercept": float(np.mean(np.median(np.log(errors[:, usable]), 1) + estimate * np.log(widths))),
+            "seeds": int(usable.size),
+            "lost": lost,
         }
         confidence = 1 - 2 * rates.miss
         return Decision(

@@ -2,6 +2,9 @@ r"""Trials of the fading: the integrated linear flow against its bounds, and con
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,13 +13,17 @@ from jaxtyping import Array, Float
 from checks.axes import Axes, Axis, Between
 from checks.check import Premise, check
 from checks.deciders.bound import BoundDecider
+from checks.deciders.median import MedianDecider
+from checks.realise import realise
 from checks.scenario import Scenario
 from checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
 from implementations.dynamics.adversarial_training import Points
 from implementations.dynamics.closed_form import dense_propagator
 from implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
 from implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
+from implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
 from implementations.dynamics.schedules import SHAPES
+from implementations.kernels.infinite import ark_product
 from theorems.vocabulary import ACTIVATIONS, SMOOTH
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -25,6 +32,17 @@ TIMES = 25
 UNSEEN = 2
 # Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
+
+# Times of the predictor's course, in units of 1 / mean Theta(x_i, x_i): from first learning to convergence.
+COURSE = np.geomspace(1e-3, 1e2, 11)
+VALIDATION, TEST = 200, 300
+POINTS = 0.02  # what counts as a difference in accuracy
+_OVERFITTING = [
+    MedianDecider("rise", POINTS, "above"),
+    MedianDecider("fall", POINTS, "above"),
+    MedianDecider("distance_at_last", POINTS, "below"),
+    MedianDecider("clean_fall", POINTS, "below"),
+]
 
 _NETWORKS: dict[str, Axis] = {
     "depth": (1, 2, 3),
@@ -118,6 +136,61 @@ def slowed_down(scenario: Scenario, keys: Array) -> dict[str, Array]:
     end = 3 / _spectrum(system, scenario.samples)[:, 0].min()
     flow = _flow(system, points, end, scenario.samples)
     return _unless_stopped(_against_bounds(system, points, flow, end, scenario.samples), flow)
+
+
+@check(
+    decides={
+        "xi_fading.robust_overfitting": _OVERFITTING,
+        "xi_fading.robust_overfitting_clean_labels": _OVERFITTING,
+    },
+    axes=Axes(
+        data=("digits",),
+        label_noise=(0.1, 0.0),
+        depth=(5,),
+        activation=("relu",),
+        sigma_w=(1.76,),
+        sigma_b=(0.18,),
+        input_growth=("fixed",),
+        input_width=(64,),
+        samples=(300,),
+        outputs=(10,),
+        schedule=("constant",),
+        strength=(0.5,),
+        spread=(0.5,),
+    ),
+    effort="splits",
+)
+def robustness_along_time(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """Clean and robust test accuracy along time, one split of the digits per key."""
+    arch, _, _ = realise(replace(scenario, samples=2))
+    ark = float(ark_product(arch, jnp.ones((1, scenario.input_width)))[0, 0])
+    differ = np.linspace(1 - scenario.spread, 1 + scenario.spread, scenario.samples)
+    strengths = jnp.asarray(scenario.strength / ark * differ)
+    found = []
+    for key in keys:
+        chosen = int(jax.random.randint(key, (), 0, 2**31 - 1))
+        drawn = split(chosen, scenario.samples, VALIDATION, TEST, scenario.label_noise)
+        found.append(jax.device_get(robust_overfitting(arch, drawn, COURSE, strengths, key)))
+    return _overfitting(found)
+
+
+def _overfitting(courses: Sequence[Courses]) -> dict[str, np.ndarray]:
+    """What the claim is about, per split: the stopping time is chosen on validation images only."""
+    peaks = [peak(course) for course in courses]
+    test = [course.test for course in courses]
+    last = [p.robust - p.drop for p in peaks]
+    return {
+        "rise": np.array([p.rise for p in peaks]),
+        "fall": np.array([p.drop for p in peaks]),
+        "distance_at_last": np.array([abs(r - t.robust_without_at) for r, t in zip(last, test, strict=True)]),
+        "clean_fall": np.array([t.clean[p.chosen] - t.clean[-1] for p, t in zip(peaks, test, strict=True)]),
+        "best_time": np.array([COURSE[p.chosen] for p in peaks]),
+        "robust_without_search": np.array([t.robust_without_at for t in test]),
+        "clean_without_search": np.array([t.clean_without_at for t in test]),
+        "curve_time": np.stack([COURSE for _ in test]),
+        "curve_robust": np.stack([t.robust for t in test]),
+        "curve_clean": np.stack([t.clean for t in test]),
+    }
 
 
 def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:

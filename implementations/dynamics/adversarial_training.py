@@ -5,13 +5,14 @@ r"""Adversarial training of finite networks as two gradient flows, integrated.
 
 x_{i,0} = x_i, u = s/S being the searched share (theory: section 0).  Both flows are integrated with Tsit5,
 steps controlled in the Euclidean norm of what moves.  A gradient flow on a loss that starts at l moves by
-at most sqrt(2 T l), Cauchy-Schwarz says; held against that, one tolerance means the same at all widths
-and in both parameterisations.
+at most sqrt(2 T l), Cauchy-Schwarz says; held against that, one training tolerance means the same at all
+widths and in both parameterisations.  Inputs move by O(1) in either, and have a tolerance of their own.
 Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), equations (3) and (4).
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -27,10 +28,9 @@ from implementations.networks.finite import Forward, Parameters, parameter_count
 
 Batching = Literal["loop", "vmap"]
 
-# The smallest step, as a share of the whole search and of one interval between training times.  Where
-# an activation has a kink the slopes jump and no smaller step would help; the error is reported.
-_LEAST_SEARCH_STEP, _LEAST_TRAINING_STEP = 1 / 16, 1 / 8
-_MOST_SEARCH_STEPS, _MOST_TRAINING_STEPS = 64, 64
+# Smooth flows need a handful of steps; who needs more than these has lost its way, and gives up.
+_MOST_STEPS = 64
+_SMALLEST_STEP = 1e-6
 # Copies of the parameters alive at once: state, update, seven stages of Tsit5, gradient, error, scratch.
 _COPIES = 14
 
@@ -49,8 +49,8 @@ class Points(NamedTuple):
 class TrainingFlow(NamedTuple):
     """Outputs f(theta_t, x_{t,u}) along training times t and searched shares u, for every point.
 
-    `gave_up`: an integrator took all the steps allowed or met a number that is not finite; the
-    outputs from there on are not to be used.
+    `gave_up`: an integrator took all the steps allowed or met a number that is not finite, and stopped
+    there; outputs are not to be used.
     """
 
     outputs: Float[Array, "*seeds times shares p c"]
@@ -65,6 +65,7 @@ def search(
     y: Float[Array, "p c"],
     strengths: Float[Array, " p"],
     tolerance: Float[Array, ""] | float,
+    least_step: Float[Array, ""] | float = _SMALLEST_STEP,
 ) -> tuple[Float[Array, "p ..."], Bool[Array, ""]]:
     """Inputs at the end of a search with eta_i S = strengths, and whether the integrator gave up."""
 
@@ -72,7 +73,7 @@ def search(
         outputs, pull = jax.vjp(partial(forward, parameters), moved)
         return pull(strengths[:, None] * (outputs - y))[0]
 
-    solution = _solve(slope, x, 0.0, 1.0, 0.5, tolerance, _LEAST_SEARCH_STEP, _MOST_SEARCH_STEPS)
+    solution = _solve(slope, x, 0.0, 1.0, 0.5, tolerance, least_step)
     assert solution.ys is not None
     return solution.ys[0], jnp.asarray(solution.result != diffrax.RESULTS.successful)
 
@@ -86,6 +87,7 @@ def train(
     shares: int,
     tolerance: Float[Array, ""] | float = 1e-3,
     largest_step: Float[Array, ""] | float = 1.0,
+    least_step: Float[Array, ""] | float = _SMALLEST_STEP,
 ) -> TrainingFlow:
     """Train one network adversarially on the first `training` points.
 
@@ -97,14 +99,22 @@ def train(
       times: training times, increasing from 0, at which outputs are taken.
       shares: at how many equally spaced searched shares outputs are taken, from clean (0) to the end of
         the search (1); at least 2.
-      tolerance: of one training step, relative to sqrt(T) |y|; the search is held to a tenth of it.
+      tolerance: of one training step, relative to sqrt(T) |f_0(X) - y|; the search is held to a tenth.
       largest_step: as a share of the interval between two times.
+      least_step: likewise, and as a share of the whole search; a step of this size is taken whatever
+        its error.  Where an activation has a kink slopes jump, and smaller steps would not help: then
+        the distance between two runs says what the integration is worth.
     """
-    reach = jnp.sqrt(times[-1] * (points.y[:training] ** 2).sum())
+    start_residual = forward(parameters, points.x[:training]) - points.y[:training]
+    # A network that fits from the start has nowhere to go: any reach will do.
+    reach = jnp.sqrt(times[-1] * jnp.maximum((start_residual**2).sum(), jnp.finfo(points.y.dtype).eps))
     seen = jax.tree.map(lambda leaf: leaf[:training] if leaf.ndim else leaf, points)
 
     def slope(t: Array, theta: Parameters, _: Any) -> Parameters:
-        moved, _ = search(forward, theta, seen.x, seen.y, seen.schedule.strengths(t), tolerance / 10)
+        strengths = seen.schedule.strengths(t)
+        moved, gave_up = search(forward, theta, seen.x, seen.y, strengths, tolerance / 10, least_step)
+        # A search without an end leaves training without a slope.
+        moved = jnp.where(gave_up, jnp.nan, moved)
         outputs, pull = jax.vjp(lambda p: forward(p, moved), theta)
         return jax.tree.map(jnp.negative, pull(outputs - seen.y)[0])
 
@@ -112,33 +122,29 @@ def train(
         part = points.schedule.strengths(t) / (shares - 1)
 
         def leg(x: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
-            moved, gave_up = search(forward, theta, x, points.y, part, tolerance / 10)
-            return moved, (forward(theta, x), gave_up)
+            moved, gave_up = search(forward, theta, x, points.y, part, tolerance / 10, least_step)
+            return moved, (forward(theta, moved), gave_up)
 
-        _, (outputs, gave_up) = jax.lax.scan(leg, points.x, None, length=shares)
-        return outputs, gave_up.any()
+        _, (outputs, gave_up) = jax.lax.scan(leg, points.x, None, length=shares - 1)
+        return jnp.concatenate([forward(theta, points.x)[None], outputs]), gave_up.any()
 
-    def interval(theta: Parameters, ends: tuple[Array, Array]) -> tuple[Parameters, tuple]:
+    def interval(state: tuple[Parameters, Array], ends: tuple[Array, Array]) -> tuple[tuple, tuple]:
+        theta, stopped = state
         start, end = ends
-        solution = _solve(
-            slope,
-            theta,
-            start,
-            end,
-            largest_step,
-            tolerance * reach,
-            _LEAST_TRAINING_STEP,
-            _MOST_TRAINING_STEPS,
-        )
+        # Nothing is left to integrate after an integrator has given up.
+        end_here = jnp.where(stopped, start, end)
+        solution = _solve(slope, theta, start, end_here, largest_step, tolerance * reach, least_step)
         theta = jax.tree.map(lambda leaf: leaf[0], solution.ys)
         outputs, search_gave_up = observe(end, theta)
-        stopped = (solution.result != diffrax.RESULTS.successful) | search_gave_up
-        return theta, (outputs, solution.stats["num_steps"], stopped)
+        lost = (solution.result != diffrax.RESULTS.successful) | search_gave_up
+        stopped = stopped | lost | ~jnp.isfinite(outputs).all()
+        return (theta, stopped), (outputs, solution.stats["num_steps"])
 
     # The first interval is empty: outputs at the first time.
     before = jnp.concatenate([times[:1], times[:-1]])
-    _, (outputs, steps, stopped) = jax.lax.scan(interval, parameters, (before, times))
-    return TrainingFlow(outputs, steps.sum(), stopped.any() | ~jnp.isfinite(outputs).all())
+    state = (parameters, jnp.asarray(False))
+    (_, stopped), (outputs, steps) = jax.lax.scan(interval, state, (before, times))
+    return TrainingFlow(outputs, steps.sum(), stopped)
 
 
 @partial(jax.jit, static_argnames=("training", "shares", "batching"))
@@ -151,6 +157,7 @@ def train_seeds(
     shares: int,
     tolerance: Float[Array, ""] | float = 1e-3,
     largest_step: Float[Array, ""] | float = 1.0,
+    least_step: Float[Array, ""] | float = _SMALLEST_STEP,
     batching: Batching = "loop",
 ) -> TrainingFlow:
     """`train` for many networks, whose parameters have a leading seed axis, in one compiled program.
@@ -160,7 +167,7 @@ def train_seeds(
     """
 
     def one(theta: Parameters) -> TrainingFlow:
-        return train(forward, theta, points, training, times, shares, tolerance, largest_step)
+        return train(forward, theta, points, training, times, shares, tolerance, largest_step, least_step)
 
     return jax.vmap(one)(parameters) if batching == "vmap" else jax.lax.map(one, parameters)
 
@@ -170,12 +177,13 @@ def training_memory(
 ) -> int:
     """Upper estimate, in bytes and float64, of what one seed of `train` takes."""
     count = parameter_count(weight_shapes(arch, input_shape, width, outputs))
-    activations = points * (arch.depth + 2) * max(width, *input_shape) * _COPIES
+    pixels, channels = math.prod(input_shape[:-1]), input_shape[-1]
+    activations = points * (arch.depth + 2) * pixels * max(width, channels) * _COPIES
     return 8 * (_COPIES * count + activations)
 
 
 def _solve(
-    slope: Any, start: Any, t0: Any, t1: Any, largest: Any, tolerance: Any, least: float, most: int
+    slope: Any, start: Any, t0: Any, t1: Any, largest: Any, tolerance: Any, least: Any
 ) -> diffrax.Solution:
     controller = diffrax.PIDController(
         rtol=0.0,
@@ -194,6 +202,6 @@ def _solve(
         y0=start,
         stepsize_controller=controller,
         adjoint=diffrax.ForwardMode(),  # nothing is differentiated through the solution
-        max_steps=most,
+        max_steps=_MOST_STEPS,
         throw=False,
     )

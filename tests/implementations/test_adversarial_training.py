@@ -81,11 +81,12 @@ def slopes(net, seed, x):
 def kept_to(net, points, found, tolerance):
     """What the outputs of a flow may be off by, per seed.
 
-    A training step errs by `tolerance` sqrt(T) |y| in the parameters, hence by |d_theta f| times that in
+    A training step errs by `tolerance` sqrt(T) |f_0 - y| in the parameters, hence by |d_theta f| times that in
     the outputs, and a search lets that grow by at most e^{eta S |d_x f|^2}.  The errors of the search are
     ten times smaller and its steps fewer than ten.
     """
-    reach = float(jnp.sqrt(TIMES[-1]) * jnp.linalg.norm(points.y[:TRAINED]))
+    start = found.outputs[:, 0, 0, :TRAINED] - points.y[None, :TRAINED]
+    reach = np.sqrt(TIMES[-1]) * np.sqrt((np.asarray(start) ** 2).sum((1, 2)))
     strongest = points.schedule.strengths(TIMES[-1]).max()
     gains = []
     for seed in range(SEEDS):
@@ -201,7 +202,7 @@ def test_the_flow_is_the_brute_force_one_with_unequal_and_varying_strengths(acti
     allowed = kept_to(net, points, found, 1e-6)
     for seed in range(SEEDS):
         theta = numbers(net[1], seed)
-        coarse, fine = (Slow(activation_name, points).train(theta, n, k) for n, k in ((6, 3), (12, 6)))
+        coarse, fine = (Slow(activation_name, points).train(theta, n, k) for n, k in ((7, 3), (14, 6)))
         # Order four: what the fine one is off by is a fifteenth of the difference.
         off = np.abs(fine - coarse).max()
         assert off <= allowed[seed], "the reference is too coarse to decide"
@@ -265,7 +266,8 @@ def test_discrete_searching_of_a_linear_network_is_a_power():
 def test_without_strength_searched_outputs_are_the_clean_ones_and_training_lowers_the_loss():
     found, points = flow(network(), data(0.0)), data(0.0)
     for share in range(SHARES):
-        np.testing.assert_array_equal(found.outputs[:, :, share], found.outputs[:, :, 0])
+        # The same forward pass, compiled twice: rounding alone.
+        np.testing.assert_allclose(found.outputs[:, :, share], found.outputs[:, :, 0], rtol=0, atol=64 * EPS)
     losses = half_squares(found.outputs[:, :, 0, :TRAINED], points.y[:TRAINED]).sum(-1)
     assert (np.diff(losses, axis=1) < -1e-3).all()
 
@@ -324,7 +326,7 @@ def test_what_blows_up_says_so_and_raises_nothing():
     times = jnp.array([0.0, 0.1, 0.1, 0.1, 0.1])
     found = flow(network("relu"), data(1e4), times=times)
     assert found.gave_up.all()
-    assert not flow(network("relu"), data(0.1), times=times).gave_up.any()
+    assert not flow(network(), data(0.1), times=times).gave_up.any()
 
 
 def test_a_tolerance_that_was_not_kept_is_said():

@@ -1,0 +1,68 @@
+r"""Decides an effect: does the median of a statistic over repetitions lie beyond a threshold?
+
+Repetitions are independent and identically distributed, so the interval runs between two order
+statistics, with a binomial coverage whatever the noise looks like (as for rates).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from checks.deciders.rate import median_bounds, seeds_needed
+from theorems.vocabulary import Verdict
+
+
+@dataclass(frozen=True)
+class MedianDecider:
+    """HOLDS if the median of `statistic` lies beyond `threshold` at the miss rate, on the side that the
+    claim asks for; REFUTED if it lies on the other at the false-alarm rate."""
+
+    statistic: str
+    threshold: float
+    side: Literal["above", "below"]
+    name: str = "median"
+
+    def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
+        """Median over all repetitions, with its order-statistic interval at confidence 1 - 2 miss."""
+        quantity = "median"
+        parts = [np.ravel(o[self.statistic]) for o in observations.values()]
+        values = np.concatenate(parts) if parts else np.zeros(0)
+        if values.size == 0:
+            return undecidable(self, quantity, "nothing was measured")
+        if not np.isfinite(values).all():
+            lost = int((~np.isfinite(values)).sum())
+            return undecidable(self, quantity, f"{lost} of {values.size} repetitions gave no finite value")
+        # On the side "below" the same question is asked of the negatives.
+        sign = 1.0 if self.side == "above" else -1.0
+        ordered = np.sort(sign * values)
+        low, high = median_bounds(ordered, rates.miss)
+        _, at_alarm = median_bounds(ordered, rates.false_alarm)
+        level = sign * self.threshold
+        if low > level:
+            verdict, reason = Verdict.HOLDS, f"{self.side} {self.threshold:g}"
+        elif at_alarm < level:
+            verdict, reason = Verdict.REFUTED, f"not {self.side} {self.threshold:g}"
+        else:
+            need = seeds_needed(rates)
+            verdict = Verdict.INCONCLUSIVE
+            reason = (
+                f"{values.size} repetitions do not tell which side of {self.threshold:g} the median is on "
+                f"(at least {need.miss_side} for HOLDS, {need.alarm_side} for REFUTED)"
+            )
+        interval = sorted((sign * low, sign * high))
+        return Decision(
+            verdict,
+            self.statistic,
+            quantity,
+            float(np.median(values)),
+            float(interval[0]),
+            float(interval[1]),
+            1 - 2 * rates.miss,
+            f"median of {self.statistic.replace('_', ' ')}: {reason}",
+            strain=float(level - low),
+            detail={"threshold": self.threshold, "side": self.side, "seeds": int(values.size)},
+        )
