@@ -60,13 +60,20 @@ def workers() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def measure(planned: PlannedCheck, plan: Plan, pool: ThreadPoolExecutor) -> Iterator[Measured]:
-    """Every rung of every family of a check, in order, measured by `pool`."""
-    tasks: list[tuple[Family, Scenario, Future]] = [
+Tasks = list[tuple[Family, Scenario, Future]]
+
+
+def submit(planned: PlannedCheck, plan: Plan, pool: ThreadPoolExecutor) -> Tasks:
+    """Give every rung of every family of a check to `pool`, in order."""
+    return [
         (family, rung, pool.submit(_one_rung, planned, family, rung, plan.request.seed))
         for family in planned.families
         for rung in family.rungs
     ]
+
+
+def collect(planned: PlannedCheck, tasks: Tasks) -> Iterator[Measured]:
+    """What was measured, in the order of the plan."""
     seeds = np.arange(planned.seeds)
     for family, rung, future in tasks:
         yield Measured(family, rung, seeds, future.result())

@@ -11,7 +11,7 @@ from checks.axes import Axes, listed
 from checks.check import Check, checks_of
 from checks.deciders.decision import ErrorRates
 from checks.deciders.rate import LEAST_WIDTHS
-from checks.profiles import Profile
+from checks.profiles import Measure, Profile
 from checks.scenario import Scenario
 from checks.strategies import draw
 from implementations.data.loading import load
@@ -20,7 +20,7 @@ from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
-CONCURRENT = 2  # scenarios measured at the same time
+CONCURRENT = 3  # rungs measured at the same time: one compiles or waits while the others run
 
 
 class BadPlan(ValueError):
@@ -140,7 +140,7 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     measure = profile.of(check.effort)
     # A trial that ignores its keys gives the same number for every seed.
     seeds = measure.seeds if check.random else 1
-    axes = _axes(check, claims, request)
+    axes = _axes(check, claims, request, measure)
     widths = measure.widths
 
     def rungs(scenario: Scenario) -> tuple[Scenario, ...]:
@@ -163,8 +163,9 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     return planned
 
 
-def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -> Axes:
-    axes = Axes(**check.axes)
+def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, measure: Measure) -> Axes:
+    held = {name: value for name, value in measure.held if name in check.axes}
+    axes = Axes(**check.axes).pinned(held)
     if "data" not in axes:
         axes = axes.pinned({"data": request.data})
     pinned = axes.pinned(dict(request.pins))

@@ -12,6 +12,8 @@ class Measure:
     scenarios: int
     seeds: int
     widths: tuple[int, ...] = ()
+    # Axes held at one value, because each of their values costs programs that take seconds to compile.
+    held: tuple[tuple[str, int | float | str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ PROFILES = {
             "quick",
             ladder=Measure(3, 96, (64, 128, 256, 512)),
             level=Measure(2, 384, (64, 128, 256, 512)),
-            flow=Measure(3, 24, (32, 64, 128, 256)),
-            contrast=Measure(1, 192, (64, 128, 256, 512)),
+            flow=Measure(2, 40, (32, 64, 128, 256), held=(("depth", 1),)),
+            contrast=Measure(1, 160, (64, 128, 256, 512)),
             ensemble=Measure(1, 384, (16, 32, 64, 128)),
             splits=Measure(2, 32),
             exact=Measure(12, 8),
@@ -63,7 +65,7 @@ PROFILES = {
             "standard",
             ladder=Measure(6, 128, (64, 128, 256, 512, 1024)),
             level=Measure(4, 1024, (64, 128, 256, 512, 1024)),
-            flow=Measure(4, 24, (32, 64, 128, 256, 512, 1024)),
+            flow=Measure(4, 64, (32, 64, 128, 256, 512, 1024)),
             contrast=Measure(2, 192, (64, 128, 256, 512, 1024)),
             ensemble=Measure(3, 512, (16, 32, 64, 128, 256)),
             splits=Measure(4, 64),
@@ -74,7 +76,7 @@ PROFILES = {
             "thorough",
             ladder=Measure(16, 192, (64, 128, 256, 512, 1024, 2048)),
             level=Measure(8, 2048, (64, 128, 256, 512, 1024, 2048)),
-            flow=Measure(12, 48, (32, 64, 128, 256, 512, 1024, 2048)),
+            flow=Measure(12, 64, (32, 64, 128, 256, 512, 1024, 2048)),
             contrast=Measure(4, 256, (64, 128, 256, 512, 1024, 2048)),
             ensemble=Measure(6, 1024, (16, 32, 64, 128, 256, 512)),
             splits=Measure(8, 128),

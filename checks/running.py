@@ -12,7 +12,7 @@ from checks.check import Check
 from checks.deciders.decision import Decider, Decision, ErrorRates
 from checks.evidence import EvidenceStore, TrialRow
 from checks.exploring import explore, report_counterexample
-from checks.measuring import Broken, Measured, Observed, measure, workers
+from checks.measuring import Broken, Measured, Observed, collect, submit, workers
 from checks.planning import Family, Plan, PlannedCheck
 from checks.scenario import Scenario
 from theorems.vocabulary import Claim, Kind, Verdict
@@ -36,11 +36,13 @@ def run_plan(
     """
     done = 0
     with workers() as pool:
-        for planned in plan.checks:
+        # All at once: no worker waits for the last and longest rung of a check.
+        tasks = [submit(planned, plan, pool) for planned in plan.checks]
+        for planned, submitted in zip(plan.checks, tasks, strict=True):
             name = planned.check.name
             on_progress(done, plan.trials, name)
             refuted: dict[str, tuple[Claim, Scenario]] = {}
-            results = measure(planned, plan, pool)
+            results = collect(planned, submitted)
             for family, rungs in itertools.groupby(results, key=lambda result: result.family):
                 observed: Observed | Broken = {}
                 for result in rungs:

@@ -14,6 +14,10 @@ from typing import Literal
 
 Device = Literal["cpu", "gpu"]
 
+# Short runs are mostly compiling, two trials at a time: leave out LLVM's last optimisations and do not
+# split one program over threads.  A fifth less compilation, and nothing lost while running (measured).
+_QUICK_TO_COMPILE = "--xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1"
+
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
 
@@ -56,6 +60,8 @@ def configure(device: Device = "cpu") -> str:
         os.environ["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda,cpu"
         # Take GPU memory as it is needed: other programs share the card.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        # Flags of the user's own come last, and win.
+        os.environ["XLA_FLAGS"] = f"{_QUICK_TO_COMPILE} {os.environ.get('XLA_FLAGS', '')}".strip()
     import jax
 
     jax.config.update("jax_enable_x64", True)

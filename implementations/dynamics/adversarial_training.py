@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 from optimistix import two_norm
 
@@ -73,7 +74,7 @@ def search(
         outputs, pull = jax.vjp(partial(forward, parameters), moved)
         return pull(strengths[:, None] * (outputs - y))[0]
 
-    solution = _solve(slope, x, 0.0, 1.0, 0.5, tolerance, least_step)
+    solution = _solve(slope, x, 0.0, 1.0, 1.0, tolerance, least_step)
     assert solution.ys is not None
     return solution.ys[0], jnp.asarray(solution.result != diffrax.RESULTS.successful)
 
@@ -99,7 +100,7 @@ def train(
       times: training times, increasing from 0, at which outputs are taken.
       shares: at how many equally spaced searched shares outputs are taken, from clean (0) to the end of
         the search (1); at least 2.
-      tolerance: of one training step, relative to sqrt(T) |f_0(X) - y|; the search is held to a tenth.
+      tolerance: of one training step, relative to sqrt(T) |f_0(X) - y|; the search is held to a third.
       largest_step: as a share of the interval between two times.
       least_step: likewise, and as a share of the whole search; a step of this size is taken whatever
         its error.  Where an activation has a kink slopes jump, and smaller steps would not help: then
@@ -110,39 +111,43 @@ def train(
     reach = jnp.sqrt(times[-1] * jnp.maximum((start_residual**2).sum(), jnp.finfo(points.y.dtype).eps))
     seen = jax.tree.map(lambda leaf: leaf[:training] if leaf.ndim else leaf, points)
 
-    def slope(t: Array, theta: Parameters, _: Any) -> Parameters:
-        strengths = seen.schedule.strengths(t)
-        moved, gave_up = search(forward, theta, seen.x, seen.y, strengths, tolerance / 10, least_step)
+    # As one vector: an integrator's program grows with the number of arrays that it moves.
+    flat, shaped = ravel_pytree(parameters)
+
+    def slope(t: Array, vector: Array, _: Any) -> Array:
+        theta, strengths = shaped(vector), seen.schedule.strengths(t)
+        moved, gave_up = search(forward, theta, seen.x, seen.y, strengths, tolerance / 3, least_step)
         # A search without an end leaves training without a slope.
         moved = jnp.where(gave_up, jnp.nan, moved)
         outputs, pull = jax.vjp(lambda p: forward(p, moved), theta)
-        return jax.tree.map(jnp.negative, pull(outputs - seen.y)[0])
+        return -ravel_pytree(pull(outputs - seen.y)[0])[0]
 
     def observe(t: Array, theta: Parameters) -> tuple[Array, Array]:
         part = points.schedule.strengths(t) / (shares - 1)
 
         def leg(x: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
-            moved, gave_up = search(forward, theta, x, points.y, part, tolerance / 10, least_step)
+            moved, gave_up = search(forward, theta, x, points.y, part, tolerance / 3, least_step)
             return moved, (forward(theta, moved), gave_up)
 
         _, (outputs, gave_up) = jax.lax.scan(leg, points.x, None, length=shares - 1)
         return jnp.concatenate([forward(theta, points.x)[None], outputs]), gave_up.any()
 
-    def interval(state: tuple[Parameters, Array], ends: tuple[Array, Array]) -> tuple[tuple, tuple]:
-        theta, stopped = state
+    def interval(state: tuple[Array, Array], ends: tuple[Array, Array]) -> tuple[tuple, tuple]:
+        vector, stopped = state
         start, end = ends
         # Nothing is left to integrate after an integrator has given up.
         end_here = jnp.where(stopped, start, end)
-        solution = _solve(slope, theta, start, end_here, largest_step, tolerance * reach, least_step)
-        theta = jax.tree.map(lambda leaf: leaf[0], solution.ys)
-        outputs, search_gave_up = observe(end, theta)
+        solution = _solve(slope, vector, start, end_here, largest_step, tolerance * reach, least_step)
+        assert solution.ys is not None
+        vector = solution.ys[0]
+        outputs, search_gave_up = observe(end, shaped(vector))
         lost = (solution.result != diffrax.RESULTS.successful) | search_gave_up
         stopped = stopped | lost | ~jnp.isfinite(outputs).all()
-        return (theta, stopped), (outputs, solution.stats["num_steps"])
+        return (vector, stopped), (outputs, solution.stats["num_steps"])
 
     # The first interval is empty: outputs at the first time.
     before = jnp.concatenate([times[:1], times[:-1]])
-    state = (parameters, jnp.asarray(False))
+    state = (flat, jnp.asarray(False))
     (_, stopped), (outputs, steps) = jax.lax.scan(interval, state, (before, times))
     return TrainingFlow(outputs, steps.sum(), stopped)
 

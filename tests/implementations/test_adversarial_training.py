@@ -81,9 +81,9 @@ def slopes(net, seed, x):
 def kept_to(net, points, found, tolerance):
     """What the outputs of a flow may be off by, per seed.
 
-    A training step errs by `tolerance` sqrt(T) |f_0 - y| in the parameters, hence by |d_theta f| times that in
-    the outputs, and a search lets that grow by at most e^{eta S |d_x f|^2}.  The errors of the search are
-    ten times smaller and its steps fewer than ten.
+    A training step errs by `tolerance` sqrt(T) |f_0 - y| in the parameters, hence by |d_theta f| times
+    that in the outputs, and a search lets that grow by at most e^{eta S |d_x f|^2}.  The errors of the
+    search are smaller and its steps fewer than ten.
     """
     start = found.outputs[:, 0, 0, :TRAINED] - points.y[None, :TRAINED]
     reach = np.sqrt(TIMES[-1]) * np.sqrt((np.asarray(start) ** 2).sum((1, 2)))
