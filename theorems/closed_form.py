@@ -167,8 +167,9 @@ THEOREM = Theorem(
         ),
         Claim(
             "closed_form.magnus",
-            r"The closed form's defect is the commutator's, up to terms two orders smaller in $t$: halving "
-            r"$t$ divides the remainder by about $2^5$ (by $2^3$ if the commutator were wrong)",
+            r"The closed form's defect is the commutator's to leading order: up to a share of at most "
+            r"$\frac12 t/t_1$ while $t \leq t_1$, the time at which "
+            r"$\lambda_{\max}(\hat\Theta_\theta) \|\hat\Xi\|$ reaches one",
             Kind.EXACT,
             _MAGNUS,
             (FULLY_CONNECTED, ADMISSIBLE, VARYING_STRENGTHS),

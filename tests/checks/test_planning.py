@@ -23,6 +23,7 @@ from theorems.vocabulary import Assumption, Claim, Kind, Rate, Source, Theorem
 CATALOGUE = load()
 QUICK = PROFILES["quick"]
 SOURCE = Source("a book", "page 1")
+LADDERS = ("ladder", "level", "flow", "contrast", "ensemble")
 
 
 def plan(*names: str, **request):
@@ -132,12 +133,13 @@ class TestQuickPlan:
 
 
 class TestRequests:
-    def test_widths_replace_both_ladders_and_leave_exact_claims(self):
+    def test_widths_replace_all_ladders_and_leave_claims_without_one(self):
         widths = (16, 24, 32, 48)
         found = plan(widths=widths)
+        assert {p.check.effort for p in found.checks} >= {"exact", "splits", "ladder", "flow", "ensemble"}
         for planned in found.checks:
             for family in planned.families:
-                if planned.check.effort == "exact":
+                if planned.check.effort in ("exact", "splits"):
                     assert family.rungs == (family.scenario,)
                 else:
                     assert tuple(rung.width for rung in family.rungs) == widths
@@ -205,24 +207,24 @@ class TestRequests:
 
     def test_a_width_beyond_memory_is_refused_with_numbers(self):
         with pytest.raises(BadPlan) as raised:
-            plan("diagonal_limit.ntk", widths=(64, 128, 256, 2**17), memory=2**31)
+            plan("diagonal_limit.ntk", widths=(64, 128, 256, 2**17), memory=3 * 2**30)
         found = re.match(
-            r"width 131072: one network needs about ([\d.]+) GiB, 1 GiB are allowed \(2 run at once\);",
+            r"width 131072: one network needs about ([\d.]+) GiB, 1 GiB are allowed \(3 run at once\);",
             str(raised.value),
         )
-        assert found and planning.CONCURRENT == 2
+        assert found and planning.CONCURRENT == 3
         # The hidden weight matrix alone has 2^34 entries of 8 bytes.
         assert float(found[1]) >= 128
         assert "--widths" in str(raised.value) and "--memory" in str(raised.value)
 
     def test_at_most_half_of_the_machine_is_allowed_by_default(self, monkeypatch):
         wide = {"widths": (64, 128, 256, 8192), "data": "gaussian"}
-        monkeypatch.setattr(planning, "physical_memory", lambda: 2 * 2**30)
+        monkeypatch.setattr(planning, "physical_memory", lambda: 3 * 2**30)
         with pytest.raises(BadPlan) as raised:
             plan("diagonal_limit.ntk", **wide)
         found = re.search(r"width 8192: .* ([\d.]+) GiB, ([\d.]+) GiB are allowed", str(raised.value))
         assert found
-        # Half of 2 GiB, for two networks.
+        # Half of 3 GiB, for three networks.
         assert float(found[2]) == 0.5 < float(found[1])
         plan("diagonal_limit.ntk", **wide, memory=2**36)  # what is said goes
         monkeypatch.setattr(planning, "physical_memory", lambda: 2**40)
@@ -285,8 +287,10 @@ class TestOwnTheory:
         return found
 
     @staticmethod
-    def plan(module, **request):
-        profile = Profile("tiny", Measure(3, 12, (8, 16, 32, 64)), Measure(1, 1), Measure(1, 1), 1)
+    def plan(module, held=(), **request):
+        other = dict.fromkeys(("level", "flow", "contrast", "ensemble", "splits", "exact"), Measure(1, 1))
+        ladder = Measure(3, 12, (8, 16, 32, 64), held)
+        profile = Profile("tiny", ladder=ladder, **other, search=1)
         theorem = module.THEOREM
         return make_plan(Request(profile, **request), [(theorem, c) for c in theorem.claims], [module])
 
@@ -295,6 +299,21 @@ class TestOwnTheory:
         assert {s.depth for s in scenarios(found)} == {1, 2, 3}
         assert found.assertions == 6
         assert found.trials == 3 * 4 * 12
+
+    def test_a_held_axis_takes_one_value(self):
+        module = self.module({"mine.a": [RateDecider("gap", 0.5)]}, outputs=(2, 3, 4))
+        found = self.plan(module, held=(("depth", 2),))
+        assert {s.depth for s in scenarios(found)} == {2}
+        assert {s.outputs for s in scenarios(found)} == {2, 3, 4}  # the others stay free
+
+    def test_a_pin_overrules_what_the_profile_holds(self):
+        module = self.module({"mine.a": [RateDecider("gap", 0.5)]})
+        found = self.plan(module, held=(("depth", 2),), pins=(("depth", 3),))
+        assert {s.depth for s in scenarios(found)} == {3}
+
+    def test_an_axis_that_a_check_lacks_is_not_held(self):
+        module = self.module({"mine.a": [RateDecider("gap", 0.5)]})
+        assert self.plan(module, held=(("outputs", 5),)) == self.plan(module)
 
     def test_a_claim_without_a_check_is_refused(self):
         with pytest.raises(BadPlan, match=r"'mine\.a' is stated but no check decides it"):
@@ -336,16 +355,16 @@ class TestOwnTheory:
             self.plan(self.module({"mine.a": [RateDecider("gap", 0.5)]}, assumptions=[never]))
 
     def test_memory_is_what_the_check_declares(self):
-        """At most the share of one of the two networks that are measured at once."""
+        """At most the share of one of the three networks that are measured at once."""
         module = self.module({"mine.a": [RateDecider("gap", 0.5)]}, memory=3 * 2**30)
         with pytest.raises(
             BadPlan,
-            match=r"width 64: one network needs about 3 GiB, 0\.5 GiB are allowed \(2 run at once\)",
+            match=r"width 64: one network needs about 3 GiB, 0\.5 GiB are allowed \(3 run at once\)",
         ):
-            self.plan(module, memory=2**30)
+            self.plan(module, memory=3 * 2**29)
         with pytest.raises(BadPlan, match=r"about 3 GiB, 3 GiB are allowed"):
-            self.plan(module, memory=6 * 2**30 - 2)
-        assert self.plan(module, memory=6 * 2**30).checks
+            self.plan(module, memory=9 * 2**30 - 3)
+        assert self.plan(module, memory=9 * 2**30).checks
 
     GROWTHS = (("joint",), ("fixed",), ("fixed", "joint"))
 
@@ -369,11 +388,16 @@ def test_profiles_measure_enough_for_their_deciders():
     """Four widths for any ladder; 2^-seeds below the strictest share of the default error budget."""
     for name, profile in PROFILES.items():
         assert profile.name == name
-        for measure in (profile.ladder, profile.level):
+        for measure in (profile.of(effort) for effort in LADDERS):
             assert len(measure.widths) >= 4 and list(measure.widths) == sorted(set(measure.widths))
             assert 2.0**-measure.seeds < 1e-6 / 1000
-        assert profile.level.seeds >= 16 * 4
-        assert profile.exact.widths == ()
+        assert min(profile.level.seeds, profile.ensemble.seeds) >= 16 * 4
+        assert 2.0**-profile.splits.seeds < 1e-6 / 1000
+        assert profile.exact.widths == profile.splits.widths == ()
+
+
+def test_other_widths_change_ladders_alone():
     changed = QUICK.with_widths((8, 16))
-    assert (changed.ladder.widths, changed.level.widths, changed.exact) == ((8, 16), (8, 16), QUICK.exact)
-    assert replace(changed, ladder=QUICK.ladder, level=QUICK.level) == QUICK
+    for effort in LADDERS:
+        assert changed.of(effort) == replace(QUICK.of(effort), widths=(8, 16))
+    assert replace(changed, **{effort: QUICK.of(effort) for effort in LADDERS}) == QUICK

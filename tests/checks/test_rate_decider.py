@@ -213,19 +213,71 @@ def test_fewer_than_four_widths_are_inconclusive(widths):
     assert f"{widths} widths" in decision.reason
 
 
+BAD = (nan, inf, -inf, 0.0, -1.0)
+
+
 @FAIR
-@given(
-    st.sampled_from([nan, inf, -inf, 0.0, -1.0]),
-    st.integers(0, 3),
-    st.integers(0, 95),
-    st.sampled_from([0.0, 0.5]),
-)
-def test_one_unusable_error_makes_it_inconclusive(bad, width, seed, exponent):
+@given(st.sampled_from(BAD), st.integers(0, 3), st.integers(0, 95), st.sampled_from([0.0, 0.5]))
+def test_one_seed_of_many_may_be_lost(bad, width, seed, exponent):
     errors = np.repeat(decay(exponent)[:, None], 96, 1)
     errors[width, seed] = bad
     decision = RateDecider("gap", 0.5).decide(observations(errors), RATES)
-    assert decision.verdict is Verdict.INCONCLUSIVE
-    assert "1 of 96 seeds" in decision.reason
+    assert decision.verdict is (Verdict.HOLDS if exponent else Verdict.REFUTED)
+    assert (decision.detail["lost"], decision.detail["seeds"]) == (1, 96)
+    assert "1 of them without a usable error" in decision.reason
+    # 40 eps of a slope, as below.
+    assert decision.estimate == pytest.approx(exponent, abs=1e-13)
+
+
+@pytest.mark.parametrize("seeds", [8, 24, 96])
+@pytest.mark.parametrize("exponent", [0.0, 0.5])
+def test_a_verdict_bears_fewer_lost_seeds_than_the_rank_of_its_bound(seeds, exponent):
+    """Each lost seed takes an end of the order; a bound of rank k is gone with k of them."""
+    error, verdict = (RATES.miss, Verdict.HOLDS) if exponent else (RATES.false_alarm, Verdict.REFUTED)
+    k = rank(seeds, error)
+    assert k >= 1
+    for lost, expected in ((k - 1, verdict), (k, Verdict.INCONCLUSIVE)):
+        errors = np.repeat(decay(exponent)[:, None], seeds, 1)
+        errors[1, :lost] = nan
+        decision = RateDecider("gap", 0.5).decide(observations(errors), RATES)
+        assert decision.verdict is expected
+        assert decision.detail["lost"] == lost
+
+
+@settings(FAIR, max_examples=200)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 6), st.floats(-0.5, 1.5), st.floats(-30, 30))
+def test_no_verdict_depends_on_what_the_lost_seeds_would_have_given(draw, lost, exponent, hidden):
+    """Whatever slope the lost seeds are given afterwards, a verdict that was reached stays."""
+    rng = np.random.default_rng(draw)
+    errors = decay(exponent)[:, None] * rng.lognormal(sigma=0.3, size=(4, 24))
+    complete = errors.copy()
+    complete[:, :lost] = decay(hidden)[:, None]
+    errors[rng.integers(0, 4, lost), np.arange(lost)] = nan
+    decision = RateDecider("gap", 0.5).decide(observations(errors), RATES)
+    if decision.verdict is not Verdict.INCONCLUSIVE:
+        assert RateDecider("gap", 0.5).decide(observations(complete), RATES).verdict is decision.verdict
+
+
+@pytest.mark.parametrize("lost", [2, 5, 9])
+@pytest.mark.parametrize("verdict", [Verdict.HOLDS, Verdict.REFUTED])
+def test_error_rates_are_kept_when_the_seeds_that_speak_against_it_are_lost(verdict, lost, rate_at_most):
+    """At the threshold, and always the seeds lost that speak most against the verdict."""
+    rng = np.random.default_rng(7)
+    decider, said = RateDecider("gap", 0.5), []
+    for _ in range(1000):
+        errors = decay(0.35)[:, None] * rng.lognormal(sigma=1.0, size=(4, 24))
+        order = np.argsort(slopes_of(WIDTHS, errors))
+        errors[2, order[:lost] if verdict is Verdict.HOLDS else order[-lost:]] = nan
+        said.append(decider.decide(observations(errors), RATES).verdict)
+    rate_at_most(said.count(verdict), 1000, RATES.miss if verdict is Verdict.HOLDS else RATES.false_alarm)
+
+
+def test_nothing_usable_is_inconclusive():
+    decision = RateDecider("gap", 0.5).decide(observations(np.full((4, 9), nan)), RATES)
+    assert (decision.verdict, decision.reason) == (
+        Verdict.INCONCLUSIVE,
+        "9 of 9 seeds gave no usable error",
+    )
 
 
 def test_no_seeds_are_inconclusive_without_a_warning():

@@ -144,6 +144,10 @@ class TestPins:
             ("sigma_b=0", ("sigma_b", 0.0)),
             ("sigma_w=1e-3", ("sigma_w", 0.001)),
             ("strength=2.5", ("strength", 2.5)),
+            ("strength=-0.5", ("strength", -0.5)),
+            ("spread=1", ("spread", 1.0)),
+            ("schedule=early_stopped", ("schedule", "early_stopped")),
+            ("arrangement=duplicate", ("arrangement", "duplicate")),
             ("activation=relu", ("activation", "relu")),
             ("family=cnn", ("family", "cnn")),
             ("data=/a=b/c.npz", ("data", "/a=b/c.npz")),
@@ -190,10 +194,17 @@ class TestPins:
             ("sigma_w=1e999", "sigma_w must be finite and not negative"),
             *(
                 (f"{name}={value}", f"{name} must be finite and not negative")
-                for name in ("sigma_b", "strength", "label_noise")
+                for name in ("sigma_b", "label_noise", "spread")
                 for value in ("-0.1", "nan", "inf")
             ),
-            *((f"label_noise={v}", "label_noise is a share, at most 1") for v in ("2", "1.0000000000000002")),
+            *((f"strength={v}", "strength must be finite") for v in ("nan", "inf", "-inf")),
+            *(
+                (f"{name}={value}", f"{name} is a share, at most 1")
+                for name in ("label_noise", "spread")
+                for value in ("2", "1.0000000000000002")
+            ),
+            ("training_time=0", "training_time must be positive"),
+            ("schedule=weekly", "schedule must be one of: constant, growing"),
         ],
     )
     def test_bad(self, text, fix):
@@ -208,9 +219,11 @@ class TestPins:
     )
     def test_only_usable_numbers_pass(self, name, value):
         usable = 0 <= value < float("inf")
-        if name == "sigma_w":
+        if name == "strength":
+            usable = abs(value) < float("inf")
+        if name in ("sigma_w", "training_time"):
             usable = usable and value > 0
-        if name == "label_noise":
+        if name in ("label_noise", "spread"):
             usable = usable and value <= 1
         if usable:
             assert parse_pin(f"{name}={value!r}") == (name, value)

@@ -375,15 +375,12 @@ def test_discrete_training_that_diverges_ends_in_numbers_that_are_not_finite():
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, float("inf"), float("nan")])
-def test_learning_rates_are_checked(rate):
+def test_recipes_are_checked(rate):
     with pytest.raises(ValueError, match=rf"learning_rate = {rate} must be positive"):
         recipe(rate, 4)
-
-
-@pytest.mark.parametrize("steps", [0, -3])
-def test_search_steps_are_checked(steps):
-    with pytest.raises(ValueError, match=rf"search_steps = {steps} must be at least 1.*strengths to 0"):
-        recipe(0.1, steps)
+    for steps in (0, -3):
+        with pytest.raises(ValueError, match=rf"search_steps = {steps} must be at least 1.*strengths to 0"):
+            recipe(0.1, steps)
 
 
 @pytest.mark.parametrize(("width", "depth"), [(32, 1), (128, 1), (32, 2), (128, 2)])

@@ -15,7 +15,8 @@ from checks.scenario import Scenario
 from reports.mathematics import to_html
 from reports.page import render
 from reports.summary import summarise, to_json, write_atomically
-from reports.wording import estimate, number, replay
+from reports.terminal import verdict_table
+from reports.wording import estimate, expectation, number, replay
 from theorems.catalogue import load
 from theorems.notation import plain
 
@@ -149,6 +150,32 @@ def test_a_claim_is_as_good_as_its_worst_scenario_and_nothing_measured_is_no_pas
 ):
     summary = summarise(evidence({"made_up.claim": [decision(v) for v in verdicts]}))
     assert summary["claims"][0]["verdict"] == together
+
+
+@pytest.mark.parametrize(
+    ("expected", "verdict", "agrees", "words"),
+    [
+        ("HOLDS", "HOLDS", True, "as expected"),
+        ("HOLDS", "REFUTED", False, "unexpected"),
+        ("HOLDS", "ERROR", False, "unexpected"),
+        ("REFUTED", "REFUTED", True, "as expected"),
+        ("REFUTED", "HOLDS", False, "unexpected"),
+        *(
+            ("as measured", verdict, True, "as measured")
+            for verdict in ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE")
+        ),
+        ("as measured", "ERROR", False, "as measured"),
+    ],
+)
+def test_as_expected(evidence, expected, verdict, agrees, words):
+    record = evidence({"made_up.claim": [decision(verdict)]}, expected=expected)
+    (claim,) = summarise(record)["claims"]
+    assert (claim["verdict"], claim["expected"], claim["as_expected"]) == (verdict, expected, agrees)
+    assert expectation(claim) == words
+    assert f"{int(agrees)} of 1 claims came out as expected" in render(record)
+    # The table on the terminal names what was expected where it did not come.
+    shown = verdict_table({**summarise(record)}).columns[1]._cells[0].plain
+    assert (f"(expected {expected})" in shown) is not agrees
 
 
 def test_the_estimate_shown_is_that_of_the_scenario_nearest_to_failing(evidence):

@@ -8,7 +8,13 @@ import textwrap
 import pytest
 import sympy as sp
 
-from theorems import ark_positive_definiteness, diagonal_limit
+from theorems import (
+    ark_positive_definiteness,
+    closed_form,
+    diagonal_limit,
+    linearization_equivalence,
+    xi_fading,
+)
 from theorems.catalogue import load
 
 STEPS = [
@@ -101,6 +107,162 @@ WRONG = [
             "_critical_spread",
             "((sp.sqrt(k) + 1) / (sp.sqrt(k) - 1)) ** 2",
             "((k + 1) / (k - 1)) ** 2",
+        ),
+        "search that lowers the loss": (
+            linearization_equivalence,
+            "_searched_residual",
+            "slope_of_x = eta *",
+            "slope_of_x = -eta *",
+        ),
+        "parameter kernel in place of the input kernel": (
+            linearization_equivalence,
+            "_searched_residual",
+            "jacobian * jacobian.T * residual",
+            "sp.eye(2) * residual",
+        ),
+        "growth without its strength": (
+            linearization_equivalence,
+            "_exponential_search",
+            "grown.diff(u) - eta * block",
+            "grown.diff(u) - block",
+        ),
+        "eigenvectors turned the other way": (
+            linearization_equivalence,
+            "_exponential_search",
+            "turn * sp.diag(a, b) * turn.T",
+            "turn.T * sp.diag(a, b) * turn",
+        ),
+        "growth after the kernel": (
+            linearization_equivalence,
+            "_kernel_gradient_flow",
+            "gradients * gradients.T * growth * residual",
+            "growth * gradients * gradients.T * residual",
+        ),
+        "ascent in the parameters": (
+            linearization_equivalence,
+            "_kernel_gradient_flow",
+            "slope_of_theta = -gradients",
+            "slope_of_theta = gradients",
+        ),
+        "even in the output weight": (
+            linearization_equivalence,
+            "_order_of_the_remainder",
+            "term.subs(a, -a) + term",
+            "term.subs(a, -a) - term",
+        ),
+        "a unit's share of order 1/n": (
+            linearization_equivalence,
+            "_order_of_the_remainder",
+            "sp.sqrt(n) ** 3 * d**2",
+            "sp.sqrt(n) ** 2 * d**2",
+        ),
+        "perturbation that does not begin at zero": (
+            closed_form,
+            "_search_as_function",
+            "(sp.exp(u * square) - 1)",
+            "sp.exp(u * square)",
+        ),
+        "perturbation not divided by the kernel": (
+            closed_form,
+            "_search_as_function",
+            "- 1) / square * r",
+            "- 1) * r",
+        ),
+        "roots of Xi change sides": (
+            closed_form,
+            "_adjoint_identities",
+            "root.inv() * similar**k * root",
+            "root * similar**k * root.inv()",
+        ),
+        "weights with an inverse root": (
+            closed_form,
+            "_adjoint_identities",
+            "(k + 1) - root * similar**k * root",
+            "(k + 1) - root * similar**k * root.inv()",
+        ),
+        "E t in place of its integral": (
+            closed_form,
+            "_commuting",
+            'sp.diag(*sp.symbols("e1 e2"))',
+            'sp.diag(*sp.symbols("e1 e2")) * (1 + t)',
+        ),
+        "series without factorials": (
+            closed_form,
+            "_commuting",
+            "t**k / sp.factorial(k)",
+            "t**k",
+        ),
+        "a commutator twice as large": (
+            closed_form,
+            "_second_magnus",
+            "t**3 / 12",
+            "t**3 / 6",
+        ),
+        "exponential without the commutator": (
+            closed_form,
+            "_second_magnus",
+            "total = first + second",
+            "total = first",
+        ),
+        "cross covariance once": (
+            closed_form,
+            "_limit_law",
+            "k - 2 * a * kx",
+            "k - a * kx",
+        ),
+        "mean of the other sign": (
+            closed_form,
+            "_limit_law",
+            "mean - a * y",
+            "mean + a * y",
+        ),
+        "half the decay": (
+            xi_fading,
+            "_lyapunov",
+            "change + 2 * (r.T",
+            "change + (r.T",
+        ),
+        "plain norm in place of V": (
+            xi_fading,
+            "_lyapunov",
+            "slope.T * theta.inv() * r + r.T * theta.inv() * slope",
+            "slope.T * r + r.T * slope",
+        ),
+        "largest eigenvalue for the smallest": (
+            xi_fading,
+            "_slowest_rate",
+            "- small * value",
+            "- (small + more) * value",
+        ),
+        "condition number without its root": (
+            xi_fading,
+            "_norm_bound",
+            "condition = sp.sqrt((low + more) / low)",
+            "condition = (low + more) / low",
+        ),
+        "bound by the largest growth": (
+            xi_fading,
+            "_norm_bound",
+            "- small * low *",
+            "- small * (low + more) *",
+        ),
+        "the sum is conserved": (
+            xi_fading,
+            "_conserved",
+            "[[1, -1]]",
+            "[[1, 1]]",
+        ),
+        "weights of the other sample": (
+            xi_fading,
+            "_weighted_limit",
+            "(e1 * y1 + e2 * y2)",
+            "(e2 * y1 + e1 * y2)",
+        ),
+        "plain mean of the targets": (
+            xi_fading,
+            "_weighted_limit",
+            "(e1 * y1 + e2 * y2) / (e1 + e2)",
+            "(y1 + y2) / 2",
         ),
     }.items()
 ]
