@@ -83,7 +83,8 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
         if name == "strength" and abs(value) < float("inf"):
             return name, value  # claims say themselves whether they allow a negative one
         if not 0 <= value < float("inf"):
-            raise BadAxis(f"--axis {text}: {name} must be finite and not negative")
+            sign = "" if name == "strength" else " and not negative"
+            raise BadAxis(f"--axis {text}: {name} must be finite{sign}")
         if name in ("label_noise", "spread") and value > 1:
             raise BadAxis(f"--axis {text}: {name} is a share, at most 1")
     allowed = _ALLOWED.get(name)

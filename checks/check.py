@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+import numpy as np
+
 from checks.axes import Axes
-from checks.deciders.decision import Decider
+from checks.deciders.decision import Decider, Observations
 from checks.scenario import Scenario
 
 # (scenario, keys of shape (seeds,)) |-> statistic name |-> array with leading axis seeds.
@@ -40,6 +42,16 @@ class Premise:
     statistic: str
     most: float
     name: str
+
+    def failure(self, observed: Observations) -> str:
+        """Why the premise does not hold, with its number; empty if it does.
+
+        Raises:
+          KeyError: the trial gave no such statistic.
+        """
+        found = float(np.max([np.max(values[self.statistic]) for values in observed.values()]))
+        # What cannot be measured does not hold: a comparison with NaN is false.
+        return "" if found <= self.most else f"{self.name} is {found:.2g}, beyond {self.most:.2g}"
 
 
 @dataclass(frozen=True)

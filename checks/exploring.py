@@ -47,7 +47,7 @@ def report_counterexample(
 ) -> None:
     """Keep a counterexample to an exact claim, shrunk on request (that can take minutes)."""
     if shrink:
-        fails = partial(_fails, planned.check, claim, plan, True)
+        fails = partial(_fails_soundly, planned.check, claim, plan)
         first = smallest(planned.axes, fails, plan.request.profile.search) or first
     store.add_finding(run, claim.id, _finding("counterexample", claim, first))
 
@@ -61,12 +61,22 @@ def _finding(kind: str, claim: Claim, scenario: Scenario) -> dict:
     }
 
 
+def _fails_soundly(check: Check, claim: Claim, plan: Plan, scenario: Scenario) -> bool:
+    """Whether the claim fails inside its assumptions; a trial that breaks shows nothing."""
+    try:
+        return _fails(check, claim, plan, True, scenario)
+    except Exception:  # whatever a trial raises must not end the run, which has its verdicts already
+        return False
+
+
 def _fails(check: Check, claim: Claim, plan: Plan, in_scope: bool, scenario: Scenario) -> bool:
     """Whether the claim fails at a scenario that is inside (or outside) its assumptions."""
     if bool(claim.unmet(scenario)) is in_scope:
         return False
     seeds = np.arange(plan.request.profile.exact.seeds if check.random else 1)
     observed = {scenario.width: observe(check, scenario, plan.request.seed, seeds)}
+    if any(premise.failure(observed) for premise in check.premises):
+        return False
     return any(
         decider.decide(observed, plan.rates).verdict is Verdict.REFUTED for decider in check.decides[claim.id]
     )

@@ -101,7 +101,7 @@ def _decide(
 ) -> list[Claim]:
     """Decide every claim on one scenario; the exact claims that it refutes."""
     refuted = []
-    failed = _failed_premise(planned.check, observed)
+    failed, observed = _premises(planned.check, observed)
     for _, claim in planned.claims:
         in_scope = planned.in_scope(claim, family)
         for decider in planned.check.decides[claim.id]:
@@ -137,16 +137,14 @@ def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRat
         return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, reason)
 
 
-def _failed_premise(check: Check, observed: Observed | Broken) -> str:
-    """Which measured premise of the check does not hold, with its number; empty if all do."""
+def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed | Broken]:
+    """Which measured premise does not hold (empty if all do); a premise not measured breaks the trial."""
     if isinstance(observed, Broken):
-        return ""
-    for premise in check.premises:
-        found = max(float(np.max(values[premise.statistic])) for values in observed.values())
-        # A premise that cannot be measured does not hold.
-        if not found <= premise.most:
-            return f"{premise.name} is {found:.2g}, beyond {premise.most:.2g}"
-    return ""
+        return "", observed
+    try:
+        return next(filter(None, (p.failure(observed) for p in check.premises)), ""), observed
+    except KeyError as missing:
+        return "", Broken(f"the trial gave no statistic {missing}")
 
 
 def _unmet(claim: Claim, family: Family) -> str:

@@ -34,7 +34,7 @@ def estimate(found: dict | None) -> str:
 
 def expectation(claim: dict) -> str:
     """'as expected' or 'unexpected'; 'as measured' where theory predicts nothing."""
-    if claim["expected"] == AS_MEASURED:
+    if claim["expected"] == AS_MEASURED and claim["as_expected"]:
         return AS_MEASURED
     return AS_EXPECTED if claim["as_expected"] else UNEXPECTED
 

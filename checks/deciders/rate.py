@@ -59,11 +59,12 @@ class RateDecider:
         _, high = median_bounds(against, rates.miss)
         _, at_alarm = median_bounds(against, rates.false_alarm)
         without = f", {lost} of them without a usable error," if lost else ""
+        counted = f" ({lost} of {usable.size} seeds without a usable error count against it)" if lost else ""
         if low > self.threshold:
-            verdict, reason = Verdict.HOLDS, f"exponent above {self.threshold:g}{without.rstrip(',')}"
+            verdict, reason = Verdict.HOLDS, f"exponent above {self.threshold:g}{counted}"
         elif at_alarm < self.threshold:
             verdict = Verdict.REFUTED
-            reason = f"exponent below {self.threshold:g}: a plateau{without.rstrip(',')}"
+            reason = f"exponent below {self.threshold:g}: a plateau{counted}"
         else:
             need = seeds_needed(rates)
             verdict = Verdict.INCONCLUSIVE

@@ -21,7 +21,7 @@ def level_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> tuple[s
             f"[{number(decision['low'])}, {number(decision['high'])}] of the prediction"
         )
     axes[0].legend(frameon=False, fontsize=7, loc="upper left")
-    return to_svg(figure), f"Squared spread relative to its prediction, against 1/width. {'; '.join(words)}"
+    return to_svg(figure), f"Measured over predicted, against 1/width. {'; '.join(words)}"
 
 
 def _panel(axis, decision: dict, rows: list[TrialRow]) -> None:
@@ -45,10 +45,13 @@ def _panel(axis, decision: dict, rows: list[TrialRow]) -> None:
     ticks = [0.0, *(1 / rungs)]
     axis.set_xticks(ticks, ["n = ∞", *(f"{int(r)}" for r in rungs)], rotation=45)
     axis.set_xlabel("hidden width n (spaced by 1/n)")
-    axis.set_ylabel(decision["statistic"].replace("_", " ") + "²\nmeasured / predicted")
+    name = decision["statistic"].replace("_", " ")
+    # Spreads are compared as squares.
+    axis.set_ylabel(name + ("²" if name.endswith("spread") else "") + "\nmeasured / predicted")
     scenario = rows[0].scenario
+    inputs = "d = n" if scenario["input_growth"] == "joint" else f"d = {scenario['input_width']} fixed"
     axis.set_title(
-        f"{scenario['activation']}, L = {scenario['depth']}, d = {scenario['input_width']} fixed\n"
+        f"{scenario['activation']}, L = {scenario['depth']}, {inputs}\n"
         f"limit {estimate:.2f} [{decision['low']:.2f}, {decision['high']:.2f}], "
         f"{len(values) // len(rungs)} seeds"
     )

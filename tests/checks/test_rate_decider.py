@@ -224,7 +224,7 @@ def test_one_seed_of_many_may_be_lost(bad, width, seed, exponent):
     decision = RateDecider("gap", 0.5).decide(observations(errors), RATES)
     assert decision.verdict is (Verdict.HOLDS if exponent else Verdict.REFUTED)
     assert (decision.detail["lost"], decision.detail["seeds"]) == (1, 96)
-    assert "1 of them without a usable error" in decision.reason
+    assert "1 of 96 seeds without a usable error" in decision.reason
     # 40 eps of a slope, as below.
     assert decision.estimate == pytest.approx(exponent, abs=1e-13)
 

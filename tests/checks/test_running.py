@@ -183,3 +183,37 @@ class TestAsMeasured:
 
         _, claim = carry_out(trial, Kind.LIMIT, expected=None)
         assert (claim["verdict"], claim["as_expected"]) == ("ERROR", False)
+
+
+class TestCounterexamples:
+    """Of a control, whose counterexample is always made as simple as it gets (the least depth here)."""
+
+    @staticmethod
+    def found(claim):
+        return [(f["kind"], f["scenario"]["depth"]) for f in claim["findings"]]
+
+    def test_the_simplest_is_reported(self, carry_out):
+        def trial(scenario):
+            return {"value": np.full(SEEDS, 2.0 if scenario.depth > 1 else 0.0), "bound": np.ones(SEEDS)}
+
+        _, claim = carry_out(trial, expected=Verdict.REFUTED, depths=(1, 2, 3))
+        assert claim["as_expected"] and self.found(claim) == [("counterexample", 2)]
+
+    def test_none_is_reported_where_a_premise_fails(self, carry_out):
+        """Else replaying the reported scenario would say that it is out of scope."""
+
+        def trial(scenario):
+            condition = np.full(SEEDS, 11.0 if scenario.depth == 1 else 1.0)
+            return {"value": np.full(SEEDS, 2.0), "bound": np.ones(SEEDS), "condition": condition}
+
+        _, claim = carry_out(trial, expected=Verdict.REFUTED, premises=(BEYOND,), depths=(1, 2))
+        assert claim["verdict"] == "REFUTED" and self.found(claim) == [("counterexample", 2)]
+
+    def test_a_scenario_that_breaks_is_none_and_the_run_goes_on(self, carry_out):
+        def trial(scenario):
+            if scenario.depth == 1:
+                raise ArithmeticError("no kernel today")
+            return {"value": np.full(SEEDS, 2.0), "bound": np.ones(SEEDS)}
+
+        _, claim = carry_out(trial, expected=Verdict.REFUTED, depths=(1, 2))
+        assert claim["verdict"] == "REFUTED" and self.found(claim) == [("counterexample", 2)]

@@ -126,11 +126,11 @@ WRONG = [
             "grown.diff(u) - eta * block",
             "grown.diff(u) - block",
         ),
-        "eigenvectors turned the other way": (
+        "eigenvalues exchanged": (
             linearization_equivalence,
             "_exponential_search",
             "turn * sp.diag(a, b) * turn.T",
-            "turn.T * sp.diag(a, b) * turn",
+            "turn * sp.diag(b, a) * turn.T",
         ),
         "growth after the kernel": (
             linearization_equivalence,
