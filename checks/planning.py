@@ -20,7 +20,7 @@ from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
-CONCURRENT = 3  # rungs measured at the same time: one compiles or waits while the others run
+CONCURRENT = 2  # rungs measured at the same time
 
 
 class BadPlan(ValueError):

@@ -65,6 +65,9 @@ def configure(device: Device = "cpu") -> str:
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    # Programs run in the thread that calls them.  Dispatched into XLA's own pool, which has a thread per
+    # core, as many programs as cores can wait there for each other's parts for ever.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     # Accelerators multiply in reduced precision unless told otherwise.
     jax.config.update("jax_default_matmul_precision", "highest")
     try:

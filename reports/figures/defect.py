@@ -30,7 +30,7 @@ def defect_figure(trials: list[list[TrialRow]]) -> tuple[str, str]:
         right.plot(line, line, "--", color=PREDICTED, lw=1.4, label="as the commutator predicts")
         right.plot(line, np.full(2, 1e-9), color=ALARM, lw=1.2, label="what would pass as equal")
         right.legend(frameon=False, fontsize=7)
-    for axis in (left, right):
+    for axis in (left, right) if usable.size else ():
         axis.set_xscale("log")
         axis.set_yscale("log")
         plain_log_labels(axis.xaxis)

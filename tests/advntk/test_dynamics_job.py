@@ -18,6 +18,7 @@ def advntk(*arguments):
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(tmp_path):
     theorems = ("linearization_equivalence", "closed_form", "xi_fading")
     found = advntk("check", *theorems, "--evidence", tmp_path)

@@ -60,7 +60,7 @@ def claim_of(summary):
         (["closed_form.search"], SEARCH),
         (["closed_form.commuting"], CONSTANT),
         (["closed_form.commuting"], SCALAR),
-        (["closed_form.magnus"], VARYING),
+        pytest.param(["closed_form.magnus"], VARYING, marks=pytest.mark.slow),
         (["xi_fading.lyapunov", "xi_fading.closed_form", "xi_fading.prediction"], FADING),
         (["xi_fading.singular_limit"], TWICE),
     ],
@@ -145,6 +145,8 @@ def test_a_loose_integration_of_the_linear_flow_is_refuted(measure, monkeypatch)
     assert verdicts(measure(["closed_form.commuting"], CONSTANT)) == {"closed_form.commuting": "REFUTED"}
 
 
+@pytest.mark.slow
+@pytest.mark.evidence
 @pytest.mark.parametrize(
     ("factor", "off"), [(-1, 2), (2, 1), (0, 1)], ids=["wrong sign", "factor 1/2 lost", "dropped"]
 )
@@ -251,6 +253,7 @@ def uphill(system, points):
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 @pytest.mark.parametrize("plant", [lambda *given: given, without_search, uphill], ids=["none", "E", "sign"])
 def test_a_wrong_linear_reference_leaves_a_plateau(measure, monkeypatch, plant):
     honest = linearization._linear_outputs
@@ -266,6 +269,7 @@ def test_a_wrong_linear_reference_leaves_a_plateau(measure, monkeypatch, plant):
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 @pytest.mark.parametrize(
     ("fault", "verdict", "statistic"),
     [

@@ -106,7 +106,6 @@ def test_the_defect_figure_leaves_out_predictions_that_vanish():
     assert "between 1.5e−14 and 0.001" in words
 
 
-@pytest.mark.xfail(reason="matplotlib warns of a log axis without one positive value", raises=UserWarning)
 def test_the_defect_figure_without_any_defect_draws_no_line_of_equality():
     _, texts, words = drawn(defect_figure, [[defect_row(s, 1e-14, predicted=0.0) for s in range(2)]])
     assert "as the commutator predicts" not in texts
