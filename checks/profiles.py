@@ -54,7 +54,7 @@ PROFILES = {
             "quick",
             ladder=Measure(3, 96, (64, 128, 256, 512)),
             level=Measure(2, 384, (64, 128, 256, 512)),
-            flow=Measure(2, 40, (32, 64, 128, 256), held=(("depth", 1),)),
+            flow=Measure(2, 64, (32, 64, 128, 256), held=(("depth", 1),)),
             contrast=Measure(1, 160, (64, 128, 256, 512)),
             ensemble=Measure(1, 384, (16, 32, 64, 128)),
             splits=Measure(2, 32),
