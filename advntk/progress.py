@@ -35,7 +35,7 @@ def _bar(total: int) -> Iterator[Show]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=total)
-        yield lambda done, _, what: progress.update(task, completed=done, description=what)
+        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
 
 
 def _lines() -> Show:

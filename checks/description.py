@@ -19,6 +19,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "pins": dict(request.pins),
         "widths": list(request.widths),
         "trials": plan.trials,
+        "most_trials": plan.most_trials,
         "error_rates": {
             "false_alarm": request.false_alarm,
             "miss": request.miss,

@@ -1,4 +1,4 @@
-"""Carrying out trials: two scenarios at a time, results in the order of the plan."""
+"""Carrying out trials: two batches of seeds at a time."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the trial gave at one rung of one family: statistic name |-> array over the seeds."""
+class Batch:
+    """Some seeds of one rung of a family."""
 
+    planned: PlannedCheck
     family: Family
     rung: Scenario
-    seeds: np.ndarray
-    values: Mapping[str, np.ndarray] | Broken
+    seeds: range
+
+
+# What a batch gave: statistic name |-> array over its seeds.
+Values = Mapping[str, np.ndarray] | Broken
 
 
 def keys_for(check: Check, rung: Scenario, run_seed: int, seeds: np.ndarray):
@@ -60,38 +64,21 @@ def workers() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-Tasks = list[tuple[Family, Scenario, Future]]
+def submit(batch: Batch, plan: Plan, pool: ThreadPoolExecutor) -> Future:
+    """Give a batch to `pool`; its result is of type `Values`."""
+    return pool.submit(_measure, batch, plan.request.seed)
 
 
-def submit(planned: PlannedCheck, plan: Plan, pool: ThreadPoolExecutor) -> Tasks:
-    """Give every rung of every family of a check to `pool`, in order."""
-    return [
-        (family, rung, pool.submit(_one_rung, planned, family, rung, plan.request.seed))
-        for family in planned.families
-        for rung in family.rungs
-    ]
-
-
-def collect(planned: PlannedCheck, tasks: Tasks) -> Iterator[Measured]:
-    """What was measured, in the order of the plan."""
-    seeds = np.arange(planned.seeds)
-    for family, rung, future in tasks:
-        yield Measured(family, rung, seeds, future.result())
-
-
-def _one_rung(
-    planned: PlannedCheck, family: Family, rung: Scenario, run_seed: int
-) -> dict[str, np.ndarray] | Broken:
+def _measure(batch: Batch, run_seed: int) -> Values:
+    chunk = batch.family.chunk
     try:
-        chunks = [
-            observe(planned.check, rung, run_seed, np.arange(start, start + family.chunk))
-            for start in range(0, planned.seeds, family.chunk)
+        parts = [
+            observe(batch.planned.check, batch.rung, run_seed, np.arange(start, start + chunk))
+            for start in range(batch.seeds.start, batch.seeds.stop, chunk)
         ]
     except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
         return Broken(f"{type(error).__name__}: {error}".splitlines()[0])
-    for name, value in chunks[0].items():
-        if value.shape[:1] != (family.chunk,):
-            return Broken(
-                f"{name!r} has shape {value.shape}; its first axis must be the {family.chunk} seeds"
-            )
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    for name, value in parts[0].items():
+        if value.shape[:1] != (chunk,):
+            return Broken(f"{name!r} has shape {value.shape}; its first axis must be the {chunk} seeds")
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -20,6 +20,8 @@ from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
+# Nobody waits for a verdict on what is reported as it is measured.
+_LOOKS_WITHOUT_EXPECTATION = 2
 CONCURRENT = 2  # rungs measured at the same time
 
 
@@ -52,13 +54,21 @@ class Family:
 
 @dataclass(frozen=True)
 class PlannedCheck:
-    """A check, the claims asked of it, its scenarios and the seeds per scenario and width."""
+    """A check, the claims asked of it, its scenarios, and the seeds per scenario and width.
+
+    `seeds` belong to the first look; every further look, of `looks` in all, doubles what there is.
+    """
 
     check: Check
     claims: tuple[tuple[Theorem, Claim], ...]
     axes: Axes
     families: tuple[Family, ...]
     seeds: int
+    looks: int
+
+    def drawn(self, look: int) -> range:
+        """The seeds that look number `look`, from 0, adds."""
+        return range(self.seeds * 2 ** (look - 1) if look else 0, self.seeds * 2**look)
 
     def in_scope(self, claim: Claim, family: Family) -> bool:
         """Whether the claim's assumptions hold on every rung."""
@@ -67,7 +77,7 @@ class PlannedCheck:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do, and the error rates every statistical decision must keep to."""
+    """Everything a run will do, and the error rates every statistical assertion must keep to."""
 
     request: Request
     checks: tuple[PlannedCheck, ...]
@@ -76,8 +86,17 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """Number of (scenario, width, seed) to be measured."""
+        """Number of (scenario, width, seed) of the first looks: what is measured at least."""
         return sum(len(f.rungs) * c.seeds for c in self.checks for f in c.families)
+
+    @property
+    def most_trials(self) -> int:
+        """The same if nothing is decided before the last look."""
+        return sum(len(f.rungs) * c.seeds * 2 ** (c.looks - 1) for c in self.checks for f in c.families)
+
+    def rates_of(self, planned: PlannedCheck) -> ErrorRates:
+        """What one look may spend: looks share an assertion's rates equally (a union bound)."""
+        return ErrorRates(self.rates.false_alarm / planned.looks, self.rates.miss / planned.looks)
 
 
 def make_plan(
@@ -139,7 +158,9 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     )
     measure = profile.of(check.effort)
     # A trial that ignores its keys gives the same number for every seed.
-    seeds = measure.seeds if check.random else 1
+    seeds, looks = (measure.seeds, measure.looks) if check.random else (1, 1)
+    if all(claim.expected is None for _, claim in claims):
+        looks = min(looks, _LOOKS_WITHOUT_EXPECTATION)
     axes = _axes(check, claims, request, measure)
     widths = measure.widths
 
@@ -155,7 +176,7 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     families = tuple(Family(s, rungs(s), _chunk(check, rungs(s), seeds, request)) for s in scenarios)
     for rung in (rung for family in families for rung in family.rungs):
         load(rung.data, rung.samples, rung.input_width, rung.outputs, rung.data_seed)
-    planned = PlannedCheck(check, tuple(claims), axes, families, seeds)
+    planned = PlannedCheck(check, tuple(claims), axes, families, seeds, looks)
     # A check that explores may be sent outside the assumptions on purpose, to replay what it found.
     for _, claim in () if check.explores else claims:
         if not any(planned.in_scope(claim, family) for family in families):

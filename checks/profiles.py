@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Measure:
-    """Scenarios per check, seeds per scenario and width, and the ladder (empty: scenario's own)."""
+    """Scenarios per check, seeds per scenario and width, and the ladder (empty: scenario's own).
+
+    `seeds` are drawn first.  Where they do not decide, the number is doubled, `looks` - 1 times at most;
+    every look spends its share of the error rates.
+    """
 
     scenarios: int
     seeds: int
     widths: tuple[int, ...] = ()
+    looks: int = 1
     # Axes held at one value, because each of their values costs programs that take seconds to compile.
     held: tuple[tuple[str, int | float | str], ...] = ()
 
@@ -52,34 +57,34 @@ PROFILES = {
     for profile in (
         Profile(
             "quick",
-            ladder=Measure(3, 96, (64, 128, 256, 512)),
-            level=Measure(2, 384, (64, 128, 256, 512)),
-            flow=Measure(2, 64, (32, 64, 128, 256), held=(("depth", 1),)),
-            contrast=Measure(1, 160, (64, 128, 256, 512)),
-            ensemble=Measure(1, 384, (16, 32, 64, 128)),
-            splits=Measure(2, 32),
+            ladder=Measure(3, 64, (64, 128, 256, 512), looks=4),
+            level=Measure(2, 384, (64, 128, 256, 512), looks=3),
+            flow=Measure(2, 32, (32, 64, 128, 256), looks=4, held=(("depth", 1),)),
+            contrast=Measure(1, 80, (64, 128, 256, 512), looks=3),
+            ensemble=Measure(1, 384, (16, 32, 64, 128), looks=3),
+            splits=Measure(2, 32, looks=3),
             exact=Measure(12, 8),
             search=60,
         ),
         Profile(
             "standard",
-            ladder=Measure(6, 128, (64, 128, 256, 512, 1024)),
-            level=Measure(4, 1024, (64, 128, 256, 512, 1024)),
-            flow=Measure(4, 64, (32, 64, 128, 256, 512, 1024)),
-            contrast=Measure(2, 192, (64, 128, 256, 512, 1024)),
-            ensemble=Measure(3, 512, (16, 32, 64, 128, 256)),
-            splits=Measure(4, 64),
+            ladder=Measure(6, 64, (64, 128, 256, 512, 1024), looks=5),
+            level=Measure(4, 512, (64, 128, 256, 512, 1024), looks=4),
+            flow=Measure(4, 32, (32, 64, 128, 256, 512, 1024), looks=4),
+            contrast=Measure(2, 48, (64, 128, 256, 512, 1024), looks=4),
+            ensemble=Measure(3, 512, (16, 32, 64, 128, 256), looks=3),
+            splits=Measure(4, 32, looks=4),
             exact=Measure(40, 16),
             search=200,
         ),
         Profile(
             "thorough",
-            ladder=Measure(16, 192, (64, 128, 256, 512, 1024, 2048)),
-            level=Measure(8, 2048, (64, 128, 256, 512, 1024, 2048)),
-            flow=Measure(12, 64, (32, 64, 128, 256, 512, 1024, 2048)),
-            contrast=Measure(4, 256, (64, 128, 256, 512, 1024, 2048)),
-            ensemble=Measure(6, 1024, (16, 32, 64, 128, 256, 512)),
-            splits=Measure(8, 128),
+            ladder=Measure(16, 96, (64, 128, 256, 512, 1024, 2048), looks=6),
+            level=Measure(8, 1024, (64, 128, 256, 512, 1024, 2048), looks=5),
+            flow=Measure(12, 32, (32, 64, 128, 256, 512, 1024, 2048), looks=5),
+            contrast=Measure(4, 64, (64, 128, 256, 512, 1024, 2048), looks=4),
+            ensemble=Measure(6, 1024, (16, 32, 64, 128, 256, 512), looks=4),
+            splits=Measure(8, 64, looks=4),
             exact=Measure(150, 32),
             search=200,
         ),

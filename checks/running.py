@@ -1,25 +1,60 @@
-"""Carrying out a plan: trials into the evidence, observations to the deciders, decisions to verdicts."""
+"""Carrying out a plan: batches into the evidence, observations to the deciders, decisions to verdicts.
+
+Every family is looked at several times: where its seeds do not decide, as many again are drawn, until
+they do or the looks are used up.  Looks share the error rates, so looking costs no trust.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from checks.check import Check
 from checks.deciders.decision import Decider, Decision, ErrorRates
-from checks.evidence import EvidenceStore, TrialRow
+from checks.evidence import EvidenceStore
 from checks.exploring import explore, report_counterexample
-from checks.measuring import Broken, Measured, Observed, collect, submit, workers
+from checks.measuring import Batch, Broken, Observed, Values, submit, workers
 from checks.planning import Family, Plan, PlannedCheck
+from checks.recording import Recorder
 from checks.scenario import Scenario
 from theorems.vocabulary import Claim, Kind, Verdict
 
-GAVE_UP = "gave_up"
+Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
 
-Progress = Callable[[int, int, str], None]  # trials done, trials in all, what is being measured
+
+@dataclass
+class _Course:
+    """A family on its way through the looks."""
+
+    planned: PlannedCheck
+    family: Family
+    look: int = 0
+    waiting: int = 0  # batches of this look that are not in yet
+    observed: Observed | Broken = field(default_factory=dict)
+    decisions: list[tuple[Claim, Decider, Decision]] | None = None
+
+    def batches(self) -> list[Batch]:
+        """What this look adds."""
+        seeds = self.planned.drawn(self.look)
+        return [Batch(self.planned, self.family, rung, seeds) for rung in self.family.rungs]
+
+    def take(self, batch: Batch, values: Values) -> None:
+        """Add what a batch gave; one broken batch leaves nothing to decide on."""
+        self.waiting -= 1
+        if isinstance(self.observed, Broken):
+            return
+        if isinstance(values, Broken):
+            self.observed = values
+            return
+        before = self.observed.get(batch.rung.width)
+        self.observed[batch.rung.width] = (
+            {name: np.concatenate([before[name], value]) for name, value in values.items()}
+            if before
+            else dict(values)
+        )
 
 
 def run_plan(
@@ -28,80 +63,103 @@ def run_plan(
     run: int,
     on_progress: Progress = lambda *_: None,
     shrink: bool = False,
+    older: int | None = None,
 ) -> None:
     """Measure and decide everything in `plan`, writing to `store` as it goes.
 
-    An exception inside a trial is recorded as that scenario's outcome (verdict ERROR) and the run
-    goes on.  With `shrink`, refuted exact claims get the simplest counterexample Hypothesis finds.
+    What the run has measured already, or the `older` one under the same circumstances, is not measured
+    again.  An exception inside a trial is recorded
+    as that scenario's outcome (verdict ERROR) and the run goes on.  With `shrink`, refuted exact claims
+    get the simplest counterexample Hypothesis finds.
     """
-    done = 0
+    recorder = Recorder(store, run, plan.request.seed, older)
+    courses = [_Course(planned, family) for planned in plan.checks for family in planned.families]
+    for planned, of_check in _in_order(plan, courses, recorder, on_progress):
+        refuted: dict[str, tuple[Claim, Scenario]] = {}
+        for course in of_check:
+            for claim, decider, decision in course.decisions or ():
+                scenario = course.family.scenario
+                recorder.decision(claim.id, planned.check.name, scenario, decider.name, asdict(decision))
+                if decision.verdict is Verdict.REFUTED and claim.kind is Kind.EXACT:
+                    refuted.setdefault(claim.id, (claim, scenario))
+        for claim, first in refuted.values():
+            # For a control the counterexample is the result: it is always made as simple as it gets.
+            wanted = shrink or claim.expected is Verdict.REFUTED
+            report_counterexample(planned, claim, first, plan, store, run, wanted)
+        if planned.check.explores:
+            explore(planned, plan, store, run)
+
+
+def _in_order(
+    plan: Plan, courses: list[_Course], recorder: Recorder, on_progress: Progress
+) -> Iterator[tuple[PlannedCheck, list[_Course]]]:
+    """Every check with its decided families, in the order of the plan, as soon as all before are done."""
+    done, total = 0, plan.trials
+    ahead = list(plan.checks)
+    pending: dict[Future, tuple[_Course, Batch]] = {}
     with workers() as pool:
-        # All at once: no worker waits for the last and longest rung of a check.
-        tasks = [submit(planned, plan, pool) for planned in plan.checks]
-        for planned, submitted in zip(plan.checks, tasks, strict=True):
-            name = planned.check.name
-            on_progress(done, plan.trials, name)
-            refuted: dict[str, tuple[Claim, Scenario]] = {}
-            results = collect(planned, submitted)
-            for family, rungs in itertools.groupby(results, key=lambda result: result.family):
-                observed: Observed | Broken = {}
-                for result in rungs:
-                    store.add_trials(run, _rows(planned.check, result))
-                    observed = _joined(observed, result)
-                    done += planned.seeds
-                    on_progress(done, plan.trials, f"{name}: {family.scenario.label()}")
-                for claim in _decide(planned, family, observed, plan.rates, store, run):
-                    refuted.setdefault(claim.id, (claim, family.scenario))
-            for claim, first in refuted.values():
-                # For a control the counterexample is the result: it is always made as simple as it gets.
-                wanted = shrink or claim.expected is Verdict.REFUTED
-                report_counterexample(planned, claim, first, plan, store, run, wanted)
-            if planned.check.explores:
-                on_progress(done, plan.trials, f"{name}: searching for degenerate cases")
-                explore(planned, plan, store, run)
+
+        def start(course: _Course) -> None:
+            batches = course.batches()
+            course.waiting = len(batches)
+            for batch in batches:
+                if (values := recorder.find(batch)) is not None:
+                    pending[_known(values)] = (course, batch)
+                else:
+                    pending[submit(batch, plan, pool)] = (course, batch)
+
+        # All at once: no worker waits for the last and longest batch of a check.
+        for course in courses:
+            start(course)
+        while ahead:
+            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in sorted(finished, key=list(pending).index):
+                course, batch = pending.pop(future)
+                values = future.result()
+                recorder.keep(batch, values)
+                course.take(batch, values)
+                done += len(batch.seeds)
+                on_progress(done, total, f"{course.planned.check.name}: {course.family.scenario.label()}")
+                if course.waiting == 0 and _decided(course, plan):
+                    course.look += 1
+                    total += sum(len(b.seeds) for b in course.batches())
+                    start(course)
+            while ahead and all(c.decisions is not None for c in courses if c.planned is ahead[0]):
+                planned = ahead.pop(0)
+                yield planned, [c for c in courses if c.planned is planned]
 
 
-def _joined(observed: Observed | Broken, result: Measured) -> Observed | Broken:
-    """The observations of a family with one more rung; one broken rung leaves nothing to decide on."""
-    if isinstance(observed, Broken):
-        return observed
-    if isinstance(result.values, Broken):
-        return result.values
-    return {**observed, result.rung.width: dict(result.values)}
+def _known(values: Values) -> Future:
+    future: Future = Future()
+    future.set_result(values)
+    return future
 
 
-def _rows(check: Check, result: Measured) -> list[TrialRow]:
-    if isinstance(result.values, Broken):
-        outcome, values = f"error: {result.values.error}", {}
-    else:
-        outcome, values = "measured", dict(result.values)
-    # A trial may say per seed that its integrator gave up: recorded, and no crash.
-    stopped = np.asarray(values.get(GAVE_UP, np.zeros(len(result.seeds), dtype=bool)), dtype=bool)
-    return [
-        TrialRow(
-            check.name,
-            result.family.scenario.id,
-            result.rung.as_dict(),
-            result.rung.width,
-            int(seed),
-            "integrator gave up" if stopped[i] else outcome,
-            {name: value[i] for name, value in values.items()},
+def _decided(course: _Course, plan: Plan) -> bool:
+    """Decide a family whose look is complete; whether another look is wanted instead."""
+    planned = course.planned
+    decisions = _decide(planned, course.family, course.observed, plan.rates_of(planned))
+    undecided = any(d.more and d.verdict is Verdict.INCONCLUSIVE for _, _, d in decisions)
+    if undecided and course.look + 1 < planned.looks:
+        return True
+    seeds = planned.drawn(course.look).stop
+    course.decisions = [
+        (
+            claim,
+            decider,
+            replace(d, detail={**d.detail, "look": course.look + 1, "looks": planned.looks, "drawn": seeds}),
         )
-        for i, seed in enumerate(result.seeds)
+        for claim, decider, d in decisions
     ]
+    return False
 
 
 def _decide(
-    planned: PlannedCheck,
-    family: Family,
-    observed: Observed | Broken,
-    rates: ErrorRates,
-    store: EvidenceStore,
-    run: int,
-) -> list[Claim]:
-    """Decide every claim on one scenario; the exact claims that it refutes."""
-    refuted = []
+    planned: PlannedCheck, family: Family, observed: Observed | Broken, rates: ErrorRates
+) -> list[tuple[Claim, Decider, Decision]]:
+    """Every claim on one family."""
     failed, observed = _premises(planned.check, observed)
+    decisions = []
     for _, claim in planned.claims:
         in_scope = planned.in_scope(claim, family)
         for decider in planned.check.decides[claim.id]:
@@ -111,18 +169,8 @@ def _decide(
                 decision = replace(
                     decision, verdict=Verdict.OUT_OF_SCOPE, reason=f"{unmet} ({decision.reason})"
                 )
-            if decision.verdict is Verdict.REFUTED and claim.kind is Kind.EXACT:
-                refuted.append(claim)
-            store.add_decision(
-                run,
-                claim.id,
-                planned.check.name,
-                family.scenario.id,
-                family.scenario.as_dict(),
-                decider.name,
-                asdict(decision),
-            )
-    return refuted
+            decisions.append((claim, decider, decision))
+    return decisions
 
 
 def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRates) -> Decision:

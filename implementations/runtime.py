@@ -17,6 +17,14 @@ Device = Literal["cpu", "gpu"]
 # Short runs are mostly compiling, two trials at a time: leave out LLVM's last optimisations and do not
 # split one program over threads.  A fifth less compilation, and nothing lost while running (measured).
 _QUICK_TO_COMPILE = "--xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1"
+# The older, shorter way to LLVM IR saves another sixth.  XLA ends the process at a flag that it does not
+# know, and later versions do not know this one.
+_OLDER_EMITTERS = " --xla_cpu_use_fusion_emitters=false"
+
+# Batched LAPACK calls run on XLA's pool of threads, split their batch over the same pool and block until
+# the parts are done (jax::ParallelBatchMap).  The pool has one thread per core: on two cores, two such
+# calls at a time wait for ever.  With more threads than calls there is always one left to do the parts.
+_LEAST_POOL = 16
 
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
@@ -60,13 +68,13 @@ def configure(device: Device = "cpu") -> str:
         os.environ["JAX_PLATFORMS"] = "cpu" if device == "cpu" else "cuda,cpu"
         # Take GPU memory as it is needed: other programs share the card.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        os.environ.setdefault("PJRT_NPROC", str(max(_LEAST_POOL, os.cpu_count() or 1)))
         # Flags of the user's own come last, and win.
-        os.environ["XLA_FLAGS"] = f"{_QUICK_TO_COMPILE} {os.environ.get('XLA_FLAGS', '')}".strip()
+        os.environ["XLA_FLAGS"] = f"{_quick_to_compile()} {os.environ.get('XLA_FLAGS', '')}".strip()
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    # Programs run in the thread that calls them.  Dispatched into XLA's own pool, which has a thread per
-    # core, as many programs as cores can wait there for each other's parts for ever.
+    # Programs run in the thread that calls them, not in XLA's own pool.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
     # Accelerators multiply in reduced precision unless told otherwise.
     jax.config.update("jax_default_matmul_precision", "highest")
@@ -77,6 +85,12 @@ def configure(device: Device = "cpu") -> str:
     if found.platform != device:
         raise DeviceUnavailable(_explanation(device, f"JAX runs on {found.platform}"))
     return f"{found.platform}: {found.device_kind}"
+
+
+def _quick_to_compile() -> str:
+    from importlib.metadata import version
+
+    return _QUICK_TO_COMPILE + (_OLDER_EMITTERS if version("jaxlib").startswith("0.10.") else "")
 
 
 def _explanation(device: str, reason: str) -> str:

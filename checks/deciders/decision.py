@@ -28,6 +28,7 @@ class Decision:
 
     `estimate` and the interval [low, high] are of `quantity`; `confidence` is that of the interval.
     `strain` orders decisions with the same verdict: the larger, the nearer to failing.
+    `more` says of an INCONCLUSIVE one whether more seeds could decide.
     """
 
     verdict: Verdict
@@ -39,6 +40,7 @@ class Decision:
     confidence: float | None
     reason: str
     strain: float = 0.0
+    more: bool = False
     detail: dict[str, Any] = field(default_factory=dict)
 
 

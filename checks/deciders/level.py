@@ -86,6 +86,7 @@ class LevelDecider:
             confidence,
             reason,
             strain=max(high, 1 / low) if low > 0 else np.inf,
+            more=verdict is Verdict.INCONCLUSIVE,
             detail=detail,
         )
 

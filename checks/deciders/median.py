@@ -64,5 +64,6 @@ class MedianDecider:
             1 - 2 * rates.miss,
             f"median of {self.statistic.replace('_', ' ')}: {reason}",
             strain=float(level - low),
+            more=verdict is Verdict.INCONCLUSIVE,
             detail={"threshold": self.threshold, "side": self.side, "seeds": int(values.size)},
         )

@@ -90,8 +90,20 @@ class RateDecider:
             confidence,
             reason,
             strain=-low,
+            more=verdict is Verdict.INCONCLUSIVE and _hopeful(slopes, self.threshold, lost),
             detail=detail,
         )
+
+
+def _hopeful(slopes: np.ndarray, threshold: float, lost: int) -> bool:
+    """Whether more seeds may decide: either side must be able to get beyond half of all seeds.
+
+    Lost seeds count for neither side.  Two standard deviations of a binomial share are left for luck;
+    giving up early costs no trust, only a verdict.
+    """
+    seeds = slopes.size + lost
+    sides = max((slopes > threshold).sum(), (slopes < threshold).sum())
+    return bool(sides > seeds / 2 - np.sqrt(seeds))
 
 
 def slopes_of(widths: np.ndarray, errors: np.ndarray) -> np.ndarray:

@@ -70,7 +70,8 @@ class TestRoundTrip:
         assert found.finished is not None and found.started <= found.finished
         assert (found.decisions, found.findings, found.trials) == ([], [], {})
 
-    def test_trials_are_grouped_and_keep_their_order(self, store):
+    def test_trials_are_grouped_and_ordered(self, store):
+        """By width and seed: batches come in as they are done."""
         run = store.start_run(REQUEST, ENVIRONMENT)
         numbers = {"gap": 0.1 + 0.2, "curve": [1.0, nan, inf, -inf], "count": 3}
         first = [row(1, 64, **numbers), row(0, 64, **numbers), row(0, 128, **numbers)]
@@ -78,8 +79,10 @@ class TestRoundTrip:
         store.add_trials(run, first)
         store.add_trials(run, other)
         found = read_run(store.folder).trials
-        assert list(found) == [("joint_limit", Scenario().id), ("fixed_input", Scenario().id)]
-        for wrote, read in zip(first, found["joint_limit", Scenario().id], strict=True):
+        assert set(found) == {("joint_limit", Scenario().id), ("fixed_input", Scenario().id)}
+        for wrote, read in zip(
+            sorted(first, key=lambda r: (r.width, r.seed)), found["joint_limit", Scenario().id], strict=True
+        ):
             assert same(asdict(wrote), asdict(read))
         assert found["fixed_input", Scenario().id] == other
 
@@ -94,7 +97,9 @@ class TestRoundTrip:
     def test_decisions(self, store):
         run = store.start_run(REQUEST, ENVIRONMENT)
         open_ended = Decision(Verdict.INCONCLUSIVE, "gap", "exponent", nan, -inf, inf, None, "few", inf)
-        plain = Decision(Verdict.HOLDS, "gap", "exponent", 0.5, 0.4, 0.6, 0.998, "above", -0.4, {"seeds": 96})
+        plain = Decision(
+            Verdict.HOLDS, "gap", "exponent", 0.5, 0.4, 0.6, 0.998, "above", -0.4, False, {"seeds": 96}
+        )
         for said in (open_ended, plain):
             store.add_decision(run, "t.c", "trial", "family", Scenario().as_dict(), "rate", asdict(said))
         found = read_run(store.folder).decisions
@@ -159,6 +164,53 @@ class TestRoundTrip:
         assert names(tmp_path) == [name]
 
 
+VERSION_1 = """
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, request TEXT NOT NULL,
+  environment TEXT NOT NULL, result TEXT
+);
+CREATE TABLE trial (
+  run INTEGER NOT NULL REFERENCES run(id), trial TEXT NOT NULL, family TEXT NOT NULL,
+  scenario TEXT NOT NULL, width INTEGER NOT NULL, seed INTEGER NOT NULL, dtype TEXT NOT NULL,
+  outcome TEXT NOT NULL, numbers TEXT NOT NULL,
+  UNIQUE (run, trial, family, width, seed)
+);
+CREATE TABLE decision (
+  run INTEGER NOT NULL REFERENCES run(id), claim TEXT NOT NULL, trial TEXT NOT NULL,
+  family TEXT NOT NULL, scenario TEXT NOT NULL, decider TEXT NOT NULL, decision TEXT NOT NULL
+);
+CREATE TABLE finding (
+  run INTEGER NOT NULL REFERENCES run(id), claim TEXT NOT NULL, finding TEXT NOT NULL
+);
+INSERT INTO run VALUES (1, '2026-01-01', NULL, '{"n": 1}', '{}', NULL);
+INSERT INTO trial VALUES (1, 't', 'f', '{}', 64, 0, 'float64', 'measured', '{"gap": 1.5}');
+PRAGMA application_id = 1633973870;
+PRAGMA user_version = 1;
+"""
+
+
+class TestMigration:
+    @pytest.fixture
+    def old(self, tmp_path):
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+            database.executescript(VERSION_1)
+        return tmp_path
+
+    def test_an_old_file_is_read_as_it_is(self, old):
+        before = (old / FILE_NAME).read_bytes()
+        assert read_run(old, 1).trials["t", "f"][0].numbers == {"gap": 1.5}
+        assert (old / FILE_NAME).read_bytes() == before
+
+    def test_writing_brings_it_up_to_date_and_keeps_what_it_holds(self, old):
+        store = EvidenceStore(old)
+        second = store.start_run(REQUEST, ENVIRONMENT)
+        store.add_trials(second, [row(gap=2.0)])
+        assert store.measured(1) == {}  # without a key nobody knows what it was measured with
+        store.close()
+        assert read_run(old, 1).trials["t", "f"][0].numbers == {"gap": 1.5}
+        assert (old / FILE_NAME).read_bytes()[60:64] == SCHEMA_VERSION.to_bytes(4)
+
+
 class TestRefusal:
     @pytest.mark.parametrize("below", [True, False])
     def test_a_file_in_the_way(self, tmp_path, below):
@@ -196,7 +248,9 @@ class TestRefusal:
         before = store.path.read_bytes()
         with pytest.raises(BadEvidence) as raised:
             open_(store.folder)
-        assert f"has schema version {version}, this program knows {SCHEMA_VERSION}" in str(raised.value)
+        assert f"has schema version {version}, this program knows versions up to {SCHEMA_VERSION}" in str(
+            raised.value
+        )
         assert "choose another folder or the version of advntk that wrote it" in str(raised.value)
         assert store.path.read_bytes() == before
         assert names(store.folder) == [FILE_NAME]

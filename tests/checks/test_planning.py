@@ -289,7 +289,7 @@ class TestOwnTheory:
     @staticmethod
     def plan(module, held=(), **request):
         other = dict.fromkeys(("level", "flow", "contrast", "ensemble", "splits", "exact"), Measure(1, 1))
-        ladder = Measure(3, 12, (8, 16, 32, 64), held)
+        ladder = Measure(3, 12, (8, 16, 32, 64), held=held)
         profile = Profile("tiny", ladder=ladder, **other, search=1)
         theorem = module.THEOREM
         return make_plan(Request(profile, **request), [(theorem, c) for c in theorem.claims], [module])

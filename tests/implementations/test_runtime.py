@@ -140,3 +140,38 @@ def test_gpu_and_cpu_give_the_same_kernels(fresh_python):
     # Random numbers are the same up to the last bits of the inverse error function.  The longest sums run
     # over 32 * 32 weights twice, in another order: a relative error of eps times their number.
     assert result["worst"] <= 2 * 32 * 32 * float(np.finfo(np.float64).eps)
+
+
+TWO_AT_A_TIME = """
+import threading
+from implementations.runtime import configure
+configure("cpu")
+import jax, jax.numpy as jnp
+from jax.scipy.linalg import lu_factor
+
+@jax.jit
+def program(a):
+    def step(_, c):
+        return sum(lu_factor(c + k * jnp.eye(24))[0] * 1e-3 for k in range(8)) + a
+    def guarded(i, c):
+        return jax.lax.cond(c.sum() > 1e9, lambda c: c, lambda c: step(i, c), c)
+    return jax.lax.fori_loop(0, 10, guarded, a)
+
+a = jax.random.normal(jax.random.key(0), (64, 24, 24))
+program(a).block_until_ready()
+
+def many():
+    for _ in range(60):
+        program(a).block_until_ready()
+
+threads = [threading.Thread(target=many) for _ in range(2)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_batched_factorisations_side_by_side_do_not_wait_for_each_other_for_ever(fresh_python):
+    """With XLA's own number of threads they do, on two cores, within a few seconds."""
+    assert fresh_python(TWO_AT_A_TIME).stdout.strip() == "done"

@@ -1,0 +1,21 @@
+"""What was measured, kept: written by one run, read by every report."""
+
+from checks.evidence.plain import dumps, loads
+from checks.evidence.record import RunRecord, read_run
+from checks.evidence.schema import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, BadEvidence
+from checks.evidence.store import EvidenceStore, TrialRow, circumstances, trial_key
+
+__all__ = [
+    "APPLICATION_ID",
+    "FILE_NAME",
+    "SCHEMA_VERSION",
+    "BadEvidence",
+    "EvidenceStore",
+    "RunRecord",
+    "TrialRow",
+    "circumstances",
+    "dumps",
+    "loads",
+    "read_run",
+    "trial_key",
+]
