@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED
 from advntk.progress import progress_display
 from theorems.catalogue import Catalogue, load
+
+if TYPE_CHECKING:
+    from checks.planning import Plan
+    from implementations.runtime import CompilationCount
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,17 @@ class Arguments:
     shrink: bool = False
     theories: tuple[str, ...] = ()
     as_json: bool = False
+    resume: bool = False
+    allow_changed: bool = False
+
+
+class Started(NamedTuple):
+    """What a run needs once JAX has been started: its plan, the device, and the modules of its theorems."""
+
+    plan: Plan
+    device: str
+    modules: tuple[ModuleType, ...]
+    compilations: CompilationCount
 
 
 class BadArgument(ValueError):
@@ -44,7 +59,10 @@ def check_claims(arguments: Arguments) -> int:
     try:
         summary = run_check(arguments)
     except KeyboardInterrupt:
-        print(f"interrupted; what was measured is kept in {arguments.evidence}", file=sys.stderr)
+        print(
+            f"interrupted; what was measured is kept in {arguments.evidence}; go on with --resume",
+            file=sys.stderr,
+        )
         return EXIT_INTERRUPTED
     _show(arguments, summary)
     if any(claim["verdict"] == "ERROR" for claim in summary["claims"]):
@@ -61,32 +79,22 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
     Raises:
       one of the exceptions that `advntk.exits.is_usage_error` knows, with one line that says why.
     """
-    # Importing this starts nothing; `configure` starts JAX.
-    from implementations.runtime import CompilationCount, configure
+    from advntk.circumstances import environment
+    from advntk.resuming import begin
 
     started = time.perf_counter()
-    if arguments.theories:
-        # A user's file may import JAX, which must find its device and precision settled.
-        configure(arguments.device)  # type: ignore[arg-type]
-    catalogue = load(arguments.theories)
-    selected = catalogue.select(arguments.claims)
-    _arguments_alone(arguments)
+    plan, device, modules, compilations = start(arguments)
 
-    # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_cache_folder() / "hypothesis"))
-    # JAX starts here at the latest; what comes before answers without it.
-    device = configure(arguments.device)  # type: ignore[arg-type]
-    compilations = CompilationCount().watch()
-
+    # These import what measures; `start` has settled how.
     from checks.description import describe
     from checks.evidence import EvidenceStore
     from checks.running import run_plan
 
-    plan = _plan(arguments, catalogue, selected)
+    circumstances = environment(device, arguments.data, modules)
     with closing(EvidenceStore(arguments.evidence)) as store:
-        run = store.start_run(describe(plan), _environment(device))
+        run, older = begin(store, describe(plan), circumstances, arguments.resume, arguments.allow_changed)
         with progress_display(plan.trials) as show:
-            run_plan(plan, store, run, show, arguments.shrink)
+            run_plan(plan, store, run, show, arguments.shrink, older)
         store.finish_run(
             run,
             {
@@ -96,6 +104,29 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
             },
         )
     return _write_reports(arguments.evidence, run)
+
+
+def start(arguments: Arguments) -> Started:
+    """Settle the device and the plan, before any evidence is touched.
+
+    Raises: as `run_check`.
+    """
+    # Importing this starts nothing; `configure` starts JAX.
+    from implementations.runtime import CompilationCount, configure
+
+    if arguments.theories:
+        # A user's file may import JAX, which must find its device and precision settled.
+        configure(arguments.device, _cache_folder() / "programs")  # type: ignore[arg-type]
+    catalogue = load(arguments.theories)
+    selected = catalogue.select(arguments.claims)
+    _arguments_alone(arguments)
+
+    # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_cache_folder() / "hypothesis"))
+    # JAX starts here at the latest; what comes before answers without it.
+    device = configure(arguments.device, _cache_folder() / "programs")  # type: ignore[arg-type]
+    compilations = CompilationCount().watch()
+    return Started(_plan(arguments, catalogue, selected), device, catalogue.modules, compilations)
 
 
 def _cache_folder() -> Path:
@@ -135,33 +166,6 @@ def _widths(text: str | None) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise BadArgument(f"--widths {text}: write whole numbers, for example 64,128,256,512") from None
-
-
-def _environment(device: str) -> dict[str, Any]:
-    from implementations.runtime import versions
-
-    return {"versions": versions(), "device": device, "dtype": "float64", "code": _code_version()}
-
-
-def _code_version() -> str:
-    """The commit of the checkout that runs, with '+' if it has local changes, else the version."""
-    from importlib.metadata import version
-
-    here = Path(__file__).resolve().parent.parent
-    # An installed copy may lie inside somebody else's repository.
-    if not (here / "pyproject.toml").is_file():
-        return f"release {version('advntk')}"
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return f"release {version('advntk')}, without its history"
-    return f"commit {found.stdout.strip()}"
 
 
 def _write_reports(folder: Path, run: int) -> dict[str, Any]:

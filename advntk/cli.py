@@ -106,6 +106,17 @@ def check(
     shrink: Annotated[
         bool, typer.Option("--shrink", help="Shrink counterexamples to exact claims (takes minutes).")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the latest run in the folder where it was interrupted."),
+    ] = False,
+    allow_changed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changed",
+            help="With --resume: after a change of request or code, keep what still applies.",
+        ),
+    ] = False,
     theory: Theory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -131,9 +142,43 @@ def check(
                 shrink=shrink,
                 theories=tuple(theory or ()),
                 as_json=as_json,
+                resume=resume,
+                allow_changed=allow_changed,
             )
         )
     )
+
+
+@app.command()
+def gate(
+    evidence: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the evidence of the run to judge (its latest).")
+    ] = Path("advntk-evidence"),
+    expectations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="What is expected, why, by whom, until when; else what the theory expects.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Evidence of an earlier run, to find estimates that moved."),
+    ] = None,
+    theory: Theory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a run by what is expected of it; for CI.
+
+    Exits with 0 if every claim is as expected, 1 for an unexpected verdict, 2 for a usage error, 3 if a
+    trial or this program broke, 4 if a claim is undecided, 5 if one was not measured or the run did not
+    finish, 6 for a stale expectation, 7 if an estimate moved since the baseline.
+    """
+    from advntk.gating import gate as judge_run
+
+    text, code = judge_run(evidence, expectations, baseline, tuple(theory or ()), as_json)
+    typer.echo(text)
+    raise typer.Exit(code)
 
 
 @app.command()

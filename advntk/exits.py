@@ -8,10 +8,15 @@ EXIT_OK = 0  # every claim as expected
 EXIT_UNEXPECTED = 1  # some claim otherwise
 EXIT_USAGE = 2  # the request cannot be met; one line says why
 EXIT_INTERNAL = 3  # something broke, inside a trial or in this program
+EXIT_INCONCLUSIVE = 4  # gate: the evidence does not decide a claim of which a verdict is expected
+EXIT_NOTHING_MEASURED = 5  # gate: a claim was not measured, or the run did not finish
+EXIT_STALE = 6  # gate: an expectation matches no claim, or has expired
+EXIT_MOVED = 7  # gate: an estimate moved beyond its interval since the baseline
 EXIT_INTERRUPTED = 130  # Ctrl-C; what was measured is kept
 
 _USAGE_ERRORS = (
     ("advntk.checking", "BadArgument"),
+    ("advntk.expectations", "BadExpectations"),
     ("checks.axes", "BadAxis"),
     ("checks.evidence", "BadEvidence"),
     ("checks.planning", "BadPlan"),

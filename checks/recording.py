@@ -17,13 +17,9 @@ class Recorder:
     """Writes one run, and knows what it has measured before."""
 
     def __init__(self, store: EvidenceStore, run: int, run_seed: int, older: int | None = None) -> None:
-        """Decisions and findings of an interrupted run are made anew, from its trials.
-
-        What applies of an `older` run is taken over.
-        """
+        """What applies of an `older` run is taken over."""
         self._store, self._run, self._seed = store, run, run_seed
         self._code = store.code_of(run)
-        store.clear_decisions(run)
         self._written = store.measured(run)
         self._known = {**(store.measured(older) if older is not None else {}), **self._written}
 

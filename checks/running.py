@@ -25,6 +25,15 @@ from theorems.vocabulary import Claim, Kind, Verdict
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
 
 
+@dataclass(frozen=True)
+class Decided:
+    """One decision on one family, named by its scenario."""
+
+    claim: Claim
+    scenario: Scenario
+    decision: Decision
+
+
 @dataclass
 class _Course:
     """A family on its way through the looks."""
@@ -64,7 +73,7 @@ def run_plan(
     on_progress: Progress = lambda *_: None,
     shrink: bool = False,
     older: int | None = None,
-) -> None:
+) -> list[Decided]:
     """Measure and decide everything in `plan`, writing to `store` as it goes.
 
     What the run has measured already, or the `older` one under the same circumstances, is not measured
@@ -72,6 +81,7 @@ def run_plan(
     as that scenario's outcome (verdict ERROR) and the run goes on.  With `shrink`, refuted exact claims
     get the simplest counterexample Hypothesis finds.
     """
+    decided = []
     recorder = Recorder(store, run, plan.request.seed, older)
     courses = [_Course(planned, family) for planned in plan.checks for family in planned.families]
     for planned, of_check in _in_order(plan, courses, recorder, on_progress):
@@ -80,6 +90,7 @@ def run_plan(
             for claim, decider, decision in course.decisions or ():
                 scenario = course.family.scenario
                 recorder.decision(claim.id, planned.check.name, scenario, decider.name, asdict(decision))
+                decided.append(Decided(claim, scenario, decision))
                 if decision.verdict is Verdict.REFUTED and claim.kind is Kind.EXACT:
                     refuted.setdefault(claim.id, (claim, scenario))
         for claim, first in refuted.values():
@@ -88,6 +99,7 @@ def run_plan(
             report_counterexample(planned, claim, first, plan, store, run, wanted)
         if planned.check.explores:
             explore(planned, plan, store, run)
+    return decided
 
 
 def _in_order(

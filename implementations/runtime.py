@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 Device = Literal["cpu", "gpu"]
@@ -25,6 +26,10 @@ _OLDER_EMITTERS = " --xla_cpu_use_fusion_emitters=false"
 # the parts are done (jax::ParallelBatchMap).  The pool has one thread per core: on two cores, two such
 # calls at a time wait for ever.  With more threads than calls there is always one left to do the parts.
 _LEAST_POOL = 16
+
+# Programs that took less long to compile are not worth a file.
+_WORTH_KEEPING_S = 0.2
+_MOST_KEPT_BYTES = 2**30
 
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
@@ -58,8 +63,11 @@ class CompilationCount:
         return self
 
 
-def configure(device: Device = "cpu") -> str:
+def configure(device: Device = "cpu", cache: Path | None = None) -> str:
     """Pin JAX to `device` in double precision and return a description of the device found.
+
+    Compiled programs are kept in the folder `cache`, if one is given and the user names none of their own
+    (JAX_COMPILATION_CACHE_DIR); it may be deleted at any time.
 
     Raises:
       DeviceUnavailable: no such device, or JAX was already started on another one.
@@ -76,6 +84,10 @@ def configure(device: Device = "cpu") -> str:
     jax.config.update("jax_enable_x64", True)
     # Programs run in the thread that calls them, not in XLA's own pool.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
+    if cache is not None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING_S)
+        jax.config.update("jax_compilation_cache_max_size", _MOST_KEPT_BYTES)
     # Accelerators multiply in reduced precision unless told otherwise.
     jax.config.update("jax_default_matmul_precision", "highest")
     try:

@@ -1,7 +1,7 @@
 """What was measured, kept: written by one run, read by every report."""
 
 from checks.evidence.plain import dumps, loads
-from checks.evidence.record import RunRecord, read_run
+from checks.evidence.record import RunHead, RunRecord, read_run, read_run_heads
 from checks.evidence.schema import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, BadEvidence
 from checks.evidence.store import EvidenceStore, TrialRow, circumstances, trial_key
 
@@ -11,11 +11,13 @@ __all__ = [
     "SCHEMA_VERSION",
     "BadEvidence",
     "EvidenceStore",
+    "RunHead",
     "RunRecord",
     "TrialRow",
     "circumstances",
     "dumps",
     "loads",
     "read_run",
+    "read_run_heads",
     "trial_key",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from checks.evidence.plain import loads
 from checks.evidence.schema import FILE_NAME, BadEvidence, check_header
@@ -27,12 +29,38 @@ class RunRecord:
     trials: dict[tuple[str, str], list[TrialRow]]
 
 
+@dataclass(frozen=True)
+class RunHead:
+    """A run without what it measured."""
+
+    id: int
+    started: str
+    finished: str | None
+    request: dict
+    environment: dict
+
+
+def read_run_heads(folder: Path) -> list[RunHead]:
+    """All runs of a folder, oldest first.
+
+    Raises:
+      BadEvidence: no evidence there.
+    """
+    query = "SELECT id, started, finished, request, environment FROM run ORDER BY id"
+    rows = _reading(folder, lambda db: db.execute(query).fetchall())
+    return [RunHead(row[0], row[1], row[2], loads(row[3]), loads(row[4])) for row in rows]
+
+
 def read_run(folder: Path, run: int | None = None) -> RunRecord:
     """The run with this id, or the latest one.
 
     Raises:
       BadEvidence: no evidence there, or no such run.
     """
+    return _reading(folder, lambda db: _read(db, folder, run))
+
+
+def _reading(folder: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
     path = folder / FILE_NAME
     if not path.is_file():
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first")
@@ -42,11 +70,11 @@ def read_run(folder: Path, run: int | None = None) -> RunRecord:
     try:
         try:
             with closing(sqlite3.connect(f"{uri}?mode=ro", uri=True)) as db:
-                return _read(db, folder, run)
+                return read(db)
         except sqlite3.OperationalError:
             # A writer was killed in the middle: its journal is rolled back by opening for writing.
             with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True)) as db:
-                return _read(db, folder, run)
+                return read(db)
     except sqlite3.Error as error:
         raise BadEvidence(f"--evidence {folder}: {FILE_NAME} cannot be read ({error})") from error
 

@@ -134,12 +134,13 @@ class EvidenceStore:
         return cursor.lastrowid
 
     def reopen_run(self, run: int) -> None:
-        """Go on with a run that did not finish.
+        """Go on with a run; what was decided in it is decided again, from the same trials.
 
         Raises:
           BadEvidence: another process is measuring it.
         """
         self._own(run)
+        self._forget_decisions(run)
 
     def code_of(self, run: int) -> str:
         """What the numbers of a run depend on besides its trials: program, libraries, device."""
@@ -154,11 +155,8 @@ class EvidenceStore:
         )
         return {key: loads(numbers) for key, numbers in rows}
 
-    def clear_decisions(self, run: int) -> None:
-        """Forget what was decided before an interruption: it is decided again, from the same trials.
-
-        Trials that broke are forgotten as well, and tried again.
-        """
+    def _forget_decisions(self, run: int) -> None:
+        """Trials that broke are forgotten as well, and tried again."""
         with self._transaction():
             self._db.execute("DELETE FROM trial WHERE run = ? AND outcome LIKE 'error:%'", (run,))
             self._db.execute("DELETE FROM decision WHERE run = ?", (run,))
@@ -212,8 +210,10 @@ class EvidenceStore:
 
 
 def circumstances(environment: Mapping) -> str:
-    """What numbers depend on, out of a run's environment: program, libraries, device."""
-    return dumps({name: environment.get(name) for name in ("code", "versions", "device", "dtype")})
+    """What numbers depend on, out of a run's environment: program, libraries, device, own data."""
+    return dumps(
+        {name: environment.get(name) for name in ("code", "versions", "device", "dtype", "data_digest")}
+    )
 
 
 def _unwritable(folder: Path, reason: str) -> str:

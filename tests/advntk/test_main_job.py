@@ -55,8 +55,8 @@ def test_the_summary_says_what_was_run_and_what_came_out(small_run):
     assert {"id", "theorem", "verdict", "expected", "scenarios", "trials", "estimate"} <= claim.keys()
     low, high = claim["estimate"]["interval"]
     assert low <= claim["estimate"]["value"] <= high
-    # 96 seeds at each of four widths, for every scenario.
-    assert claim["trials"] == 96 * 4 * claim["scenarios"]
+    # 64 seeds at each of four widths, for every scenario, doubled where they do not decide.
+    assert claim["trials"] >= 64 * 4 * claim["scenarios"] and claim["trials"] % (64 * 4) == 0
 
 
 def test_the_raw_numbers_are_kept(small_run):

@@ -1,0 +1,141 @@
+"""What the test items of one pytest process share: the plan, the evidence, and what is decided already."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from advntk.checking import Arguments, start
+from checks.scenario import Scenario, from_dict
+from theorems.notation import plain
+from theorems.vocabulary import Claim, Verdict
+
+if TYPE_CHECKING:
+    from checks.deciders.decision import Decision
+    from checks.evidence import EvidenceStore
+    from checks.planning import Family, Plan, PlannedCheck
+    from checks.running import Decided
+
+_WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.OUT_OF_SCOPE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The verdict on an item; `report` says all that a reader of a failure needs."""
+
+    verdict: Verdict
+    reason: str
+    as_expected: bool
+    report: str
+
+
+class Session:
+    """Plans once, measures every trial of every scenario at most once, and keeps the evidence."""
+
+    def __init__(self, profile: str, data: str, seed: int, folder: Path | None) -> None:
+        """Raises what `advntk check` would for the same request."""
+        self._temporary = None if folder else TemporaryDirectory(prefix="advntk-")
+        folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
+        self._arguments = Arguments(profile=profile, data=data, seed=seed, evidence=folder)
+        self._plan, self._device, self._modules, _ = start(self._arguments)
+        self._store: EvidenceStore | None = None
+        self._run = 0
+        self._decided: dict[tuple[str, str], list[Decided]] = {}
+
+    def items_of(self, theorem: str) -> Iterator[tuple[PlannedCheck, Claim, tuple[Family, ...]]]:
+        """What is to be tested of a theorem, in the order of the plan."""
+        for planned in self._plan.checks:
+            for stated_by, claim in planned.claims:
+                if stated_by.id != theorem:
+                    continue
+                if claim.expected is Verdict.REFUTED:
+                    yield planned, claim, planned.families
+                else:
+                    yield from ((planned, claim, (family,)) for family in planned.families)
+
+    def verdict(self, planned: PlannedCheck, claim: Claim, families: tuple[Family, ...]) -> Found:
+        """Measure what is not measured yet, and read the verdict."""
+        decided = [
+            d for family in families for d in self._decisions(planned, family) if d.claim.id == claim.id
+        ]
+        worst = next(v for v in _WORST_FIRST if any(d.decision.verdict is v for d in decided))
+        critical = max((d for d in decided if d.decision.verdict is worst), key=lambda d: d.decision.strain)
+        expected = claim.expected is worst or (claim.expected is None and worst is not Verdict.ERROR)
+        report = "" if expected else self._report(planned, claim, critical.scenario, worst, critical.decision)
+        return Found(worst, critical.decision.reason, expected, report)
+
+    def close(self) -> None:
+        """Finish the run."""
+        if self._store is not None:
+            self._store.finish_run(self._run, {})
+            self._store.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def _decisions(self, planned: PlannedCheck, family: Family) -> list[Decided]:
+        from checks.running import run_plan
+
+        key = (planned.check.name, family.scenario.id)
+        if key not in self._decided:
+            only = replace(planned, families=(family,), check=replace(planned.check, explores=()))
+            plan = replace(self._plan, checks=(only,))
+            self._decided[key] = run_plan(plan, self._open(), self._run, shrink=True)
+        return self._decided[key]
+
+    def _open(self) -> EvidenceStore:
+        from advntk.circumstances import environment
+        from checks.description import describe
+        from checks.evidence import EvidenceStore
+
+        if self._store is None:
+            self._store = EvidenceStore(self._arguments.evidence)
+            circumstances = environment(self._device, self._arguments.data, self._modules)
+            self._run = self._store.start_run(describe(self._plan), circumstances)
+        return self._store
+
+    def _report(
+        self, planned: PlannedCheck, claim: Claim, scenario: Scenario, verdict: Verdict, decision: Decision
+    ) -> str:
+        lines = [
+            f"{claim.id} is {verdict}, expected {claim.expectation}: {decision.reason}",
+            f"  claim     {plain(claim.statement)}",
+            f"  scenario  {scenario.label()}",
+        ]
+        if decision.confidence is not None:
+            lines.append(
+                f"  {decision.quantity}  {decision.estimate:.3g} [{decision.low:.3g}, {decision.high:.3g}] "
+                f"({decision.statistic})"
+            )
+        simplest = self._counterexample(claim)
+        if simplest is not None:
+            lines.append(f"  smallest counterexample  {simplest.label()}")
+        lines.append(f"  replay    {replay_command(self._plan, planned, claim, simplest or scenario)}")
+        return "\n".join(lines)
+
+    def _counterexample(self, claim: Claim) -> Scenario | None:
+        from checks.evidence import read_run
+
+        findings = read_run(self._arguments.evidence, self._run).findings
+        found = [f for f in findings if f["claim"] == claim.id and f["kind"] == "counterexample"]
+        return from_dict(found[-1]["scenario"]) if found else None
+
+
+def replay_command(plan: Plan, planned: PlannedCheck, claim: Claim, scenario: Scenario) -> str:
+    """`advntk check` with every axis of the check that has a choice held at the scenario's value."""
+    from checks.axes import Between
+
+    request = plan.request
+    chosen = [
+        f"{name}={getattr(scenario, name)}"
+        for name, axis in planned.check.axes.items()
+        if isinstance(axis, Between) or len(axis) > 1
+    ]
+    parts = ["advntk", "check", claim.id, "--profile", request.profile.name, "--data", request.data]
+    parts += ["--seed", str(request.seed)]
+    if chosen:
+        parts += ["--axis", ",".join(chosen)]
+    return shlex.join(parts)
