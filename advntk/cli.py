@@ -182,6 +182,22 @@ def gate(
 
 
 @app.command()
+def export(
+    evidence: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the evidence (its latest run).")
+    ] = Path("advntk-evidence"),
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.parquet|FILE.jsonl", help="Where to write; the ending decides.")
+    ] = Path("trials.parquet"),
+    run: Annotated[int | None, typer.Option(min=1, help="Another run than the latest.")] = None,
+) -> None:
+    """Write the trials of a run as a table for other programs: Parquet, or JSON lines."""
+    from advntk.exporting import export_trials
+
+    typer.echo(export_trials(evidence, out, run))
+
+
+@app.command()
 def claims(theory: Theory = None, as_json: AsJson = False) -> None:
     """List every claim: its id, its kind and the verdict expected of it."""
     from advntk.listing import list_claims

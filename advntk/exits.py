@@ -17,6 +17,7 @@ EXIT_INTERRUPTED = 130  # Ctrl-C; what was measured is kept
 _USAGE_ERRORS = (
     ("advntk.checking", "BadArgument"),
     ("advntk.expectations", "BadExpectations"),
+    ("advntk.exporting", "BadExport"),
     ("checks.axes", "BadAxis"),
     ("checks.evidence", "BadEvidence"),
     ("checks.planning", "BadPlan"),

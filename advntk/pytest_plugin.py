@@ -2,7 +2,8 @@
 
 A claim that is expected to hold is one item per scenario; a control, which needs one counterexample only,
 is one item in all.  Claims that read the same trial share its measurements.  Options: `--advntk-profile`,
-`--advntk-data`, `--advntk-seed` and `--advntk-evidence` (with xdist, each worker keeps its own folder there).
+`--advntk-data`, `--advntk-seed` and `--advntk-evidence`.  With xdist each worker keeps its own folder there;
+`--dist loadfile` lets one worker measure what claims share.
 """
 
 from __future__ import annotations
@@ -83,8 +84,6 @@ class ClaimFile(pytest.File):
             where = f"[{only.label()}, {only.id[:6]}]" if len(families) == 1 else ""
             item = ClaimItem.from_parent(self, name=f"{claim.id}{where}")
             item.add_marker(str(claim.kind))
-            # With `--dist loadgroup` the items of one trial go to one worker, which measures it once.
-            item.add_marker(pytest.mark.xdist_group(planned.check.name))
             item.planned, item.claim, item.families = planned, claim, families
             yield item
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.planning import Plan
+from checks.coverage import describe_axes
+from checks.planning import Plan, PlannedCheck
 from theorems.vocabulary import Claim, Theorem
 
 
@@ -28,6 +29,18 @@ def describe(plan: Plan) -> dict[str, Any]:
         },
         "theorems": {theorem.id: describe_theorem(theorem) for theorem, _ in selected},
         "claims": {claim.id: describe_claim(theorem, claim) for theorem, claim in selected},
+        "trials_of": {planned.check.name: describe_check(planned) for planned in plan.checks},
+    }
+
+
+def describe_check(planned: PlannedCheck) -> dict[str, Any]:
+    """What a trial may be sampled along, before anything was held; its ladder and its seeds."""
+    return {
+        "axes": describe_axes(planned.check.axes),
+        "widths": sorted({rung.width for family in planned.families for rung in family.rungs}),
+        "effort": planned.check.effort,
+        "seeds": planned.seeds,
+        "looks": planned.looks,
     }
 
 

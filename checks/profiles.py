@@ -70,7 +70,7 @@ PROFILES = {
             "standard",
             ladder=Measure(6, 64, (64, 128, 256, 512, 1024), looks=5),
             level=Measure(4, 512, (64, 128, 256, 512, 1024), looks=4),
-            flow=Measure(4, 32, (32, 64, 128, 256, 512, 1024), looks=4),
+            flow=Measure(3, 24, (32, 64, 128, 256, 512, 1024), looks=4),
             contrast=Measure(2, 48, (64, 128, 256, 512, 1024), looks=4),
             ensemble=Measure(3, 512, (16, 32, 64, 128, 256), looks=3),
             splits=Measure(4, 32, looks=4),

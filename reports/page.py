@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from checks.evidence import RunRecord, TrialRow
+from reports.catches import planted_falsehoods
 from reports.figures.bound import bound_figure
 from reports.figures.defect import defect_figure
 from reports.figures.fading import fading_figure
@@ -51,6 +52,7 @@ def render(record: RunRecord) -> str:
         sections=sections,
         expected=sum(c["as_expected"] for c in summary["claims"]),
         expectation=expectation,
+        catches=planted_falsehoods(),
     )
 
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from checks.coverage import coverage
 from checks.evidence import RunRecord
 from theorems.vocabulary import AS_MEASURED, Verdict
 
@@ -61,8 +62,30 @@ def _claim(record: RunRecord, stated: dict) -> dict[str, Any]:
         "trials": sum(len(record.trials.get(family, ())) for family in families),
         "estimate": None if critical is None else _estimate(critical),
         "reason": critical["reason"] if critical else "nothing was measured",
+        "coverage": _coverage(record, in_scope),
+        "power": critical["detail"].get("power") if critical else None,
         "findings": [f for f in record.findings if f["claim"] == stated["id"]],
     }
+
+
+def _coverage(record: RunRecord, in_scope: list[dict]) -> dict[str, Any]:
+    """Trial |-> what was sampled of its axes; empty for evidence of versions that did not keep axes."""
+    described = record.request.get("trials_of", {})
+    found = {}
+    for trial in dict.fromkeys(d["trial"] for d in in_scope):
+        if trial not in described:
+            continue
+        scenarios = {d["family"]: d["scenario"] for d in in_scope if d["trial"] == trial}
+        counted = coverage(described[trial]["axes"], scenarios.values())
+        found[trial] = {
+            "values": counted.values,
+            "never": counted.never,
+            "pairs_seen": counted.pairs_seen,
+            "pairs": counted.pairs,
+            "narrow": list(counted.narrow),
+            "widths": described[trial]["widths"],
+        }
+    return found
 
 
 def _verdict(decisions: list[dict], in_scope: list[dict]) -> str:

@@ -47,6 +47,9 @@ def remarks(summary: dict[str, Any]) -> list[str]:
     """Why claims came out otherwise than expected, and what was found beside the verdicts."""
     lines = [f"{claim['id']}: {claim['reason']}" for claim in summary["claims"] if not claim["as_expected"]]
     for claim in summary["claims"]:
+        narrow = sorted({axis for found in claim["coverage"].values() for axis in found["narrow"]})
+        if narrow:
+            lines.append(f"{claim['id']}: sampled narrowly, at one value only of {', '.join(narrow)}")
         cases = [f["label"] for f in claim["findings"] if f["kind"] == "degenerate case"]
         if cases:
             lines.append(f"{claim['id']}: {len(cases)} degenerate cases outside its assumptions found")

@@ -5,8 +5,16 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from hypothesis import settings
 
 from implementations.runtime import configure
+
+# Chosen with --hypothesis-profile; single tests may ask for less.  The database is a cache: what is worth
+# keeping becomes an explicit example.
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
+settings.register_profile("nightly", max_examples=2000, deadline=None)
+settings.load_profile("ci")
 
 configure("cpu")
 

@@ -4,15 +4,18 @@ The statistic is given as a ratio to the prediction, with finite-width correctio
 1/width.  Seeds are put into batches; every batch is extrapolated to infinite width by a straight
 line in 1/width, which gives independent, nearly normal intercepts (means over many seeds), and a
 Student interval for their mean.  Equivalence is claimed inside [1/margin, margin] only.
+A correction that still bends on the ladder, as (a/width)^2 does before width ~ a, is out of its sight:
+the line is then extrapolated to another limit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from checks.deciders.power import power_of_level, student_quantile
 from theorems.vocabulary import Verdict
 
 BATCHES = 16
@@ -35,18 +38,17 @@ class LevelDecider:
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Extrapolated ratio to the prediction, with its Student interval at confidence 1 - 2 miss."""
-        from scipy.stats import t as student
-
         quantity = "ratio to prediction"
         widths = np.array(sorted(observations))
         values = [np.asarray(observations[w][self.statistic]) for w in widths]
         seeds = min((v.size for v in values), default=0)
-        if len(widths) < LEAST_WIDTHS or seeds < BATCHES * LEAST_PER_BATCH:
+        least = BATCHES * LEAST_PER_BATCH
+        if len(widths) < LEAST_WIDTHS or seeds < least:
             return undecidable(
                 self,
                 quantity,
                 f"{len(widths)} widths and {seeds} seeds measured; a level needs {LEAST_WIDTHS} "
-                f"widths and {BATCHES * LEAST_PER_BATCH} seeds",
+                f"widths and {least} seeds",
             )
         if not all(np.isfinite(v).all() for v in values):
             return undecidable(self, quantity, "some seeds gave values that are not finite")
@@ -57,7 +59,7 @@ class LevelDecider:
         error = float(intercepts.std(ddof=1) / np.sqrt(BATCHES))
 
         def interval(rate: float) -> tuple[float, float]:
-            reach = float(student.ppf(1 - rate / SKEWNESS_SAFETY, BATCHES - 1)) * error
+            reach = student_quantile(rate / SKEWNESS_SAFETY, BATCHES - 1) * error
             return estimate - reach, estimate + reach
 
         low, high = interval(rates.miss)
@@ -74,6 +76,7 @@ class LevelDecider:
             "slope": float((slope_weights(widths) @ means).mean()),
             "means": {int(w): float(v.mean()) for w, v in zip(widths, values, strict=True)},
             "seeds": seeds,
+            "power": asdict(power_of_level(intercepts, self.margin, seeds, rates, SKEWNESS_SAFETY, least)),
         }
         confidence = 1 - 2 * rates.miss
         return Decision(

@@ -6,12 +6,13 @@ statistics, with a binomial coverage whatever the noise looks like (as for rates
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 
 from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from checks.deciders.power import power_of_median
 from checks.deciders.rate import median_bounds, seeds_needed
 from theorems.vocabulary import Verdict
 
@@ -65,5 +66,10 @@ class MedianDecider:
             f"median of {self.statistic.replace('_', ' ')}: {reason}",
             strain=float(level - low),
             more=verdict is Verdict.INCONCLUSIVE,
-            detail={"threshold": self.threshold, "side": self.side, "seeds": int(values.size)},
+            detail={
+                "threshold": self.threshold,
+                "side": self.side,
+                "seeds": int(values.size),
+                "power": asdict(power_of_median(values, self.threshold, self.side, values.size, rates)),
+            },
         )

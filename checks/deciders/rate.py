@@ -6,16 +6,20 @@ median needs no model: it runs between two order statistics, and its coverage is
 (heavy tails do not hurt it).  The two alternatives, the predicted exponent and a plateau (exponent
 0, or little on a short ladder), are told apart at 0.7 of the predicted exponent.
 What the ladder cannot see it cannot decide: an error C (1 + a/width) still falls faster than the
-threshold on a ladder that ends before width ~ a.
+threshold on a ladder that ends before width ~ a, as does one with a floor far below its last value; and
+a true rate whose correction (1 - a/width) flattens it down to small widths looks like a plateau.
+Noise that is alike at all widths leaves the median slope where it is if their ratios are equal; on
+another ladder skewed noise shifts it by a part of its spread.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from checks.deciders.power import allowed, power_of_rate
 from theorems.vocabulary import Verdict
 
 LEAST_WIDTHS = 4
@@ -78,6 +82,7 @@ class RateDecider:
             "intercept": float(np.mean(np.median(np.log(errors[:, usable]), 1) + estimate * np.log(widths))),
             "seeds": int(usable.size),
             "lost": lost,
+            "power": asdict(power_of_rate(slopes, self.threshold, int(usable.size), rates)),
         }
         confidence = 1 - 2 * rates.miss
         return Decision(
@@ -118,12 +123,9 @@ def median_bounds(ordered: np.ndarray, error: float) -> tuple[float, float]:
     With n values the k-th smallest lies above the median with probability P(Bin(n, 1/2) < k).
     Infinite where n is too small for `error`.
     """
-    from scipy.stats import binom
-
     n = ordered.size
     # Largest k >= 1 with P(Bin(n, 1/2) <= k - 1) <= error.
-    tail = binom.cdf(np.arange(n), n, 0.5)
-    k = int(np.searchsorted(tail, error, side="right"))
+    k = allowed(n, error) + 1
     if k == 0:
         return -np.inf, np.inf
     return float(ordered[k - 1]), float(ordered[n - k])

@@ -88,12 +88,14 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
     if row is None:
         raise BadEvidence(f"--evidence {folder}: holds no run {'' if run is None else run}".rstrip())
     trials: dict[tuple[str, str], list[TrialRow]] = {}
-    for name, family, scenario, width, seed, outcome, numbers in db.execute(
-        "SELECT trial, family, scenario, width, seed, outcome, numbers FROM trial WHERE run = ? "
-        "ORDER BY width, seed",
+    # Version 1 had no key.
+    keyed = any(column[1] == "key" for column in db.execute("PRAGMA table_info(trial)"))
+    for name, family, scenario, width, seed, outcome, numbers, key in db.execute(
+        f"SELECT trial, family, scenario, width, seed, outcome, numbers, {'key' if keyed else 'NULL'} "
+        "FROM trial WHERE run = ? ORDER BY width, seed",
         (row[0],),
     ):
-        found = TrialRow(name, family, loads(scenario), width, seed, outcome, loads(numbers))
+        found = TrialRow(name, family, loads(scenario), width, seed, outcome, loads(numbers), key or "")
         trials.setdefault((name, family), []).append(found)
     decisions = [
         {

@@ -217,13 +217,14 @@ def _spectrum(system: LinearSystem, m: int) -> Float[Array, "s n"]:
 
 
 def _unless_stopped(found: dict[str, Array], flow: LinearFlow) -> dict[str, Array]:
-    """What was found, without the seeds whose integrator gave up."""
+    """What was found, without the seeds whose integrator gave up; conditions are of the kernels alone."""
 
     def usable(value: Array) -> Array:
         stopped = flow.gave_up.reshape((-1,) + (1,) * (value.ndim - 1))
         return jnp.where(stopped, jnp.nan, value)
 
-    return {**{name: usable(value) for name, value in found.items()}, "gave_up": flow.gave_up}
+    kept = {name: value if name.startswith("condition") else usable(value) for name, value in found.items()}
+    return {**kept, "gave_up": flow.gave_up}
 
 
 @jax.jit(static_argnames=("m",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.evidence import read_run
+from checks.evidence import BadEvidence, read_run
 
 STRANGER = Path(__file__).parents[1] / "strangers" / "arc_cosine.py"
 # A small ladder of one architecture: all of the machinery, little of the arithmetic.
@@ -159,4 +160,38 @@ def test_claims_run_as_pytest_items(tmp_path):
     assert "diagonal_limit.ark_fixed_input_converges" in listed.stdout
     ran = pytest_checks("-k", "transformed_margin", "--advntk-evidence", tmp_path, "--advntk-seed", "3")
     assert ran.returncode == 0, ran.stdout
-    assert read_run(tmp_path / "ark_positive_definiteness.transformed_margin").request["seed"] == 3
+    record = read_run(tmp_path)
+    assert record.request["seed"] == 3 and record.finished
+    # Every scenario is an item, and nothing else was measured.
+    assert f"{len(record.trials)} passed" in ran.stdout
+    assert {d["claim"] for d in record.decisions} == {"ark_positive_definiteness.transformed_margin"}
+    # With workers: what one of them finds reaches the one that reports, and each keeps its evidence.
+    ran = pytest_checks(
+        "-k", "transformed_margin", "--advntk-evidence", tmp_path / "w", "-n", "2", "--dist", "loadfile"
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert sum(1 for _ in (tmp_path / "w").glob("gw*/evidence.sqlite")) == 1
+
+
+def test_a_killed_run_is_resumed(tmp_path):
+    command = [sys.executable, "-m", "advntk", "check", "diagonal_limit.ark", *SMALL, "--evidence", tmp_path]
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while True:
+        with contextlib.suppress(BadEvidence):
+            if (tmp_path / "evidence.sqlite").exists() and read_run(tmp_path).trials:
+                break
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    before = read_run(tmp_path)
+    refused = advntk("check", "diagonal_limit.ark", *SMALL, "--evidence", tmp_path, "--resume", "--seed", "1")
+    assert refused.returncode == 2 and "differs from this request in seed (0 then, 1 now)" in refused.stderr
+    found = advntk("check", "diagonal_limit.ark", *SMALL, "--evidence", tmp_path, "--resume")
+    assert found.returncode == 0, found.stderr
+    after = read_run(tmp_path)
+    assert (after.id, after.started) == (before.id, before.started) and after.finished
+    for family, rows in before.trials.items():
+        kept = {(row.width, row.seed): row.numbers for row in after.trials[family]}
+        assert all(kept[row.width, row.seed] == row.numbers for row in rows)

@@ -1,0 +1,115 @@
+"""What the library of falsehoods proves: `python -m benchmarks.catch [-k EXPRESSION]`.
+
+Plants every falsehood of tests/falsehoods, one after the other, and writes for each the claim that must
+refute it, the verdict and its evidence to benchmarks/catch.json and catch.md, or beside the file given
+with --out; --page names another copy of the JSON, for the page of a run.  Other options are pytest's.
+Fails, with the files written, where a falsehood was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SUITE = "tests/falsehoods/test_falsehoods.py"
+
+
+def main() -> int:
+    """Run the suite, write the tables, and pass pytest's exit status on."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("catch.json"))
+    parser.add_argument("--page", type=Path)
+    options, others = parser.parse_known_args()
+
+    from advntk.circumstances import source_digest
+    from implementations.runtime import versions
+    from theorems.catalogue import load
+
+    code = source_digest(load().modules)
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "caught.jsonl"
+        # Every mark: what takes minutes is left out otherwise.
+        command = [sys.executable, "-m", "pytest", SUITE, "-m", "", "-v", *others]
+        status = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "ADVNTK_CATCH_TABLE": str(table)}, check=False
+        ).returncode
+        if not table.exists():
+            print("no falsehood was put to the test; nothing is written", file=sys.stderr)
+            return status or 1
+        caught = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+
+    if source_digest(load().modules) != code:
+        code += ", changed while it was measured"
+    found = {
+        "command": shlex.join(["python", "-m", "benchmarks.catch", *sys.argv[1:]]),
+        "code": code,
+        "versions": versions(),
+        "machine": f"{os.cpu_count()} cores ({platform.machine()})",
+        "falsehoods": _finite(caught),
+    }
+    as_json = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    for file in filter(None, (options.out, options.page)):
+        file.write_text(as_json, encoding="utf-8")
+    text = _table(found)
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+    return status
+
+
+def _table(found: dict) -> str:
+    caught, versions = found["falsehoods"], found["versions"]
+    refuted = sum(line["verdict"] == "REFUTED" for line in caught)
+    lines = [
+        f"# {refuted} of {len(caught)} falsehoods are refuted",
+        "",
+        f"`{found['command']}`, source {found['code']}, {found['machine']}, "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + ".",
+        "",
+        "Each is planted alone and measured by the quick profile in one situation where it shows; without "
+        "it the same claim HOLDS there (or is false as the catalogue states it, and says so).",
+        "",
+        "| falsehood | claim | verdict | evidence | trials | s |",
+        "| --- | --- | --- | --- | ---: | ---: |",
+    ]
+    for line in caught:
+        cells = (
+            f"**{line['name']}**: {line['statement']}",
+            f"`{line['claim']}`",
+            line["verdict"],
+            _evidence(line),
+            line["trials"],
+            f"{line['seconds']:.1f}",
+        )
+        lines.append("| " + " | ".join(str(cell).replace("|", r"\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _evidence(line: dict) -> str:
+    """An exact claim's violation in words; else the estimate with its interval."""
+    if line["kind"] == "exact" or line["estimate"] is None:
+        return line["violation"]
+    low, high = ("?" if end is None else f"{end:.3g}" for end in line["interval"])
+    return f"{line['quantity']} of {line['statistic']}: {line['estimate']:.3g} in [{low}, {high}]"
+
+
+def _finite(value):
+    """The same with null for numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

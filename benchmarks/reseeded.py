@@ -1,0 +1,161 @@
+"""False alarms, counted: `python -m benchmarks.reseeded [--group exact|ladders|dear] [--runs 200]`.
+
+Runs the quick profile again and again with other seeds, so with other scenarios, data and networks, and
+counts the verdicts of every claim.  No claim may come out REFUTED unless its theory expects that.
+Results are appended to benchmarks/reseeded.jsonl as they come (run it again to go on); the table is
+written to benchmarks/reseeded.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LOG, TABLE = HERE / "reseeded.jsonl", HERE / "reseeded.md"
+# Claims by what one quick run of theirs costs, and how many runs that affords.
+GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
+    "exact": (
+        (
+            "ark_positive_definiteness.gram_psd",
+            "ark_positive_definiteness.rank",
+            "ark_positive_definiteness.diagonal_blocks",
+            "ark_positive_definiteness.transformed_margin",
+            "closed_form.search",
+            "closed_form.commuting",
+            "xi_fading.lyapunov",
+            "xi_fading.closed_form",
+            "xi_fading.prediction",
+            "xi_fading.singular_limit",
+            "xi_fading.negative_eta_rate",
+        ),
+        200,
+    ),
+    "ladders": (
+        (
+            "ark_positive_definiteness.limit_kernel",
+            "diagonal_limit.ntk",
+            "diagonal_limit.ark",
+            "diagonal_limit.xi",
+        ),
+        200,
+    ),
+    "dear": (
+        (
+            "linearization_equivalence",
+            "diagonal_limit.ark_fixed_input",
+            "diagonal_limit.ark_fixed_input_converges",
+            "closed_form.magnus",
+            "closed_form.gaussian_process",
+            "closed_form.non_commuting",
+            "xi_fading.singular",
+            "xi_fading.negative_eta",
+            "xi_fading.robust_overfitting",
+            "xi_fading.robust_overfitting_clean_labels",
+        ),
+        10,
+    ),
+}
+
+
+def main() -> None:
+    """Run what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--group", choices=GROUPS, default="exact")
+    parser.add_argument("--runs", type=int, default=None)
+    parser.add_argument("--data", default="gaussian")
+    options = parser.parse_args()
+
+    from implementations.runtime import configure
+
+    configure("cpu")
+    claims, usual = GROUPS[options.group]
+    runs = options.runs or usual
+    done = {row["seed"] for row in _rows() if row["group"] == options.group}
+    for seed in range(1, runs + 1):
+        if seed not in done:
+            row = {"group": options.group, **run_once(claims, options.data, seed)}
+            with LOG.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{options.group} {seed}/{runs}: {row['seconds']:.1f} s", flush=True)
+            _write_table()
+    _write_table()
+
+
+def run_once(claims: tuple[str, ...], data: str, seed: int) -> dict:
+    """Verdict by claim of one quick run."""
+    from advntk.circumstances import source_digest
+    from checks.description import describe
+    from checks.evidence import EvidenceStore, read_run
+    from checks.planning import Request, make_plan
+    from checks.profiles import PROFILES
+    from checks.running import run_plan
+    from reports.summary import summarise
+    from theorems.catalogue import load
+
+    started = time.perf_counter()
+    catalogue = load()
+    plan = make_plan(
+        Request(PROFILES["quick"], data=data, seed=seed), catalogue.select(claims), catalogue.modules
+    )
+    # Searching for degenerate cases decides nothing.
+    quiet = tuple(replace(p, check=replace(p.check, explores=())) for p in plan.checks)
+    plan = replace(plan, checks=quiet)
+    with tempfile.TemporaryDirectory() as folder:
+        store = EvidenceStore(Path(folder))
+        environment = {"versions": {}, "device": "cpu", "dtype": "float64", "code": ""}
+        run = store.start_run(describe(plan), environment)
+        run_plan(plan, store, run)
+        store.finish_run(run, {})
+        store.close()
+        found = summarise(read_run(Path(folder), run))["claims"]
+    return {
+        "seed": seed,
+        "data": data,
+        "code": source_digest(),
+        "seconds": round(time.perf_counter() - started, 2),
+        "verdicts": {claim["id"]: claim["verdict"] for claim in found},
+        "reasons": {c["id"]: c["reason"] for c in found if not c["as_expected"]},
+    }
+
+
+def _rows() -> list[dict]:
+    return [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
+
+
+def _write_table() -> None:
+    from theorems.catalogue import load
+
+    expected = {claim.id: claim.expectation for _, claim in load().claims()}
+    counts: dict[str, Counter] = {}
+    for row in _rows():
+        for claim, verdict in row["verdicts"].items():
+            counts.setdefault(claim, Counter())[verdict] += 1
+    lines = [
+        "# Reseeded runs",
+        "",
+        "`python -m benchmarks.reseeded --group exact` (`ladders`, `dear`): quick, with other seeds.",
+        f"Python {platform.python_version()}, {platform.machine()}; sources "
+        f"{', '.join(sorted({row['code'] for row in _rows()}))}.",
+        "",
+        "| claim | expected | HOLDS | REFUTED | INCONCLUSIVE | OUT_OF_SCOPE | ERROR | runs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    verdicts = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
+    for claim, found in counts.items():
+        cells = " | ".join(str(found[v]) for v in verdicts)
+        lines.append(f"| {claim} | {expected[claim]} | {cells} | {sum(found.values())} |")
+    true = [found for claim, found in counts.items() if expected[claim] not in ("REFUTED", "as measured")]
+    alarms, total = sum(f["REFUTED"] for f in true), sum(sum(f.values()) for f in true)
+    lines += ["", f"False alarms: {alarms} in {total} verdicts on claims that are expected to hold."]
+    TABLE.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

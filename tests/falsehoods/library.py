@@ -1,0 +1,26 @@
+"""All falsehoods, by subject: wrong theories and wrong implementations that must be refuted."""
+
+from __future__ import annotations
+
+import wrong_definiteness
+import wrong_dynamics
+import wrong_fading
+import wrong_kernels
+import wrong_limits
+import wrong_searches
+import wrong_theories
+from falsehood import Falsehood
+
+SUBJECTS = (
+    wrong_kernels,
+    wrong_definiteness,
+    wrong_theories,
+    wrong_searches,
+    wrong_dynamics,
+    wrong_fading,
+    wrong_limits,
+)
+
+LIBRARY: tuple[Falsehood, ...] = tuple(
+    value for subject in SUBJECTS for value in vars(subject).values() if isinstance(value, Falsehood)
+)
