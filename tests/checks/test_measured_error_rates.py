@@ -48,7 +48,8 @@ def at_each_look(planned: PlannedCheck, rates: ErrorRates) -> ErrorRates:
 def count(decider, draw, planned=LADDER, repetitions=REPETITIONS, shared=True, seed=0) -> Counter:
     """How often each verdict comes, if more seeds are drawn as long as the decider asks for them.
 
-    `draw` gives values (repetitions x widths, or the first of them, x seeds); with `shared` false every look spends all.
+    `draw` gives values (repetitions x widths, or the first of them, x seeds); with `shared` false every
+    look spends all.
     """
     rng, said = np.random.default_rng(seed), Counter()
     rates = at_each_look(planned, RATES) if shared else RATES

@@ -58,3 +58,11 @@ def instead(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, wrong: Ca
 
 def _words(plant: Plant) -> str:
     return getattr(plant, "__name__", "").replace("_", " ").strip()
+
+
+def parameters(slow_of: Mapping[str, bool], values: Mapping[str, object]) -> list:
+    """Parameters for pytest, by name; those that take long are left out unless asked for."""
+    marks = (pytest.mark.evidence,)
+    return [
+        pytest.param(value, id=name, marks=marks if slow_of[name] else ()) for name, value in values.items()
+    ]

@@ -1,4 +1,4 @@
-"""Every falsehood of the library is REFUTED by the claim it names; without it the same claims HOLD.
+"""Every falsehood of the library is REFUTED by the claim it names.
 
 With the environment variable ADVNTK_CATCH_TABLE naming a file, each falsehood leaves a line of JSON there:
 what was planted, what was said of it, and on which evidence.
@@ -9,44 +9,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from falsehood import parameters
 from library import LIBRARY
 
 from theorems.catalogue import load
 
+# One by one they take seconds, together minutes.
+pytestmark = pytest.mark.slow
 LEAST = 40
-_SLOW = (pytest.mark.slow, pytest.mark.evidence)
-
-
-def _parameters(slow_of: Mapping[str, bool], values: Mapping[str, object]) -> list:
-    return [pytest.param(value, id=i, marks=_SLOW if slow_of[i] else ()) for i, value in values.items()]
-
-
-def _controls() -> dict[str, list]:
-    """Per situation (pins and widths) every claim that some falsehood puts to the test there."""
-    found: dict[tuple, list] = {}
-    for falsehood in LIBRARY:
-        if falsehood.needs_no_plant:
-            continue
-        pins = falsehood.pins if falsehood.control is None else falsehood.control
-        key = tuple(sorted(pins.items())), falsehood.widths
-        claims, slow = found.setdefault(key, [set(), False])
-        claims |= {falsehood.claim, *falsehood.also}
-        found[key][1] = slow or falsehood.slow
-    return {
-        f"{number} {sorted(claims)[0]}": [sorted(claims), dict(pins), widths, slow]
-        for number, ((pins, widths), (claims, slow)) in enumerate(found.items(), 1)
-    }
-
-
-CONTROLS = _controls()
 BY_NAME = {falsehood.name: falsehood for falsehood in LIBRARY}
 
 
-@pytest.mark.parametrize("falsehood", _parameters({f.name: f.slow for f in LIBRARY}, BY_NAME))
+@pytest.mark.parametrize("falsehood", parameters({f.name: f.slow for f in LIBRARY}, BY_NAME))
 def test_a_falsehood_is_refuted(measure, monkeypatch, falsehood):
     start = time.perf_counter()
     falsehood.plant(monkeypatch)
@@ -69,15 +46,6 @@ def test_a_falsehood_is_refuted(measure, monkeypatch, falsehood):
         assert {d["statistic"] for d in refuted} == set(falsehood.by)
     if falsehood.worst is not None:
         assert max(d["estimate"] for d in refuted) == pytest.approx(falsehood.worst, rel=1 / 16)
-
-
-@pytest.mark.parametrize("control", _parameters({name: c[3] for name, c in CONTROLS.items()}, CONTROLS))
-def test_without_the_falsehood_the_claim_holds(measure, control):
-    claims, pins, widths, _ = control
-    summary = measure(claims, pins, widths=widths)
-    assert {claim["id"]: claim["verdict"] for claim in summary["claims"]} == dict.fromkeys(claims, "HOLDS"), [
-        claim["reason"] for claim in summary["claims"]
-    ]
 
 
 def test_the_library_is_large_and_names_what_exists():
