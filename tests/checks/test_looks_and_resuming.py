@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,12 +14,13 @@ from checks.axes import Axes
 from checks.check import check
 from checks.deciders.rate import RateDecider
 from checks.description import describe
-from checks.evidence import BadEvidence, EvidenceStore, read_run
+from checks.evidence import BadEvidence, EvidenceStore, read_run, read_run_heads
 from checks.planning import Request, make_plan
 from checks.profiles import Measure, Profile
 from checks.running import run_plan
 from theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
 
+ROOT = Path(__file__).parents[2]
 SOURCE = Source("a book", "page 1")
 WIDTHS = (8, 16, 32, 64)
 ENVIRONMENT = {"versions": {}, "device": "cpu", "dtype": "float64", "code": "one"}
@@ -206,3 +210,31 @@ class TestResuming:
         assert broken.decisions[0]["verdict"] == "ERROR"
         object.__setattr__(planned.check, "trial", honest)
         assert bench.run(plan, run=broken.id).decisions[0]["verdict"] == "HOLDS"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from checks.evidence import EvidenceStore, TrialRow
+store = EvidenceStore(Path(sys.argv[1]))
+run = store.start_run({"writer": int(sys.argv[2])}, {})
+for batch in range(40):
+    rows = [TrialRow("t", "f", {}, batch, seed, "measured", {"x": seed}) for seed in range(25)]
+    store.add_trials(run, rows)
+store.finish_run(run, {})
+store.close()
+"""
+
+
+def test_processes_that_write_to_one_folder_do_not_harm_each_other(tmp_path):
+    """They begin at the same time, where there is no folder yet."""
+    folder = tmp_path / "evidence"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(n)], cwd=ROOT) for n in range(3)
+    ]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    heads = read_run_heads(folder)
+    assert sorted(head.request["writer"] for head in heads) == [0, 1, 2]
+    for head in heads:
+        assert head.finished and len(read_run(folder, head.id).trials["t", "f"]) == 40 * 25
+    assert [path.name for path in folder.iterdir()] == ["evidence.sqlite"]
