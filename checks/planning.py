@@ -20,8 +20,6 @@ from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
-# Nobody waits for a verdict on what is reported as it is measured.
-_LOOKS_WITHOUT_EXPECTATION = 2
 CONCURRENT = 2  # rungs measured at the same time
 
 
@@ -159,8 +157,6 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     measure = profile.of(check.effort)
     # A trial that ignores its keys gives the same number for every seed.
     seeds, looks = (measure.seeds, measure.looks) if check.random else (1, 1)
-    if all(claim.expected is None for _, claim in claims):
-        looks = min(looks, _LOOKS_WITHOUT_EXPECTATION)
     axes = _axes(check, claims, request, measure)
     widths = measure.widths
 

@@ -22,6 +22,8 @@ from checks.recording import Recorder
 from checks.scenario import Scenario
 from theorems.vocabulary import Claim, Kind, Verdict
 
+LOOKS_WITHOUT_EXPECTATION = 2
+
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
 
 
@@ -151,7 +153,13 @@ def _decided(course: _Course, plan: Plan) -> bool:
     """Decide a family whose look is complete; whether another look is wanted instead."""
     planned = course.planned
     decisions = _decide(planned, course.family, course.observed, plan.rates_of(planned))
-    undecided = any(d.more and d.verdict is Verdict.INCONCLUSIVE for _, _, d in decisions)
+    undecided = any(
+        d.more
+        and d.verdict is Verdict.INCONCLUSIVE
+        # Nobody waits for a verdict on what is reported as it is measured.
+        and (claim.expected is not None or course.look + 1 < LOOKS_WITHOUT_EXPECTATION)
+        for claim, _, d in decisions
+    )
     if undecided and course.look + 1 < planned.looks:
         return True
     seeds = planned.drawn(course.look).stop

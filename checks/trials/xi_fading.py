@@ -133,9 +133,11 @@ def twice_the_same_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
 )
 def slowed_down(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """V(t) under a search that lowers the loss, against both rates."""
-    system, points, _ = _system(scenario, keys)
+    system, points, usual = _system(scenario, keys)
     # The slowest direction must come to the fore, and neither rate have run into the integration error.
     end = 3 / _spectrum(system, scenario.samples)[:, 0].min()
+    # Strengths take their course in this time: else a long one holds thousands of oscillations.
+    points = points._replace(schedule=replace(points.schedule, rate=points.schedule.rate * (usual / end)))
     flow = _flow(system, points, end, scenario.samples)
     return _unless_stopped(_against_bounds(system, points, flow, end, scenario.samples), flow)
 

@@ -129,7 +129,7 @@ class TestLooks:
 
     def test_what_has_no_expected_verdict_is_not_looked_at_for_ever(self, bench):
         (said,) = bench.run(bench.plan(noise=5.0, exponent=0.35, expected=None)).decisions
-        assert said["detail"]["looks"] == 2
+        assert said["detail"]["look"] == 2
 
 
 class TestResuming:
