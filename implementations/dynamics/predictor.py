@@ -21,18 +21,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
+from implementations.arc_cosine import angular
 from implementations.networks.architecture import Architecture
-
-# asin(sqrt z)/sqrt z on [0, 1/2]: its nearest singularity z = 1 makes the interpolation error fall like
-# (3 + sqrt 8)^-degree, below eps at degree 21.  All coefficients are positive: nothing cancels.
-_ASIN = (
-    np.polynomial.Chebyshev.interpolate(lambda z: np.arcsin(np.sqrt(z)) / np.sqrt(z), 21, domain=[0, 0.5])
-    .convert(kind=np.polynomial.Polynomial)
-    .coef
-)
 
 
 def relu_ntk(arch: Architecture, x: Float[Array, "k d"], other: Float[Array, "m d"]) -> Float[Array, "k m"]:
@@ -40,7 +32,7 @@ def relu_ntk(arch: Architecture, x: Float[Array, "k d"], other: Float[Array, "m 
 
     Where two inputs coincide the NTK has a cusp: the derivative along the angle is set to 0 there, the
     mean of the one-sided ones.  Close to it, values lose half their digits (an angle u is known to
-    eps/u); `relu_ntk_gram` has the exact diagonal.
+    eps/u); `relu_ntk_gram` is exact on the diagonal.
 
     Raises:
       ValueError: `arch` is not a ReLU MLP in NTK parameterisation.
@@ -53,7 +45,7 @@ def relu_ntk(arch: Architecture, x: Float[Array, "k d"], other: Float[Array, "m 
     nngp = ntk = arch.sigma_w**2 * (x @ other.T) / x.shape[1] + arch.sigma_b**2
     for _ in range(arch.depth):
         scale = jnp.sqrt(size)[:, None] * jnp.sqrt(other_size)[None, :]
-        slope, value = _angular(nngp / scale)
+        slope, value = angular(nngp / scale)
         nngp = half * scale * value + arch.sigma_b**2
         ntk = nngp + half * slope * ntk
         size, other_size = half * size + arch.sigma_b**2, half * other_size + arch.sigma_b**2
@@ -104,37 +96,6 @@ def loss_gradient(
         return jnp.sum((relu_ntk(arch, at, training) @ weights - targets) ** 2) / 2
 
     return jax.grad(loss)(x)
-
-
-@jax.custom_jvp
-def _angular(cosine: Array) -> tuple[Array, Array]:
-    """1 - u/pi and (sin u + (pi - u) cos u)/pi of the angle u = arccos(cosine), clipped to [-1, 1].
-
-    A polynomial in place of the library's arccos, of which XLA makes a scalar routine, ten times slower.
-    """
-    cosine = jnp.clip(cosine, -1, 1)
-    # Half the angle between the lines, in [0, pi/4], from its sine: accurate at small angles too.
-    square = (1 - jnp.abs(cosine)) / 2
-    series = jnp.full_like(square, _ASIN[-1])
-    for coefficient in _ASIN[-2::-1]:
-        series = series * square + coefficient
-    between = 2 * jnp.sqrt(square) * series / jnp.pi
-    slope = jnp.where(cosine < 0, between, 1 - between)
-    return slope, _sine(cosine) / jnp.pi + slope * cosine
-
-
-@_angular.defjvp
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    (cosine,), (tangent,) = primals, tangents
-    slope, value = _angular(cosine)
-    sine = _sine(jnp.clip(cosine, -1, 1))
-    away = sine > 0
-    steepness = jnp.where(away, 1 / (jnp.pi * jnp.where(away, sine, 1.0)), 0.0)
-    return (slope, value), (steepness * tangent, slope * tangent)
-
-
-def _sine(cosine: Array) -> Array:
-    return jnp.sqrt((1 - cosine) * (1 + cosine))
 
 
 def _relu_mlp_only(arch: Architecture) -> None:

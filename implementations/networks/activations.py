@@ -12,6 +12,7 @@ import jax.scipy.special
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from implementations.arc_cosine import kinked_duals
 from implementations.dual_activation import derivative, dual, quadrature_error
 from implementations.neural_tangents_adapter import elementwise, stax
 
@@ -24,7 +25,7 @@ class Activation:
 
     `layer()` gives neural-tangents' (init, apply, kernel) triple.  `strip` is the half-width of the
     strip around the real line where phi is analytic when its kernel comes from quadrature, and None
-    when neural-tangents has the kernel in closed form.
+    when the kernel has a closed form.
     """
 
     name: str
@@ -45,6 +46,13 @@ def _by_quadrature(name: str, phi: Callable, strip: float) -> Activation:
     return Activation(name, phi, layer, strip)
 
 
+def _kinked(name: str, phi: Callable, negative_slope: float) -> Activation:
+    # neural-tangents' own layers have derivatives of up to 1e15 at coinciding inputs where XLA contracts
+    # products and sums, which depends on the machine.
+    dual_and_slope = kinked_duals(negative_slope)
+    return Activation(name, phi, lambda: elementwise(phi, *dual_and_slope))
+
+
 def _gelu(x: Array) -> Array:
     return jax.nn.gelu(x, approximate=False)
 
@@ -61,8 +69,8 @@ ACTIVATIONS: dict[str, Activation] = {
         _by_quadrature("tanh", jnp.tanh, np.pi / 2),
         _by_quadrature("softplus", jax.nn.softplus, np.pi),
         _by_quadrature("sigmoid", jax.nn.sigmoid, np.pi),
-        Activation("relu", jax.nn.relu, lambda: stax().Relu()),
-        Activation("leaky_relu", _leaky_relu, lambda: stax().LeakyRelu(alpha=LEAKY_SLOPE)),
+        _kinked("relu", jax.nn.relu, 0.0),
+        _kinked("leaky_relu", _leaky_relu, LEAKY_SLOPE),
     )
 }
 

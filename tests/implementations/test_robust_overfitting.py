@@ -7,7 +7,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +18,6 @@ from implementations.data.dataset import BadData, one_hot
 from implementations.data.images import digits
 from implementations.dynamics.closed_form import closed_form
 from implementations.dynamics.predictor import (
-    _angular,
     loss_gradient,
     ntk_regression,
     relu_ntk,
@@ -101,19 +99,6 @@ def test_random_starts_fill_the_ball(key):
     assert found.min() < -0.099 and found.max() == 0.05
     # A quarter lies beyond the box; binomial, five standard deviations.
     assert abs((found == 0.05).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 2000)
-
-
-@EXACT
-@given(cosine=st.floats(-1, 1))
-def test_angular_functions_against_many_digits(cosine):
-    slope, value = (float(item) for item in _angular(jnp.asarray(cosine)))
-    with mpmath.workdps(40):
-        angle = mpmath.acos(mpmath.mpf(cosine))
-        exact_slope = 1 - angle / mpmath.pi
-        exact = mpmath.sin(angle) / mpmath.pi + exact_slope * mpmath.mpf(cosine)
-        # A polynomial with positive coefficients, square roots and sums of numbers up to 1.
-        assert abs(slope - exact_slope) < 20 * EPS
-        assert abs(value - exact) < 20 * EPS
 
 
 @EXACT
