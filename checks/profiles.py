@@ -62,7 +62,7 @@ PROFILES = {
             flow=Measure(2, 32, (32, 64, 128, 256), looks=4, held=(("depth", 1),)),
             contrast=Measure(1, 80, (64, 128, 256, 512), looks=3),
             ensemble=Measure(1, 384, (16, 32, 64, 128), looks=3),
-            splits=Measure(2, 32, looks=3),
+            splits=Measure(2, 16, looks=3),
             exact=Measure(12, 8),
             search=60,
         ),

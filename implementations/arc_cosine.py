@@ -43,7 +43,7 @@ def angular(cosine: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Arr
     # Half the angle between the lines, in [0, pi/4], from its sine: accurate at small angles too.
     square = (1 - jnp.abs(cosine)) / 2
     series = jnp.full_like(square, _ASIN[-1])
-    for coefficient in _ASIN[-2::-1]:
+    for coefficient in map(float, _ASIN[-2::-1]):
         series = series * square + coefficient
     between = 2 * jnp.sqrt(square) * series / jnp.pi
     slope = jnp.where(cosine < 0, between, 1 - between)

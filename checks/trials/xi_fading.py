@@ -36,8 +36,8 @@ UNSEEN = 2
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
 
 # Times of the predictor's course, in units of 1 / mean Theta(x_i, x_i): from first learning to convergence.
-COURSE = np.geomspace(1e-3, 1e2, 11)
-VALIDATION, TEST = 200, 300
+COURSE = np.geomspace(1e-3, 1e2, 9)
+VALIDATION, TEST = 150, 250
 POINTS = 0.02  # what counts as a difference in accuracy
 _OVERFITTING = [
     MedianDecider("rise", POINTS, "above"),
