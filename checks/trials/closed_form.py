@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Float
 
 from checks.axes import Axes, Axis, Between
 from checks.check import Premise, check
@@ -17,7 +18,7 @@ from checks.systems import LinearSystem, flow_memory, linear_systems, networks, 
 from implementations.dynamics.adversarial_training import Points, train_seeds
 from implementations.dynamics.closed_form import closed_form, limit_process
 from implementations.dynamics.linearised import (
-    integrate,
+    LinearFlow,
     integrate_seeds,
     integrated_search,
     searched_residual,
@@ -33,6 +34,8 @@ from theorems.vocabulary import ACTIVATIONS, SMOOTH
 INTEGRABLE = Premise("exponent", 1e10, "the largest eigenvalue of Theta times that of Xi")
 EQUAL = 1e-9  # what the claims call equal, relative to the initial residual
 INTEGRATION = 1e-12  # tolerance of the reference integration, a thousandth of that
+# Where the flow is looked at, as shares of the time that it is integrated to.
+SHARES = np.array([0.125, 0.25, 0.5, 0.75, 1.0])
 # Ensembles: half way, on a log scale, to a variance (or mean) wrong by a factor 2, and to a
 # characteristic function that belongs to a variance wrong by a factor 1.8.
 _MOMENT, _CHARACTERISTIC = 2**0.5, 1.22
@@ -90,7 +93,7 @@ def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
     system, points, end = _system(scenario, keys)
     if scenario.schedule != "constant":
         system, points = _scalar_growth(system, points)
-    return _equality(system, points, end)
+    return _equality(system, points, end, _flow(system, points, end))
 
 
 @check(
@@ -113,7 +116,8 @@ def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
 def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Defect of the closed form at several times, and what the commutator predicts of it."""
     system, points, end = _system(scenario, keys)
-    return {**_equality(system, points, end), **_defect(system, points, end)}
+    flow = _flow(system, points, end)
+    return {**_equality(system, points, end, flow), **_defect(system, points, end, flow)}
 
 
 @check(
@@ -188,11 +192,21 @@ def _search_error(
     return {"relative_error": error, "allowed": jnp.full_like(error, EQUAL)}
 
 
-def _equality(system: LinearSystem, points: Points, end: Array) -> dict[str, Array]:
+def _flow(system: LinearSystem, points: Points, end: Float[Array, "*s"]) -> LinearFlow:
+    """The system integrated up to `end`, which may differ by seed, with stops at `SHARES` of it."""
+    times = jnp.asarray(end)[..., None] * SHARES
+    return integrate_seeds(
+        system.ntk, system.ark, _start(system, points), points.schedule, times, INTEGRATION
+    )
+
+
+def _start(system: LinearSystem, points: Points) -> Float[Array, "s m c"]:
+    return system.initial - points.y[None]
+
+
+def _equality(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) -> dict[str, Array]:
     """Closed form less integrated flow at T, relative to the initial residual."""
-    residual = system.initial - points.y[None]
-    times = end * jnp.linspace(0.0, 1.0, 5)
-    flow = integrate_seeds(system.ntk, system.ark, residual, points.schedule, times, INTEGRATION)
+    residual = _start(system, points)
     found = _closed_error(system, points, end, residual, flow.residuals[:, -1], flow.integrals[:, -1])
     spoilt = {name: jnp.where(flow.gave_up, jnp.nan, value) for name, value in found.items()}
     # How far the exponential reaches is known without any integration.
@@ -219,23 +233,22 @@ def _closed_error(
     }
 
 
-def _defect(system: LinearSystem, points: Points, end: Array) -> dict[str, Array]:
+def _defect(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) -> dict[str, Array]:
     """Measured and predicted defect along times, and how far the prediction is off at moderate times."""
-    residual = system.initial - points.y[None]
     # A time of its own for every seed, in which lambda_max(Theta) ||Xi|| reaches one.
-    reach = _moderate(system, points, end)
-    found = _defects(system, points, jnp.full_like(reach, end), residual)
-    early = _defects(system, points, reach, residual)
+    moderate = _flow(system, points, _moderate(system, points, end))
+    found, early = (_defects(system, points, each.times, each.residuals) for each in (flow, moderate))
     off = early.remainder / early.measured
     # A thousand steps' rounding and integration at most are taken for a defect.
     noise = 1e3 * INTEGRATION / early.measured
-    worst = jnp.argmax(off / (early.times / 2 + noise), axis=1)[:, None]
-    chosen = [jnp.take_along_axis(v, worst, 1)[:, 0] for v in (off, early.times / 2 + noise)]
-    stopped = early.gave_up | found.gave_up
+    allowed = SHARES[None] / 2 + noise
+    worst = jnp.argmax(off / allowed, axis=1)[:, None]
+    chosen = [jnp.take_along_axis(v, worst, 1)[:, 0] for v in (off, allowed)]
+    stopped = moderate.gave_up | flow.gave_up
     return {
         "prediction_off": jnp.where(stopped, jnp.nan, chosen[0]),
         "half_exponent": chosen[1],
-        "curve_time": found.times,
+        "curve_time": jnp.broadcast_to(SHARES, found.measured.shape),
         "curve_defect": found.measured,
         "curve_predicted": found.predicted,
     }
@@ -252,32 +265,27 @@ def _moderate(system: LinearSystem, points: Points, end: Array) -> Float[Array, 
 
 
 class _Defects(NamedTuple):
-    times: Float[Array, "s t"]
     measured: Float[Array, "s t"]
     predicted: Float[Array, "s t"]
     remainder: Float[Array, "s t"]
-    gave_up: Bool[Array, " s"]
 
 
 @jax.jit
 def _defects(
-    system: LinearSystem, points: Points, reach: Float[Array, " s"], residual: Float[Array, "s m c"]
+    system: LinearSystem, points: Points, times: Float[Array, "s t"], residuals: Float[Array, "s t m c"]
 ) -> _Defects:
-    """Norms relative to the initial residual at eighths of `reach`; times as shares of it."""
-    shares = jnp.array([0.125, 0.25, 0.5, 0.75, 1.0])
+    """Norms relative to the initial residual, at the times of an integrated flow."""
 
-    def one(ntk: Array, ark: Array, end: Array, start: Array) -> _Defects:
-        flow = integrate(ntk, ark, start, points.schedule, end * shares, INTEGRATION)
-
+    def one(ntk: Array, ark: Array, start: Array, times: Array, residuals: Array) -> _Defects:
         def at(t: Array, here: Array) -> tuple[Array, Array, Array]:
             defect = here - closed_form(ntk, xi_blocks(ark, points.schedule, t), start).residual
             expected = predicted_defect(ntk, ark, start, points.schedule, t)
             size = jnp.linalg.norm(start)
             return tuple(jnp.linalg.norm(v) / size for v in (defect, expected, defect - expected))
 
-        return _Defects(shares, *jax.vmap(at)(end * shares, flow.residuals), flow.gave_up)
+        return _Defects(*jax.vmap(at)(times, residuals))
 
-    return jax.vmap(one)(system.ntk, system.ark, reach, residual)
+    return jax.vmap(one)(system.ntk, system.ark, _start(system, points), times, residuals)
 
 
 @jax.jit(static_argnames=("samples",))

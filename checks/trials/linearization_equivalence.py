@@ -137,7 +137,8 @@ def _linear_outputs(
     seen = points.schedule
     seen = jax.tree.map(lambda leaf: leaf[:samples] if leaf.ndim else leaf, seen)
 
-    def one(ntk: Array, ark: Array, initial: Array) -> tuple[Array, Array]:
+    def one(one_seed: LinearSystem) -> tuple[Array, Array]:
+        ntk, ark, initial = one_seed
         residual = initial[:samples] - points.y[:samples]
         flow = integrate(ntk[:samples, :, :samples], ark[:samples], residual, seen, times, 1e-8)
 
@@ -152,7 +153,8 @@ def _linear_outputs(
 
         return jax.vmap(at)(times, flow.integrals), flow.gave_up
 
-    return jax.vmap(one)(*system)
+    # A loop, as in integrate_seeds.
+    return jax.lax.map(one, system)
 
 
 @partial(jax.jit, static_argnames=("samples",))

@@ -30,7 +30,8 @@ _EPS = float(np.finfo(np.float64).eps)
 INTEGRATION = 1e-11  # tolerance of one step, relative to the initial residual
 # Over long times on a singular kernel large growths cancel: rounding is all that is left to gain.
 LONG_INTEGRATION = 1e-9
-TIMES = 25
+# Shares of the time that is integrated to: geometric while everything moves, then evenly to the end.
+SHARES = np.concatenate([[0.0], np.geomspace(1e-4, 1 / 32, 8), np.linspace(1 / 16, 1, 16)])
 UNSEEN = 2
 # Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
@@ -52,7 +53,7 @@ _NETWORKS: dict[str, Axis] = {
     "sigma_b": Between(0.05, 0.5),
     "input_growth": ("fixed",),
     "input_width": (32,),
-    "width": (32, 64),
+    "width": (32,),
     "samples": (4,),
     "outputs": (2,),
     "schedule": SHAPES,
@@ -208,7 +209,7 @@ def _flow(
 ) -> LinearFlow:
     schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
     residual = system.initial[:, :m] - points.y[None, :m]
-    times = end * jnp.linspace(0.0, 1.0, TIMES)
+    times = end * SHARES
     return integrate_seeds(system.ntk[:, :m, :, :m], system.ark[:, :m], residual, schedule, times, tolerance)
 
 

@@ -15,13 +15,14 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 4; Jacot et al. 2018 fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from implementations.networks.activations import activation
+from implementations.networks.activations import ACTIVATIONS, choice_of
 from implementations.networks.architecture import Architecture
 from implementations.networks.infinite import dense, triple
 
@@ -59,7 +60,6 @@ class MlpLimits(NamedTuple):
     ark: Float[Array, "m m"]
 
 
-@jax.jit
 def mlp_limits(
     arch: Architecture,
     gram: Float[Array, "m m"],
@@ -68,29 +68,55 @@ def mlp_limits(
 ) -> MlpLimits:
     """All three kernels of an MLP from the Gram matrix x_i . x_j / d of its inputs.
 
-    The fast path: an MLP sees its inputs through their Gram matrix only, so that one compiled program
-    serves every input width and, widths being traced, every hidden width.  `input_width` and `width`
-    matter in the standard parameterisation only, as in `infinite_kernels`.
+    The fast path: an MLP sees its inputs through their Gram matrix only, and depth, activation, scales
+    and widths are data, so that one compiled program per number of inputs serves every MLP.
+    `input_width` and `width` matter in the standard parameterisation only, as in `infinite_kernels`.
 
     Raises:
       ValueError: `arch` is not an MLP.
     """
     _mlp_only(arch)
     standard = arch.parameterization == "standard"
-    layer = activation(arch.activation).layer()[2]
-    nngp = arch.sigma_w**2 * gram + arch.sigma_b**2
-    ntk = input_width * gram + 1 if standard else nngp
-    ark = jnp.full_like(gram, arch.sigma_w**2)
+    choice, scales = choice_of(arch.activation), (arch.sigma_w, arch.sigma_b)
+    return _mlp_limits(choice, arch.depth, standard, scales, gram, input_width, width)
+
+
+@jax.jit
+def _mlp_limits(
+    choice: Int[Array, ""] | int,
+    depth: Int[Array, ""] | int,
+    standard: Bool[Array, ""] | bool,
+    scales: tuple[Float[Array, ""] | float, Float[Array, ""] | float],
+    gram: Float[Array, "m m"],
+    input_width: Float[Array, ""] | float,
+    width: Float[Array, ""] | float,
+) -> MlpLimits:
+    sigma_w, sigma_b, input_width, width = (jnp.asarray(v, gram.dtype) for v in (*scales, input_width, width))
     # The form of a kernel in neural-tangents; its numbers are replaced layer by layer.
-    form = dense(_in_ntk_parameterization(arch), 1)[2](jnp.eye(len(gram), dtype=gram.dtype))
-    for _ in range(arch.depth):
-        # An activation layer turns K into E[phi phi'] and multiplies the NTK by E[phi' phi'].
-        out = layer(form.replace(nngp=nngp, cov1=jnp.diagonal(nngp), ntk=jnp.ones_like(nngp)))
-        nngp = arch.sigma_w**2 * out.nngp + arch.sigma_b**2
-        from_layer = width * out.nngp + 1 if standard else nngp
-        ntk = from_layer + arch.sigma_w**2 * out.ntk * ntk
-        ark = ark * arch.sigma_w**2 * out.ntk
-    return MlpLimits(nngp.astype(gram.dtype), ntk.astype(gram.dtype), ark.astype(gram.dtype))
+    form = dense(Architecture("mlp", 1, "erf"), 1)[2](jnp.eye(len(gram), dtype=gram.dtype))
+
+    def expectations(layer: Callable) -> Callable[[Array], tuple[Array, Array]]:
+        def of(nngp: Array) -> tuple[Array, Array]:
+            # An activation layer turns K into E[phi phi'] and multiplies the NTK by E[phi' phi'].
+            out = layer(form.replace(nngp=nngp, cov1=jnp.diagonal(nngp), ntk=jnp.ones_like(nngp)))
+            return out.nngp.astype(gram.dtype), out.ntk.astype(gram.dtype)
+
+        return of
+
+    branches = [expectations(item.layer()[2]) for item in ACTIVATIONS.values()]
+
+    def deeper(_: Array, kernels: MlpLimits) -> MlpLimits:
+        value, slope = jax.lax.switch(choice, branches, kernels.nngp)
+        nngp = sigma_w**2 * value + sigma_b**2
+        from_layer = jnp.where(standard, width * value + 1, nngp)
+        ntk = from_layer + sigma_w**2 * slope * kernels.ntk
+        return MlpLimits(nngp, ntk, kernels.ark * sigma_w**2 * slope)
+
+    nngp = sigma_w**2 * gram + sigma_b**2
+    first = MlpLimits(
+        nngp, jnp.where(standard, input_width * gram + 1, nngp), jnp.full_like(gram, sigma_w**2)
+    )
+    return jax.lax.fori_loop(0, depth, deeper, first)
 
 
 def ark_product(

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 # Okabe & Ito's palette.
 MEASURED, FITTED, PREDICTED, ALARM, BAND = "#0072B2", "#000000", "#E69F00", "#D55E00", "#009E73"
@@ -62,6 +62,8 @@ def plain_log_labels(axis: Any) -> None:
     low, high = sorted(axis.get_view_interval())
     if high < 100 * low:  # fewer than two decades: powers of ten alone would leave the axis bare
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if high > 1000 * low:  # over many decades small ticks say nothing, and take longest of all to draw
+        axis.set_minor_locator(NullLocator())
 
 
 def to_svg(figure: Figure) -> str:

@@ -389,7 +389,7 @@ def test_profiles_measure_enough_for_their_deciders():
             assert len(measure.widths) >= 4 and list(measure.widths) == sorted(set(measure.widths))
             assert 2.0 ** -(measure.seeds * 2 ** (measure.looks - 1)) < 1e-6 / 1000 / measure.looks
         assert min(profile.level.seeds, profile.ensemble.seeds) >= 16 * 4
-        assert 2.0**-profile.splits.seeds < 1e-6 / 1000
+        assert 2.0 ** -(profile.splits.seeds * 2 ** (profile.splits.looks - 1)) < 1e-6 / 1000
         assert profile.exact.widths == profile.splits.widths == ()
 
 
