@@ -1,7 +1,8 @@
 """Where the time of a run goes: `python -m benchmarks.quick [--profile quick] [--data digits]`.
 
-Runs the profile once in this process, from a cold start, and writes a table (stage, wall time, of it
-compiling, compilations, trials) to benchmarks/quick.md, or to the file given with --out.
+Runs the profile once in this process, from a cold start, one trial after the other, and writes a table
+(stage, wall time, of it compiling, compilations, trials) and what store and deciders take of it to
+benchmarks/quick.md, or to the file given with --out.  `advntk check` measures two trials at a time.
 """
 
 from __future__ import annotations
@@ -11,9 +12,36 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 START = time.perf_counter()
+
+
+class Stopwatch:
+    """Adds up the time inside the functions that it is put around; nested calls count once."""
+
+    def __init__(self) -> None:
+        self.seconds, self._inside = 0.0, False
+
+    def put_around(self, owner: Any, *names: str) -> None:
+        """Replace functions of a module or class by timed ones."""
+        for name in names:
+            setattr(owner, name, self._timed(getattr(owner, name)))
+
+    def _timed(self, function: Callable) -> Callable:
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return function(*args, **kwargs)
+            self._inside, start = True, time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._inside = False
+                self.seconds += time.perf_counter() - start
+
+        return timed
 
 
 def main() -> None:
@@ -37,14 +65,18 @@ def main() -> None:
         stages.append((name, now - mark[0], *spent, trials))
         mark[:] = [now, compilations.seconds, compilations.number]
 
+    from checks import running
     from checks.description import describe
     from checks.evidence import EvidenceStore, read_run
     from checks.planning import Request, make_plan
     from checks.profiles import PROFILES
-    from checks.running import run_plan
+    from checks.recording import Recorder
     from reports.page import render
     from theorems.catalogue import load
 
+    keeping = Stopwatch()
+    keeping.put_around(Recorder, "find", "keep", "decision")
+    keeping.put_around(running, "_decide")
     stage("start and imports")
     catalogue = load()
     request = Request(PROFILES[options.profile], data=options.data)
@@ -56,13 +88,16 @@ def main() -> None:
         run = store.start_run(describe(plan), environment)
         for planned in plan.checks:
             part = type(plan)(request, (planned,), plan.rates, plan.assertions)
-            run_plan(part, store, run)
+            running.run_plan(part, store, run)
             stage(f"trial `{planned.check.name}`", part.trials)
         store.finish_run(run, {})
         store.close()
         render(read_run(Path(folder)))
         stage("page")
-    options.out.write_text(_table(stages, options, versions()), encoding="utf-8")
+    text = _table(stages, options, versions())
+    whole = sum(wall for _, wall, *_ in stages)
+    text += f"\nStore and deciders: {keeping.seconds:.1f} s, {keeping.seconds / whole:.1%} of the run.\n"
+    options.out.write_text(text, encoding="utf-8")
     print(options.out.read_text(encoding="utf-8"))
 
 

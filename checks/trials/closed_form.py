@@ -194,7 +194,7 @@ def _search_error(
 
 def _flow(system: LinearSystem, points: Points, end: Float[Array, "*s"]) -> LinearFlow:
     """The system integrated up to `end`, which may differ by seed, with stops at `SHARES` of it."""
-    times = jnp.asarray(end)[..., None] * SHARES
+    times = jnp.tensordot(end, SHARES, 0)
     return integrate_seeds(
         system.ntk, system.ark, _start(system, points), points.schedule, times, INTEGRATION
     )

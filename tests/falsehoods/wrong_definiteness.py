@@ -13,7 +13,7 @@ BLOCKS, LIMIT = "ark_positive_definiteness.diagonal_blocks", "ark_positive_defin
 MARGIN = "ark_positive_definiteness.transformed_margin"
 GRAM = {"family": "mlp", "depth": 2, "activation": "erf", "outputs": 3, "samples": 8, "width": 32}
 BIASED = {"activation": "erf", "sigma_b": 0.3, "arrangement": "antipodal"}
-RELU = {"activation": "relu", "samples": 4}
+ERF = {"activation": "erf", "samples": 4}
 
 
 @refuted_by(PSD, GRAM, by=("negative_part",))
@@ -142,19 +142,19 @@ def slopes_at_one_input_only(monkeypatch):
     instead(monkeypatch, definiteness, "mlp_limits", uncorrelated)
 
 
-@refuted_by(MARGIN, RELU, by=("certified_over_critical", "negative_part"))
+@refuted_by(MARGIN, ERF, by=("certified_over_critical", "negative_part"))
 def certificate_that_promises_too_much(monkeypatch):
     """The certified spread is four times what is proved."""
     instead(monkeypatch, definiteness, "certified_spread", lambda honest, ntk: 4 * honest(ntk))
 
 
-@refuted_by(MARGIN, RELU, by=("certified_over_critical", "negative_part"))
+@refuted_by(MARGIN, ERF, by=("certified_over_critical", "negative_part"))
 def definite_for_every_strength(monkeypatch):
     """The transformed kernel is claimed to be positive definite however strong the search is."""
     instead(monkeypatch, definiteness, "certified_spread", lambda honest, ntk: 1e3)
 
 
-@refuted_by(MARGIN, RELU)
+@refuted_by(MARGIN, ERF)
 def certificate_from_the_root_of_the_kernel(monkeypatch):
     """The certificate takes the fourth root of the condition number for its square root."""
 
