@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,12 +112,13 @@ def start(arguments: Arguments) -> Started:
 
     Raises: as `run_check`.
     """
-    # Importing this starts nothing; `configure` starts JAX.
+    # Importing this starts nothing.
     from implementations.runtime import CompilationCount, configure
 
+    start_jax = partial(configure, arguments.device, _cache_folder() / "programs")  # type: ignore[arg-type]
     if arguments.theories:
         # A user's file may import JAX, which must find its device and precision settled.
-        configure(arguments.device, _cache_folder() / "programs")  # type: ignore[arg-type]
+        start_jax()
     catalogue = load(arguments.theories)
     selected = catalogue.select(arguments.claims)
     _arguments_alone(arguments)
@@ -124,7 +126,7 @@ def start(arguments: Arguments) -> Started:
     # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_cache_folder() / "hypothesis"))
     # JAX starts here at the latest; what comes before answers without it.
-    device = configure(arguments.device, _cache_folder() / "programs")  # type: ignore[arg-type]
+    device = start_jax()
     compilations = CompilationCount().watch()
     return Started(_plan(arguments, catalogue, selected), device, catalogue.modules, compilations)
 

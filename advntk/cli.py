@@ -34,6 +34,7 @@ Theory = Annotated[
         help="Also load the theorem stated there (repeatable).",
     ),
 ]
+Evidence = Annotated[Path, typer.Option(metavar="DIR", help="Folder with the evidence (its latest run).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -151,9 +152,7 @@ def check(
 
 @app.command()
 def gate(
-    evidence: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder with the evidence of the run to judge (its latest).")
-    ] = Path("advntk-evidence"),
+    evidence: Evidence = Path("advntk-evidence"),
     expectations: Annotated[
         Path | None,
         typer.Option(
@@ -183,9 +182,7 @@ def gate(
 
 @app.command()
 def export(
-    evidence: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder with the evidence (its latest run).")
-    ] = Path("advntk-evidence"),
+    evidence: Evidence = Path("advntk-evidence"),
     out: Annotated[
         Path, typer.Option(metavar="FILE.parquet|FILE.jsonl", help="Where to write; the ending decides.")
     ] = Path("trials.parquet"),

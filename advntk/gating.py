@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -22,9 +21,9 @@ from advntk.exits import (
 from advntk.expectations import Expectation, read_expectations
 from checks.evidence import RunRecord, read_run
 from reports.comparison import Comparison, Move, compare
-from reports.summary import summarise, to_json
+from reports.summary import is_expected, summarise, to_json
 from theorems.catalogue import load
-from theorems.vocabulary import AS_MEASURED, Verdict
+from theorems.vocabulary import Verdict
 
 
 class Outcome(IntEnum):
@@ -131,7 +130,7 @@ def _outcome(record: RunRecord, claim: dict, expected: str) -> tuple[Outcome, st
         return Outcome.NOTHING_MEASURED, "nothing was measured"
     if claim["verdict"] == Verdict.ERROR:
         return Outcome.BROKEN, claim["reason"]
-    if expected in (AS_MEASURED, claim["verdict"]):
+    if is_expected(claim["verdict"], expected):
         return Outcome.AS_EXPECTED, claim["reason"]
     if claim["verdict"] in (Verdict.INCONCLUSIVE, Verdict.OUT_OF_SCOPE):
         return Outcome.INCONCLUSIVE, claim["reason"]
@@ -172,4 +171,4 @@ def _as_json(
         "claims": [{**asdict(j), "outcome": j.outcome.name} for j in judgements],
         "comparison": asdict(comparison) if comparison else None,
     }
-    return to_json(json.loads(json.dumps(content, default=str)))
+    return to_json(content)

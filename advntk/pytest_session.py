@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from advntk.checking import Arguments, start
 from checks.scenario import Scenario, from_dict
+from reports.summary import is_expected, worst
+from reports.wording import replay
 from theorems.notation import plain
 from theorems.vocabulary import Claim, Verdict
 
 if TYPE_CHECKING:
     from checks.deciders.decision import Decision
     from checks.evidence import EvidenceStore
-    from checks.planning import Family, Plan, PlannedCheck
+    from checks.planning import Family, PlannedCheck
     from checks.running import Decided
-
-_WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.OUT_OF_SCOPE)
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,13 @@ class Session:
         decided = [
             d for family in families for d in self._decisions(planned, family) if d.claim.id == claim.id
         ]
-        worst = next(v for v in _WORST_FIRST if any(d.decision.verdict is v for d in decided))
-        critical = max((d for d in decided if d.decision.verdict is worst), key=lambda d: d.decision.strain)
-        expected = claim.expected is worst or (claim.expected is None and worst is not Verdict.ERROR)
-        report = "" if expected else self._report(planned, claim, critical.scenario, worst, critical.decision)
-        return Found(worst, critical.decision.reason, expected, report)
+        verdict = worst(d.decision.verdict for d in decided)
+        critical = max((d for d in decided if d.decision.verdict is verdict), key=lambda d: d.decision.strain)
+        expected = is_expected(verdict, claim.expectation)
+        report = (
+            "" if expected else self._report(planned, claim, critical.scenario, verdict, critical.decision)
+        )
+        return Found(verdict, critical.decision.reason, expected, report)
 
     def close(self) -> None:
         """Finish the run."""
@@ -113,7 +114,11 @@ class Session:
         simplest = self._counterexample(claim)
         if simplest is not None:
             lines.append(f"  smallest counterexample  {simplest.label()}")
-        lines.append(f"  replay    {replay_command(self._plan, planned, claim, simplest or scenario)}")
+        request = self._plan.request
+        run = {"profile": request.profile.name, "seed": request.seed, "widths": []}
+        # A counterexample names its own width.
+        ladder = simplest is None and planned.check.effort != "exact"
+        lines.append(f"  replay    {replay(claim.id, (simplest or scenario).as_dict(), run, ladder)}")
         return "\n".join(lines)
 
     def _counterexample(self, claim: Claim) -> Scenario | None:
@@ -122,20 +127,3 @@ class Session:
         findings = read_run(self._arguments.evidence, self._run).findings
         found = [f for f in findings if f["claim"] == claim.id and f["kind"] == "counterexample"]
         return from_dict(found[-1]["scenario"]) if found else None
-
-
-def replay_command(plan: Plan, planned: PlannedCheck, claim: Claim, scenario: Scenario) -> str:
-    """`advntk check` with every axis of the check that has a choice held at the scenario's value."""
-    from checks.axes import Between
-
-    request = plan.request
-    chosen = [
-        f"{name}={getattr(scenario, name)}"
-        for name, axis in planned.check.axes.items()
-        if isinstance(axis, Between) or len(axis) > 1
-    ]
-    parts = ["advntk", "check", claim.id, "--profile", request.profile.name, "--data", request.data]
-    parts += ["--seed", str(request.seed)]
-    if chosen:
-        parts += ["--axis", ",".join(chosen)]
-    return shlex.join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.evidence import BadEvidence, EvidenceStore, circumstances, dumps, loads, read_run_heads
+from checks.evidence import BadEvidence, EvidenceStore, dumps, loads, read_run_heads
 
 # Noted for people; a commit that changes no source of what measures changes no number.
 _IRRELEVANT = "commit"
@@ -29,7 +29,7 @@ def begin(
         return store.start_run(request, environment), None
     latest = heads[-1]
     changed = _changes(latest.request, request) + _changes(latest.environment, environment)
-    if not changed and circumstances(latest.environment) == circumstances(environment):
+    if not changed:
         store.reopen_run(latest.id)
         return latest.id, None
     if not allow_changed:

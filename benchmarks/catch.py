@@ -1,16 +1,15 @@
 """What the library of falsehoods proves: `python -m benchmarks.catch [-k EXPRESSION]`.
 
 Plants every falsehood of tests/falsehoods, one after the other, and writes for each the claim that must
-refute it, the verdict and its evidence to benchmarks/catch.json and catch.md, or beside the file given
-with --out; --page names another copy of the JSON, for the page of a run.  Other options are pytest's.
-Fails, with the files written, where a falsehood was missed.
+refute it, the verdict and its evidence: for people to benchmarks/catch.md (--out), as JSON for the page of
+a run to reports/catch.json (--page).  Other options are pytest's; a selection with -k replaces both whole
+tables, unless other files are named.  Fails, with the files written, where a falsehood was missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import platform
 import shlex
@@ -26,12 +25,13 @@ SUITE = "tests/falsehoods/test_falsehoods.py"
 def main() -> int:
     """Run the suite, write the tables, and pass pytest's exit status on."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("catch.json"))
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
+    parser.add_argument("--page", type=Path, default=ROOT / "reports" / "catch.json")
     options, others = parser.parse_known_args()
 
     from advntk.circumstances import source_digest
     from implementations.runtime import versions
+    from reports.summary import finite, to_json
     from theorems.catalogue import load
 
     code = source_digest(load().modules)
@@ -54,13 +54,11 @@ def main() -> int:
         "code": code,
         "versions": versions(),
         "machine": f"{os.cpu_count()} cores ({platform.machine()})",
-        "falsehoods": _finite(caught),
+        "falsehoods": finite(caught),
     }
-    as_json = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    for file in filter(None, (options.out, options.page)):
-        file.write_text(as_json, encoding="utf-8")
+    options.page.write_text(to_json(found), encoding="utf-8")
     text = _table(found)
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    options.out.write_text(text, encoding="utf-8")
     print(text)
     return status
 
@@ -100,15 +98,6 @@ def _evidence(line: dict) -> str:
         return line["violation"]
     low, high = ("?" if end is None else f"{end:.3g}" for end in line["interval"])
     return f"{line['quantity']} of {line['statistic']}: {line['estimate']:.3g} in [{low}, {high}]"
-
-
-def _finite(value):
-    """The same with null for numbers that JSON does not know."""
-    if isinstance(value, dict):
-        return {name: _finite(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 1
 
-# A claim is as good as its worst scenario; what lay outside its assumptions says nothing.
-_WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS)
+# What lay outside the assumptions says nothing, so it counts only where nothing else was found.
+_WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.OUT_OF_SCOPE)
 
 
 def summarise(record: RunRecord) -> dict[str, Any]:
@@ -25,6 +26,20 @@ def summarise(record: RunRecord) -> dict[str, Any]:
         "run": _run(record),
         "claims": [_claim(record, stated) for stated in record.request["claims"].values()],
     }
+
+
+def worst(verdicts: Iterable[str]) -> Verdict:
+    """The verdict on a claim, which is as good as its worst scenario; INCONCLUSIVE if there is none.
+
+    Raises:
+      ValueError: one of them is no verdict.
+    """
+    return Verdict(min(verdicts, key=_WORST_FIRST.index, default=Verdict.INCONCLUSIVE))
+
+
+def is_expected(verdict: str, expected: str) -> bool:
+    """Whether a verdict is the expected one; "as measured" expects whatever was measured, unless it broke."""
+    return verdict == expected or (expected == AS_MEASURED and verdict != Verdict.ERROR)
 
 
 def _run(record: RunRecord) -> dict[str, Any]:
@@ -48,15 +63,14 @@ def _claim(record: RunRecord, stated: dict) -> dict[str, Any]:
     in_scope = [d for d in decisions if d["verdict"] != Verdict.OUT_OF_SCOPE]
     families = {(d["trial"], d["family"]) for d in in_scope}
     critical = _critical(in_scope)
-    verdict = _verdict(decisions, in_scope)
+    verdict = str(worst(d["verdict"] for d in decisions))
     return {
         "id": stated["id"],
         "theorem": stated["theorem"],
         "kind": stated["kind"],
         "verdict": verdict,
         "expected": stated["expected"],
-        "as_expected": verdict == stated["expected"]
-        or (stated["expected"] == AS_MEASURED and verdict != Verdict.ERROR),
+        "as_expected": is_expected(verdict, stated["expected"]),
         "scenarios": len(families),
         "out_of_scope": len({(d["trial"], d["family"]) for d in decisions} - families),
         "trials": sum(len(record.trials.get(family, ())) for family in families),
@@ -88,22 +102,11 @@ def _coverage(record: RunRecord, in_scope: list[dict]) -> dict[str, Any]:
     return found
 
 
-def _verdict(decisions: list[dict], in_scope: list[dict]) -> str:
-    if not decisions:
-        return str(Verdict.INCONCLUSIVE)
-    if not in_scope:
-        return str(Verdict.OUT_OF_SCOPE)
-    found = {d["verdict"] for d in in_scope}
-    return str(next(v for v in _WORST_FIRST if v in found))
-
-
 def _critical(in_scope: list[dict]) -> dict | None:
     """The decision that settles the verdict: of the worst verdict, the one nearest to failing."""
-    for verdict in _WORST_FIRST:
-        candidates = [d for d in in_scope if d["verdict"] == verdict]
-        if candidates:
-            return max(candidates, key=lambda d: (not math.isnan(d["strain"]), d["strain"]))
-    return None
+    verdict = worst(d["verdict"] for d in in_scope)
+    candidates = [d for d in in_scope if d["verdict"] == verdict]
+    return max(candidates, key=lambda d: (not math.isnan(d["strain"]), d["strain"]), default=None)
 
 
 def _estimate(decision: dict) -> dict[str, Any]:
@@ -117,9 +120,18 @@ def _estimate(decision: dict) -> dict[str, Any]:
     }
 
 
+def finite(value: Any) -> Any:
+    """The same with null for numbers that JSON does not know, and lists for tuples, at any depth."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def to_json(summary: dict) -> str:
     """Strict JSON; numbers that are not finite become null."""
-    return json.dumps(_finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -127,11 +139,3 @@ def write_atomically(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

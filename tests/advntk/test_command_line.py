@@ -15,22 +15,12 @@ from theorems.catalogue import load
 ANSWER_WITHIN_SECONDS = 0.7
 
 
-def advntk(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "advntk", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     "arguments",
     [("--help",), ("check", "--help"), ("claims",), ("check", "no.such.claim"), ("check", "--axis", "foo=1")],
     ids=" ".join,
 )
-def test_help_lists_and_usage_errors_answer_at_once(arguments):
+def test_help_lists_and_usage_errors_answer_at_once(advntk, arguments):
     def seconds():
         start = time.perf_counter()
         advntk(*arguments)
@@ -50,14 +40,14 @@ def test_nothing_heavy_is_imported_for_claims():
     assert found.stdout.strip() == "[]"
 
 
-def test_claims_lists_every_claim_as_text_and_as_json():
+def test_claims_lists_every_claim_as_text_and_as_json(advntk):
     ids = [claim.id for _, claim in load().claims()]
     text, machine = advntk("claims").stdout, advntk("claims", "--json").stdout
     assert all(claim_id in text for claim_id in ids)
     assert [entry["id"] for entry in json.loads(machine)] == ids
 
 
-def test_explain_states_a_claim_and_a_theorem():
+def test_explain_states_a_claim_and_a_theorem(advntk):
     claim = advntk("explain", "diagonal_limit.xi")
     assert claim.returncode == 0
     assert "Assumes" in claim.stdout and "n^-0.5" in claim.stdout and "\\" not in claim.stdout
@@ -97,7 +87,9 @@ NAN_IMAGES = "nan.npz"
     ],
     ids=lambda value: " ".join(value[:4]) if isinstance(value, list) else None,
 )
-def test_what_cannot_be_done_is_refused_in_one_line_and_nothing_is_touched(tmp_path, arguments, words):
+def test_what_cannot_be_done_is_refused_in_one_line_and_nothing_is_touched(
+    advntk, tmp_path, arguments, words
+):
     images = np.ones((10, 8, 8))
     images[3, 2, 1] = np.nan
     np.savez(tmp_path / NAN_IMAGES, images=images, labels=np.zeros(10, int))
@@ -116,7 +108,7 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_nothing_is_touched(tmp_p
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_a_gpu_that_is_not_there_is_said_so():
+def test_a_gpu_that_is_not_there_is_said_so(advntk):
     import jax
 
     if any(device.platform == "gpu" for device in jax.devices()):

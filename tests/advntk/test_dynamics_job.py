@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from checks.evidence import read_run
 
 
-def advntk(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "advntk", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.evidence
-def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(tmp_path):
+def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(advntk, tmp_path):
     theorems = ("linearization_equivalence", "closed_form", "xi_fading")
     found = advntk("check", *theorems, "--evidence", tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -53,7 +45,7 @@ def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(tmp_path):
         (("linearization_equivalence", "--widths", "32,64,128,100000"), ["GiB"]),
     ],
 )
-def test_requests_outside_the_theory_end_with_one_line(tmp_path, arguments, said):
+def test_requests_outside_the_theory_end_with_one_line(advntk, tmp_path, arguments, said):
     found = advntk("check", *arguments, "--evidence", tmp_path / "e")
     assert found.returncode == 2, found.stderr
     assert len(found.stderr.strip().splitlines()) == 1
@@ -62,7 +54,7 @@ def test_requests_outside_the_theory_end_with_one_line(tmp_path, arguments, said
     assert not (tmp_path / "e").exists()
 
 
-def test_an_ill_conditioned_kernel_is_out_of_scope_with_its_condition_number(tmp_path):
+def test_an_ill_conditioned_kernel_is_out_of_scope_with_its_condition_number(advntk, tmp_path):
     """Twelve samples and nine parameters: the NTK is singular."""
     found = advntk(
         "check", "xi_fading.lyapunov", "--evidence", tmp_path, "--json",

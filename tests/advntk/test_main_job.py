@@ -21,18 +21,8 @@ SMALL = ["--axis", "depth=1,activation=erf,parameterization=ntk,samples=4,output
 SMALL += ["--widths", "32,64,128,256"]
 
 
-def advntk(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "advntk", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
-def small_run(tmp_path_factory):
+def small_run(advntk, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     found = advntk("check", "diagonal_limit.ark", *SMALL, "--seed", 7, "--evidence", folder)
     return found, folder
@@ -69,7 +59,7 @@ def test_the_raw_numbers_are_kept(small_run):
     assert all(row.scenario["input_width"] == row.width for row in rows)
 
 
-def test_the_same_seed_gives_the_same_summary_and_another_seed_another(small_run, tmp_path):
+def test_the_same_seed_gives_the_same_summary_and_another_seed_another(advntk, small_run, tmp_path):
     def claims(seed, folder):
         advntk("check", "diagonal_limit.ark", *SMALL, "--seed", seed, "--evidence", folder)
         return json.loads((folder / "summary.json").read_text())["claims"]
@@ -79,7 +69,7 @@ def test_the_same_seed_gives_the_same_summary_and_another_seed_another(small_run
     assert claims(8, tmp_path / "other") != first
 
 
-def test_a_second_run_is_appended_and_the_first_stays(small_run, tmp_path):
+def test_a_second_run_is_appended_and_the_first_stays(advntk, small_run, tmp_path):
     arguments = ["check", "ark_positive_definiteness.transformed_margin", "--axis", "activation=erf,depth=1"]
     for seed in (0, 1):
         found = advntk(*arguments, "--evidence", tmp_path, "--seed", seed, "--json")
@@ -87,7 +77,7 @@ def test_a_second_run_is_appended_and_the_first_stays(small_run, tmp_path):
     assert (read_run(tmp_path, 1).request["seed"], read_run(tmp_path).request["seed"]) == (0, 1)
 
 
-def test_an_unexpected_verdict_exits_with_1(tmp_path):
+def test_an_unexpected_verdict_exits_with_1(advntk, tmp_path):
     theory = tmp_path / "wrong.py"
     theory.write_text(STRANGER.read_text().replace("angle) / (2", "angle) / (3").replace("(2 *", "(3 *"))
     found = advntk("check", "arc_cosine", "--theory", theory, "--evidence", tmp_path / "e")
@@ -95,7 +85,7 @@ def test_an_unexpected_verdict_exits_with_1(tmp_path):
     assert "REFUTED (expected HOLDS)" in found.stdout
 
 
-def test_a_strangers_theorem_fits_in_without_touching_the_engine(tmp_path):
+def test_a_strangers_theorem_fits_in_without_touching_the_engine(advntk, tmp_path):
     assert len(STRANGER.read_text().splitlines()) <= 40
     assert "arc_cosine.nngp" in advntk("claims", "--theory", STRANGER).stdout
     found = advntk("check", "arc_cosine", "--theory", STRANGER, "--evidence", tmp_path)
@@ -135,7 +125,7 @@ def _trials(folder):
 
 
 @pytest.mark.slow
-def test_quick_gives_every_claim_at_initialisation_its_expected_verdict_on_digits(tmp_path):
+def test_quick_gives_every_claim_at_initialisation_its_expected_verdict_on_digits(advntk, tmp_path):
     found = advntk("check", "diagonal_limit", "ark_positive_definiteness", "--evidence", tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert {c["id"]: c["verdict"] for c in summary["claims"]} == {
@@ -173,7 +163,7 @@ def test_claims_run_as_pytest_items(tmp_path):
     assert sum(1 for _ in (tmp_path / "w").glob("gw*/evidence.sqlite")) == 1
 
 
-def test_a_killed_run_is_resumed(tmp_path):
+def test_a_killed_run_is_resumed(advntk, tmp_path):
     command = [sys.executable, "-m", "advntk", "check", "diagonal_limit.ark", *SMALL, "--evidence", tmp_path]
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None

@@ -192,6 +192,7 @@ def test_summary_json_is_strict_and_keeps_what_is_not_finite_as_null(evidence):
 
     found = json.loads(to_json(summarise(record)), parse_constant=refuse)
     assert found["claims"][0]["estimate"]["interval"] == [None, None]
+    assert json.loads(to_json({"interval": (0.5, math.nan)})) == {"interval": [0.5, None]}
 
 
 def test_the_page_is_well_formed_escapes_everything_and_fetches_nothing(evidence):
