@@ -17,13 +17,8 @@ from jaxtyping import Array, Float, Int, Key
 from implementations.attacks.pgd import pgd_linf
 from implementations.data.dataset import BadData, add_label_noise, one_hot
 from implementations.data.images import digits
-from implementations.dynamics.predictor import (
-    loss_gradient,
-    ntk_regression,
-    relu_ntk,
-    relu_ntk_gram,
-    weights_along_time,
-)
+from implementations.dynamics.predictor import ntk_regression, weights_along_time
+from implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
 from implementations.kernels.infinite import ark_product
 from implementations.networks.architecture import Architecture
 
@@ -115,7 +110,7 @@ def robust_overfitting(
     was found is judged in the dtype of the split.  Splits of the same sizes share one compiled program.
     """
     x, y = jnp.asarray(split.x), jnp.asarray(split.y)
-    ntk = relu_ntk_gram(arch, x)
+    ntk = mlp_ntk_gram(arch, x)
     ark = jax.vmap(lambda one: ark_product(arch, one[None])[0, 0])(x)
     along = weights_along_time(ntk, jnp.exp(strengths * ark), y, times / jnp.mean(jnp.diagonal(ntk)))
     # Not the last of `along`: its own route to the limit, by a linear solve.
@@ -134,9 +129,9 @@ def robust_overfitting(
             lambda at: loss_gradient(network, at, wanted, training, of.astype(jnp.float32)),
             clean, radius, radius / 5, steps, LOW, HIGH, key,
         )  # fmt: skip
-        return _correct(relu_ntk(arch, moved.astype(x.dtype), x) @ of, labels)
+        return _correct(mlp_ntk(arch, moved.astype(x.dtype), x) @ of, labels)
 
-    outputs = jnp.einsum("km,tmc->tkc", relu_ntk(arch, there, x), weights)
+    outputs = jnp.einsum("km,tmc->tkc", mlp_ntk(arch, there, x), weights)
     clean = jax.vmap(_correct, (0, None))(outputs, labels)
     # One predictor at a time: its kernel matrices then stay in the cache.
     robust = jax.lax.map(attacked, weights)

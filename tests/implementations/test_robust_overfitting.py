@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import jax
@@ -17,13 +16,7 @@ from implementations.attacks.pgd import pgd_linf
 from implementations.data.dataset import BadData, one_hot
 from implementations.data.images import digits
 from implementations.dynamics.closed_form import closed_form
-from implementations.dynamics.predictor import (
-    loss_gradient,
-    ntk_regression,
-    relu_ntk,
-    relu_ntk_gram,
-    weights_along_time,
-)
+from implementations.dynamics.predictor import ntk_regression, weights_along_time
 from implementations.dynamics.robust_overfitting import (
     Course,
     Courses,
@@ -32,6 +25,7 @@ from implementations.dynamics.robust_overfitting import (
     robust_overfitting,
     split,
 )
+from implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
 from implementations.kernels.infinite import ark_product, infinite_kernels
 from implementations.networks.architecture import Architecture, architecture
 
@@ -45,8 +39,8 @@ ROUNDING = 100 * EPS
 MLP_5 = architecture("mlp", 5, "relu", 1.76, 0.18)
 TIMES = (0.0, 0.01, 0.3, 2.0, 30.0)
 
-fast_ntk = compiled(relu_ntk)
-fast_gram = compiled(relu_ntk_gram)
+fast_ntk = compiled(mlp_ntk)
+fast_gram = compiled(mlp_ntk_gram)
 along_time = compiled(weights_along_time)
 gradient_of_loss = compiled(loss_gradient)
 in_closed_form = compiled(closed_form)
@@ -99,62 +93,6 @@ def test_random_starts_fill_the_ball(key):
     assert found.min() < -0.099 and found.max() == 0.05
     # A quarter lies beyond the box; binomial, five standard deviations.
     assert abs((found == 0.05).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 2000)
-
-
-@EXACT
-@given(seed=SEEDS, depth=st.sampled_from((1, 3)), sigma_w=st.floats(0.5, 2), sigma_b=st.floats(0, 1))
-def test_fast_ntk_is_that_of_the_general_path(seed, depth, sigma_w, sigma_b):
-    arch = architecture("mlp", depth, "relu", sigma_w, sigma_b)
-    x, other = gaussian(seed, 3, 4), gaussian(seed + 1, 2, 4)
-    cross, own = slow_ntk(arch, x, other), slow_ntk(arch, x)
-    scale = np.sqrt(np.outer(np.diag(own), np.diag(own))).max()
-    # An angle is known to eps over its sine; distinct Gaussian inputs keep away from 0.
-    np.testing.assert_allclose(fast_ntk(arch, x, other), cross, rtol=0, atol=10 * ROUNDING * scale)
-    np.testing.assert_allclose(fast_gram(arch, x), own, rtol=0, atol=10 * ROUNDING * scale)
-
-
-def test_gram_is_exact_where_inputs_coincide():
-    x = gaussian(3, 4, 5)
-    own = slow_ntk(MLP_5, x)
-    np.testing.assert_allclose(np.diag(fast_gram(MLP_5, x)), np.diag(own), rtol=ROUNDING)
-    # Elsewhere a vanishing angle is known to the square root of rounding only, layer by layer.
-    np.testing.assert_allclose(
-        np.diag(fast_ntk(MLP_5, x, x)), np.diag(own), rtol=5 * np.sqrt(ROUNDING), atol=0
-    )
-
-
-@pytest.mark.parametrize(
-    "changed", [{"family": "cnn"}, {"activation": "erf"}, {"parameterization": "standard"}]
-)
-def test_fast_ntk_refuses_other_networks(changed):
-    with pytest.raises(ValueError, match=next(iter(changed.values()))):
-        relu_ntk(replace(MLP_5, **changed), jnp.ones((1, 2)), jnp.ones((1, 2)))
-
-
-@EXACT
-@given(seed=SEEDS, depth=st.sampled_from((1, 3)))
-def test_gradient_of_the_loss_is_its_difference_quotient(seed, depth):
-    arch = replace(MLP_5, depth=depth)
-    x, training, direction = gaussian(seed, 2, 4), gaussian(seed + 1, 5, 4), gaussian(seed + 2, 2, 4)
-    weights, targets = gaussian(seed + 3, 5, 3), gaussian(seed + 4, 2, 3)
-
-    def losses(at):
-        return ((np.asarray(fast_ntk(arch, at, training) @ weights) - targets) ** 2).sum(1) / 2
-
-    found = (np.asarray(gradient_of_loss(arch, x, targets, training, weights)) * direction).sum(1)
-    step = 1e-5
-    quotient = (losses(x + step * direction) - losses(x - step * direction)) / (2 * step)
-    # Truncation step^2 and rounding eps/step, both on the scale of the loss; the third derivative grows
-    # with the inverse square of the distance to a training input, O(1) here and at least 0.1.
-    scale = 1 + np.abs(losses(x)).max()
-    np.testing.assert_allclose(found, quotient, rtol=0, atol=(100 * step**2 + 100 * EPS / step) * scale)
-
-
-def test_gradient_is_finite_where_inputs_coincide():
-    training, weights = gaussian(5, 4, 6), gaussian(6, 4, 2)
-    x = jnp.concatenate([training[:2], 2 * training[2:3], -training[3:]])
-    found = np.asarray(gradient_of_loss(MLP_5, x, jnp.zeros((4, 2)), training, weights))
-    assert np.isfinite(found).all() and (np.abs(found).max(1) > 0).all()
 
 
 @EXACT
