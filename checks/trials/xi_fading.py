@@ -22,7 +22,7 @@ from implementations.dynamics.closed_form import dense_propagator
 from implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
 from implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
 from implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
-from implementations.dynamics.schedules import SHAPES
+from implementations.dynamics.schedules import SHAPES, Schedule
 from implementations.kernels.infinite import ark_product
 from theorems.vocabulary import ACTIVATIONS, SMOOTH
 
@@ -33,6 +33,8 @@ LONG_INTEGRATION = 1e-9
 # Shares of the time that is integrated to: geometric while everything moves, then evenly to the end.
 SHARES = np.concatenate([[0.0], np.geomspace(1e-4, 1 / 32, 8), np.linspace(1 / 16, 1, 16)])
 UNSEEN = 2
+# A dense exponential of a larger argument squares its rounding so often that its norm says nothing.
+DENSE = 1e4
 # Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
 
@@ -277,17 +279,26 @@ def _against_bounds(
 
 
 def _propagator(system: LinearSystem, points: Points, time: Array, m: int) -> tuple[Array, Array]:
-    """||exp(-Theta Xi)|| by a dense exponential, and its bound with what rounding adds."""
+    """||exp(-Theta Xi)|| by a dense exponential at `time` or before, and its bound with what rounding adds."""
     schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    spectrum = np.asarray(_spectrum(system, m))
+    time = jnp.minimum(time, DENSE / (spectrum.max() * _largest_growth(system.ark[:, :m], schedule, time)))
     xi = np.asarray(xi_blocks(system.ark[:, :m], schedule, time))
     theta = np.asarray(system.ntk[:, :m, :, :m]).reshape(len(xi), xi.shape[1] * xi.shape[2], -1)
-    spectrum, blocks = np.linalg.eigvalsh(theta), np.linalg.eigvalsh(xi).reshape(len(xi), -1)
+    blocks = np.linalg.eigvalsh(xi).reshape(len(xi), -1)
     norm = np.array([np.linalg.norm(dense_propagator(t, x), 2) for t, x in zip(theta, xi, strict=True)])
     condition = blocks.max(1) / blocks.min(1)
     # The dense exponential errs by eps times the norm of its argument, in a basis of that condition.
     rounding = 64 * _EPS * spectrum[:, -1] * blocks.max(1) * np.sqrt(condition)
     bound = np.sqrt(condition) * np.exp(-spectrum[:, 0] * blocks.min(1)) + rounding
     return jnp.asarray(norm), jnp.asarray(bound)
+
+
+@jax.jit
+def _largest_growth(ark: Float[Array, "s m c c"], schedule: Schedule, time: Array) -> Float[Array, ""]:
+    """Of all eigenvalues of E up to `time`."""
+    strengths = jax.vmap(schedule.strengths)(time * jnp.linspace(0.0, 1.0, 17))
+    return jnp.exp(jnp.linalg.eigvalsh(ark)[None] * strengths[:, None, :, None]).max()
 
 
 @jax.jit(static_argnames=("m",))

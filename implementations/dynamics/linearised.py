@@ -81,7 +81,10 @@ def integrate(
         dt0=None,
         y0=(residual, jnp.zeros_like(residual)),
         saveat=diffrax.SaveAt(ts=times),
-        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance * size),
+        # Steps end at the times asked for: what is interpolated inside a step has no error control.
+        stepsize_controller=diffrax.ClipStepSizeController(
+            diffrax.PIDController(rtol=tolerance, atol=tolerance * size), step_ts=times
+        ),
         adjoint=diffrax.ForwardMode(),  # nothing is differentiated through the solution
         max_steps=max_steps,
         throw=False,
