@@ -279,7 +279,7 @@ def _against_bounds(
 
 
 def _propagator(system: LinearSystem, points: Points, time: Array, m: int) -> tuple[Array, Array]:
-    """||exp(-Theta Xi)|| by a dense exponential at `time` or before, and its bound with what rounding adds."""
+    """||exp(-Theta Xi)|| by a dense exponential at `time` or before, and its bound with rounding added."""
     schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
     spectrum = np.asarray(_spectrum(system, m))
     time = jnp.minimum(time, DENSE / (spectrum.max() * _largest_growth(system.ark[:, :m], schedule, time)))

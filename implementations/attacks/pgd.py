@@ -1,17 +1,28 @@
-"""Projected gradient descent (PGD) in the maximum norm.
+"""Projected gradient descent (PGD): `pgd_linf` of a bare gradient, `pgd` in any norm with restarts.
 
 Source: Madry et al., ICLR 2018 (arXiv 1706.06083), section 2.1.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-Scalar = float | Float[Array, ""]
+from implementations.attacks.losses import Best, LossesAndGradient, better
+from implementations.attacks.threat import (
+    Keys,
+    Scalar,
+    ThreatModel,
+    fold_in,
+    per_sample,
+    project,
+    random_start,
+)
 
 
 def pgd_linf(
@@ -42,3 +53,111 @@ def pgd_linf(
     if start is not None:
         begin = x + radius * jax.random.uniform(start, x.shape, x.dtype, -1, 1)
     return jax.lax.fori_loop(0, steps, moved, jnp.clip(begin, lower, upper))
+
+
+def pgd(
+    losses_and_gradient: LossesAndGradient,
+    x: Float[Array, "k *shape"],
+    threat: ThreatModel,
+    step: Scalar,
+    steps: int,
+    key: Keys | None = None,
+    restarts: int = 1,
+    top: int | None = None,
+) -> Float[Array, "k *shape"]:
+    """Inputs of the highest loss among `x` and all iterates of `restarts` searches of `steps` steps each.
+
+    A step is the steepest ascent of length `step` in the norm of the threat model, then the projection
+    onto ball and box.  In l1 it goes in equal parts along the `top` coordinates of largest slope, what
+    the box holds back along the next ones; their number falls linearly to 1 (by default from a twentieth
+    of the coordinates), because the optimum sits at a vertex and equal parts do not lead there.
+    With a key (one, or one per sample) each search begins at its own `random_start`, otherwise at `x`,
+    which must lie in the box.  The sample `x` itself competes: no loss comes out below the clean one.
+
+    Raises:
+      ValueError: `steps` negative, `restarts` below 1, or several searches without a key.
+
+    Source: Madry et al., ICLR 2018, section 2.1; for l1 Tramer & Boneh, NeurIPS 2019 (arXiv
+    1904.13000), section 4.1, and Croce & Hein, ICML 2021 (arXiv 2103.01208), section 3.
+    """
+    check_budget(steps, restarts, key)
+    keys = None if key is None else per_sample(key, len(x))
+    most = top if top is not None else -(-math.prod(x.shape[1:]) // 20)
+    period = steps + 1
+
+    def visit(i: Int[Array, ""], state: tuple[Array, Best]) -> tuple[Array, Best]:
+        at, best = state
+        losses, gradient = losses_and_gradient(at)
+        best = better(best, at, losses)
+        if threat.norm == "l1":
+            left = period - (i % period if keys is None else (i - 1) % period) - 1
+            along = sparse_ascent(
+                threat, at, gradient, step, jnp.maximum(-(-most * left // max(steps, 1)), 1)
+            )
+        else:
+            along = step * steepest(threat.norm, gradient)
+        moved = project(threat, x, at + along)
+        if keys is None:
+            return moved, best
+        # The clean input comes first, then each search from its start.
+        begin = partial(_fresh, threat, keys, x, i // period)
+        return jax.lax.cond(i % period == 0, begin, lambda: moved), best
+
+    nothing = Best(x, jnp.full(len(x), -jnp.inf, x.dtype))
+    visits = period if keys is None else restarts * period + 1
+    return jax.lax.fori_loop(0, visits, visit, (x, nothing))[1].at
+
+
+def steepest(norm: str, gradient: Float[Array, "k *shape"]) -> Float[Array, "k *shape"]:
+    """The direction of unit `norm`, "linf" or "l2", of steepest ascent; 0 for a gradient of 0."""
+    if norm == "linf":
+        return jnp.sign(gradient)
+    flat = gradient.reshape(len(gradient), -1)
+    # Squares of small gradients would underflow.
+    largest = jnp.max(jnp.abs(flat), axis=1, keepdims=True)
+    scaled = flat / jnp.where(largest > 0, largest, 1)
+    length = jnp.linalg.norm(scaled, axis=1, keepdims=True)
+    return (scaled / jnp.where(length > 0, length, 1)).reshape(gradient.shape)
+
+
+def sparse_ascent(
+    threat: ThreatModel,
+    at: Float[Array, "k *shape"],
+    gradient: Float[Array, "k *shape"],
+    step: Scalar,
+    top: int | Int[Array, ""],
+) -> Float[Array, "k *shape"]:
+    """The steepest move of l1 length `step` that stays in the box and gives no coordinate over `step`/`top`.
+
+    Coordinates in the order of their slopes, each as far as it may go: at least `top` of them.
+    """
+    slope, flat = gradient.reshape(len(at), -1), at.reshape(len(at), -1)
+    room = jnp.maximum(jnp.where(slope > 0, threat.high - flat, flat - threat.low), 0)
+    order = jnp.argsort(-jnp.abs(slope), axis=1)
+    limit = jnp.take_along_axis(jnp.minimum(room, step / top), order, 1)
+    given = jnp.clip(step - (jnp.cumsum(limit, axis=1) - limit), 0, limit)
+    back = jnp.argsort(order, axis=1)
+    return (jnp.sign(slope) * jnp.take_along_axis(given, back, 1)).reshape(at.shape)
+
+
+def check_budget(steps: int, restarts: int, key: Keys | None) -> None:
+    """Refuse a search of impossible length.
+
+    Raises:
+      ValueError: `steps` negative, `restarts` below 1, or several searches without a key.
+    """
+    if steps < 0:
+        raise ValueError(f"steps = {steps} must be at least 0")
+    if restarts < 1:
+        raise ValueError(f"restarts = {restarts} must be at least 1, the only search")
+    if restarts > 1 and key is None:
+        raise ValueError(f"restarts = {restarts} without a key would repeat one search; give a key")
+
+
+def _fresh(
+    threat: ThreatModel,
+    keys: Key[Array, " k"],
+    x: Float[Array, "k *shape"],
+    number: Int[Array, ""],
+) -> Float[Array, "k *shape"]:
+    return random_start(threat, fold_in(keys, number), x)

@@ -1,0 +1,97 @@
+"""The Square attack: random search by patches, from values of the loss alone.
+
+It needs no gradient, and so is not misled where gradients are missing or wrong.
+Source: Andriushchenko et al., ECCV 2020 (arXiv 1912.00049), section 3 and algorithms 1 and 2.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from implementations.attacks.losses import Best, Outputs, better, margin
+from implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample, project
+
+# The share of changed pixels halves after these of 10 000 queries; other budgets scale them.
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+
+def square(
+    outputs: Outputs,
+    x: Float[Array, "k *shape"],
+    labels: Int[Array, " k"],
+    threat: ThreatModel,
+    key: Keys,
+    queries: int = 1000,
+    share: float = 0.8,
+) -> Float[Array, "k *shape"]:
+    """Inputs of the largest margin max_{j != y} f_j - f_y that `queries` random changes led to.
+
+    Images (k, h, w, channels) start from vertical stripes of +-radius, then squares of +-radius per
+    channel are kept where they raise the margin; their area, first `share` of the image, shrinks.
+    Flat inputs (k, d) are images of one row and one channel, squares intervals.  The clean input
+    competes.  Evaluates `outputs` queries + 2 times per sample.  `key`: one, or one per sample.
+
+    Raises:
+      ValueError: a threat model other than linf, inputs of another rank, `queries` negative or `share`
+        outside (0, 1].
+    """
+    if threat.norm != "linf":
+        raise ValueError(f"threat.norm = {threat.norm!r} has no Square attack here; choose 'linf'")
+    if x.ndim not in (2, 4):
+        raise ValueError(f"x has shape {x.shape}; reshape it to (k, h, w, channels) or (k, d)")
+    if queries < 0:
+        raise ValueError(f"queries = {queries} must be at least 0")
+    if not 0 < share <= 1:
+        raise ValueError(f"share = {share} must be in (0, 1]")
+    height, width, channels = x.shape[1:] if x.ndim == 4 else (1, x.shape[1], 1)
+    keys = per_sample(key, len(x))
+    sides = patch_sizes(height, width, queries, share)
+
+    def signs(key: Array, shape: tuple[int, ...]) -> Array:
+        return jax.random.rademacher(key, shape, x.dtype)
+
+    def ends(where: Array, patch: Array) -> Array:
+        """Ends of the ball, +-1 in radii, for one sample: those of `where` outside a random patch."""
+        row, column, sign = jax.random.split(where, 3)
+        tall, wide = patch[0], patch[1]
+        top = jax.random.randint(row, (), 0, height - tall + 1)
+        left = jax.random.randint(column, (), 0, width - wide + 1)
+        rows, columns = jnp.arange(height), jnp.arange(width)
+        in_rows = (rows >= top) & (rows < top + tall)
+        in_columns = (columns >= left) & (columns < left + wide)
+        inside = in_rows[:, None, None] & in_columns[None, :, None]
+        return jnp.where(inside, signs(sign, (channels,))[None, None, :], 0)
+
+    def towards(ends: Array) -> Array:
+        return project(threat, x, x + threat.radius * ends.reshape(x.shape))
+
+    def query(best: Best, now: tuple[Array, Array]) -> tuple[Best, None]:
+        number, patch = now
+        changed = jax.vmap(ends, (0, None))(fold_in(keys, number), patch).reshape(x.shape)
+        # The paper adds +-2 radius and projects: the patch overwrites what stood there.
+        tried = jnp.where(changed == 0, best.at, towards(changed))
+        return better(best, tried, margin(outputs(tried), labels)), None
+
+    stripes = jax.vmap(lambda key: signs(key, (1, width, channels)))(fold_in(keys, 0))
+    begin = towards(jnp.broadcast_to(stripes, (len(x), height, width, channels)))
+    # The stripes are where the search starts even where they lower the margin.
+    start = Best(begin, margin(outputs(begin), labels))
+    found = jax.lax.scan(query, start, (jnp.arange(1, queries + 1), jnp.asarray(sides)))[0]
+    return better(found, x, margin(outputs(x), labels)).at
+
+
+def patch_sizes(height: int, width: int, queries: int, share: float) -> Int[np.ndarray, "q 2"]:
+    """Height and width of the patch at each query: squares of an area that halves by schedule.
+
+    In a single row, intervals of that length.
+    """
+    passed = np.arange(queries) * 10_000 // max(queries, 1)
+    halved = (passed[:, None] > np.asarray(HALVINGS)[None, :]).sum(1)
+    area = share * height * width / 2.0**halved
+    if height == 1:
+        return np.stack([np.ones(queries, int), np.clip(np.rint(area).astype(int), 1, width)], axis=1)
+    side = np.clip(np.rint(np.sqrt(area)).astype(int), 1, min(height, width))
+    return np.stack([side, side], axis=1)

@@ -1,0 +1,154 @@
+"""The worst of several attacks, sample by sample: the upper bound on robust accuracy that they give.
+
+Source: Croce & Hein, ICML 2020 (arXiv 2003.01690), section 6, for diverse attacks in sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from implementations.attacks.apgd import auto_pgd, auto_pgd_targeted
+from implementations.attacks.losses import LOSSES, Outputs, fooled, losses_and_gradient, margin, named
+from implementations.attacks.pgd import pgd
+from implementations.attacks.square import square
+from implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample
+
+Run = Callable[
+    [Outputs, Float[Array, "k *shape"], Int[Array, " k"], ThreatModel, Key[Array, " k"]],
+    Float[Array, "k *shape"],
+]
+
+
+class Attack(NamedTuple):
+    """`run(outputs, x, labels, threat, keys)` returns the inputs it found; keys one per sample.
+
+    `run` should be one object throughout (a module's function or partial): each is compiled once.
+    """
+
+    name: str
+    run: Run
+
+
+class WorstCase(NamedTuple):
+    """The most damaging input per sample, and how it was found.
+
+    `by` is the attack that made it, an index into `names`, -1 for the clean input.  Of the samples
+    `attempted` by each attack, all that stood before it, `felled` did not stand after.
+    """
+
+    adversarial: Float[Array, "k *shape"]
+    fooled: Bool[np.ndarray, " k"]
+    by: Int[np.ndarray, " k"]
+    names: tuple[str, ...]
+    attempted: Int[np.ndarray, " a"]
+    felled: Int[np.ndarray, " a"]
+
+
+def plain_pgd(
+    outputs: Outputs,
+    x: Float[Array, "k *shape"],
+    labels: Int[Array, " k"],
+    threat: ThreatModel,
+    key: Keys,
+    steps: int = 40,
+    loss: str = "ce",
+    restarts: int = 1,
+) -> Float[Array, "k *shape"]:
+    """`pgd` on the loss "ce", "margin" or "dlr" of the outputs, with steps of 2.5 radius/steps.
+
+    Raises:
+      ValueError: an unknown loss, or as in `pgd`.
+    """
+    of = named(loss, LOSSES)
+    step = 2.5 * threat.radius / max(steps, 1)
+    uphill = losses_and_gradient(outputs, lambda f: of(f, labels))
+    return pgd(uphill, x, threat, step, steps, key, restarts)
+
+
+_CROSS_ENTROPY = Attack("apgd-ce", partial(auto_pgd, loss="ce"))
+_MARGIN = Attack("apgd-margin", partial(auto_pgd, loss="margin"))
+_TARGETED = Attack("apgd-targeted-margin", partial(auto_pgd_targeted, loss="margin"))
+_SQUARE = Attack("square", square)
+_SPARSE = tuple(Attack(f"pgd-{loss}", partial(plain_pgd, steps=100, loss=loss)) for loss in ("ce", "margin"))
+
+# Margins instead of ratios of them: these ask for no third class, and their steps do not see scales.
+STANDARD: dict[str, tuple[Attack, ...]] = {
+    "linf": (_CROSS_ENTROPY, _MARGIN, _TARGETED, _SQUARE),
+    "l2": (_CROSS_ENTROPY, _MARGIN, _TARGETED),
+    "l1": _SPARSE,
+}
+
+
+@partial(jax.jit, static_argnames=("outputs", "run"))
+def attacked(
+    outputs: Outputs,
+    run: Run,
+    x: Float[Array, "k *shape"],
+    labels: Int[Array, " k"],
+    threat: ThreatModel,
+    keys: Key[Array, " k"],
+) -> tuple[Float[Array, "k *shape"], Bool[Array, " k"], Float[Array, " k"]]:
+    """What one attack found, whether it fools, and the margin there; compiled per `outputs` and `run`."""
+    found = run(outputs, x, labels, threat, keys)
+    return found, *_damage(outputs, found, labels)
+
+
+def worst_case(
+    outputs: Outputs,
+    x: Float[Array, "k *shape"],
+    labels: Int[Array, " k"],
+    threat: ThreatModel,
+    key: Keys,
+    attacks: tuple[Attack, ...] | None = None,
+) -> WorstCase:
+    """Run `attacks` one after the other on the samples still standing; keep the worst input of each.
+
+    The clean input counts as the first: what is misclassified there is attacked by none.  Worse is
+    misclassified before not, then of larger margin max_{j != y} f_j - f_y.  Attack a gets its own keys,
+    the sample's key folded with a.  By default `STANDARD` of the norm.  Chooses samples outside JAX:
+    not to be traced.
+
+    Raises:
+      ValueError: no attack, `labels` of another length than `x`, or as the attacks do.
+    """
+    attacks = STANDARD[threat.norm] if attacks is None else attacks
+    if not attacks:
+        raise ValueError("attacks = () leaves the clean input only; give at least one attack")
+    x, labels, keys = jnp.asarray(x), jnp.asarray(labels), per_sample(key, len(x))
+    # Copies, to be written into.
+    worst = np.array(x)
+    down, damage = (np.array(one) for one in jax.jit(_damage, static_argnums=0)(outputs, x, labels))
+    by, attempted, felled = np.full(len(x), -1), [], []
+    for number, attack in enumerate(attacks):
+        standing = np.flatnonzero(~down)
+        attempted.append(len(standing))
+        if len(standing):
+            # Filled up with repetitions to a power of two: few sizes, few compilations.
+            chosen = np.resize(standing, min(len(x), 1 << (len(standing) - 1).bit_length()))
+            found, falls, margins = (
+                np.asarray(one)[: len(standing)]
+                for one in attacked(
+                    outputs, attack.run, x[chosen], labels[chosen], threat, fold_in(keys, number)[chosen]
+                )
+            )
+            worse = standing[falls | (margins > damage[standing])]
+            kept = np.isin(standing, worse)
+            worst[worse], damage[worse], down[worse] = found[kept], margins[kept], falls[kept]
+            by[worse] = number
+        felled.append(attempted[-1] - int((~down).sum()))
+    names = tuple(attack.name for attack in attacks)
+    return WorstCase(jnp.asarray(worst), down, by, names, np.asarray(attempted), np.asarray(felled))
+
+
+def _damage(
+    outputs: Outputs, x: Float[Array, "k *shape"], labels: Int[Array, " k"]
+) -> tuple[Bool[Array, " k"], Float[Array, " k"]]:
+    f = outputs(x)
+    return fooled(f, labels), margin(f, labels)
