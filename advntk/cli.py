@@ -214,6 +214,46 @@ def explain(
     typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
 
 
+data_app = typer.Typer(help="Fetch image data sets, and say what is there.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+DATA_FOLDER = "default $ADVNTK_DATA, else ~/.cache/advntk/data"
+
+
+class RemoteName(StrEnum):
+    """What can be fetched."""
+
+    cifar10 = "cifar10"
+    svhn = "svhn"
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[RemoteName, typer.Argument(help="CIFAR-10 (170 MB) or SVHN (246 MB).")],
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help=f"Where to keep it; {DATA_FOLDER}.")] = None,
+) -> None:
+    """Fetch official files, verify and unpack them; what is there and correct is not fetched again."""
+    from advntk.fetching import fetch_data
+
+    typer.echo(fetch_data(name.value, to))
+
+
+@data_app.command("check")
+def data_check(
+    source: Annotated[
+        str, typer.Argument(metavar="cifar10|svhn|digits|FILE.npz", help="The data set to look at.")
+    ],
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help=f"Where CIFAR-10 and SVHN are; {DATA_FOLDER}.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a data set as training would, and say what was found: images, shapes, classes."""
+    from advntk.fetching import check_data
+
+    typer.echo(check_data(source, data_dir, as_json))
+
+
 def main() -> None:
     """Run the command line; a request that cannot be met ends with one line and exit code 2."""
     try:
