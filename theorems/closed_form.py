@@ -168,7 +168,7 @@ THEOREM = Theorem(
         Claim(
             "closed_form.magnus",
             r"The closed form's defect is the commutator's to leading order: up to a share of at most "
-            r"$\frac12 t/t_1$ while $t \leq t_1$, the time at which "
+            r"$\frac12 t/t_1$ of the largest defect so far, while $t \leq t_1$, the time at which "
             r"$\lambda_{\max}(\hat\Theta_\theta) \|\hat\Xi\|$ reaches one",
             Kind.EXACT,
             _MAGNUS,

@@ -238,9 +238,12 @@ def _defect(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) 
     # A time of its own for every seed, in which lambda_max(Theta) ||Xi|| reaches one.
     moderate = _flow(system, points, _moderate(system, points, end))
     found, early = (_defects(system, points, each.times, each.residuals) for each in (flow, moderate))
-    off = early.remainder / early.measured
+    # By the largest defect so far: what commutators have added up may cancel for a moment, the terms of
+    # higher order that the prediction leaves out need not do so at the same time.
+    largest = jax.lax.cummax(early.measured, axis=1)
+    off = early.remainder / largest
     # A thousand steps' rounding and integration at most are taken for a defect.
-    noise = 1e3 * INTEGRATION / early.measured
+    noise = 1e3 * INTEGRATION / largest
     allowed = SHARES[None] / 2 + noise
     worst = jnp.argmax(off / allowed, axis=1)[:, None]
     chosen = [jnp.take_along_axis(v, worst, 1)[:, 0] for v in (off, allowed)]
