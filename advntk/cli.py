@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
+from advntk.training_cli import evaluate, train
 
 app = typer.Typer(
     help="Checks deep-learning theory by machine: declares theorems, measures, decides, reports.",
@@ -213,6 +214,9 @@ def explain(
 
     typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
 
+
+app.command()(train)
+app.command()(evaluate)
 
 data_app = typer.Typer(help="Fetch image data sets, and say what is there.", no_args_is_help=True)
 app.add_typer(data_app, name="data")

@@ -1,0 +1,58 @@
+"""Kernels by name and as plain values, so that models can be kept without pickles and asked for in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from implementations.kernels.machine import Kernel, kernel_of
+from implementations.kernels.residual import RESNETS, Residual
+from implementations.networks.architecture import Architecture, architecture
+
+NETWORKS = "mlpN, cnnN (flattened), cnnN-pool with N hidden layers, " + ", ".join(RESNETS)
+
+
+def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Architecture | Residual:
+    """The architecture called `name`: mlp5, cnn3, cnn3-pool, resnet18, ...
+
+    The number counts hidden layers; a linear readout comes on top.
+
+    Raises:
+      ValueError: no such network.
+    """
+    if name in RESNETS:
+        return replace(RESNETS[name], activation=activation, sigma_w=sigma_w, sigma_b=sigma_b)
+    found = re.fullmatch(r"(mlp|cnn)([1-9]\d?)(-pool)?", name)
+    if found is None or (found[1] == "mlp" and found[3]):
+        raise ValueError(f"network = {name!r} is unknown; choose {NETWORKS}")
+    readout: Any = "pool" if found[3] else "flatten"
+    family: Any = found[1]
+    return architecture(family, int(found[2]), activation, sigma_w, sigma_b, readout=readout)
+
+
+def described(kernel: Kernel) -> dict[str, Any]:
+    """The kernel as plain values.
+
+    Raises:
+      ValueError: a kernel of one's own, which cannot be described.
+    """
+    arch = getattr(kernel, "arch", None)
+    if isinstance(arch, Architecture):
+        return {"architecture": asdict(arch)}
+    if isinstance(arch, Residual):
+        return {"residual": asdict(arch)}
+    raise ValueError(f"kernel = {kernel!r} has no architecture that could be written down")
+
+
+def kernel_from(values: Mapping[str, Any]) -> Kernel:
+    """The kernel described by `values` (the inverse of `described`).
+
+    Raises:
+      ValueError, TypeError, KeyError: values that describe none.
+    """
+    if "architecture" in values:
+        return kernel_of(Architecture(**values["architecture"]))
+    found = dict(values["residual"])
+    return kernel_of(Residual(**{**found, "stages": tuple(found["stages"])}))
