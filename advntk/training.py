@@ -132,7 +132,9 @@ def _trained(request: Request, as_json: bool) -> str:
     save_model(request.out, fitted, settings, about)
     if as_json:
         course = [row._asdict() for row in fitted.state.course]
-        return json.dumps({**about, "model": str(request.out), "course": course}, ensure_ascii=False, indent=2)
+        return json.dumps(
+            {**about, "model": str(request.out), "course": course}, ensure_ascii=False, indent=2
+        )
     return _text(experiment, fitted, about, request.out)
 
 

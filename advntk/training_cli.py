@@ -29,7 +29,8 @@ Folder = Annotated[
     ),
 ]
 Memory = Annotated[
-    float | None, typer.Option(metavar="GIB", min=0.1, max=1e6, help="What may be taken; default half of the RAM.")
+    float | None,
+    typer.Option(metavar="GIB", min=0.1, max=1e6, help="What may be taken; default half of the RAM."),
 ]
 
 
@@ -51,7 +52,9 @@ def train(
         str | None, typer.Option(metavar="R", help="Perturbation radius in l_inf, as 0.03 or 8/255.")
     ] = None,
     training: Annotated[int | None, typer.Option(min=1, help="Training samples.")] = None,
-    validation: Annotated[int | None, typer.Option(min=1, help="Validation samples, which varpi is fitted to.")] = None,
+    validation: Annotated[
+        int | None, typer.Option(min=1, help="Validation samples, which varpi is fitted to.")
+    ] = None,
     test: Annotated[int | None, typer.Option(min=0, help="Test samples; 0: the whole test set.")] = None,
     label_noise: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of training labels to replace by others.")
@@ -66,13 +69,18 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="sgd or adam.")] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum of SGD.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
-    decay_every: Annotated[int | None, typer.Option(help="Iterations between decays of the rate; 0: never.")] = None,
+    decay_every: Annotated[
+        int | None, typer.Option(help="Iterations between decays of the rate; 0: never.")
+    ] = None,
     attack_steps: Annotated[int | None, typer.Option(min=1, help="Steps of PGD, each radius/5 long.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of split, batches and random starts.")] = None,
     implementation: Annotated[
-        str, typer.Option(metavar="NAME|MODULE:ATTRIBUTE", help="krylov, reference, as_published, or one's own.")
+        str,
+        typer.Option(metavar="NAME|MODULE:ATTRIBUTE", help="krylov, reference, as_published, or one's own."),
     ] = "krylov",
-    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to keep the model.")] = Path("adv-ntk.npz"),
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Where to keep the model.")] = Path(
+        "adv-ntk.npz"
+    ),
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint beside the model, exactly.")
     ] = False,
@@ -107,10 +115,10 @@ def evaluate(
         str | None, typer.Option(metavar="SOURCE", help="Other data than those of its training.")
     ] = None,
     data_dir: Folder = None,
-    test: Annotated[int | None, typer.Option(min=1, help="How many test samples; default as trained.")] = None,
-    radius: Annotated[
-        str | None, typer.Option(metavar="R", help="Another radius, as 0.03 or 8/255.")
+    test: Annotated[
+        int | None, typer.Option(min=1, help="How many test samples; default as trained.")
     ] = None,
+    radius: Annotated[str | None, typer.Option(metavar="R", help="Another radius, as 0.03 or 8/255.")] = None,
     norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for attacks that fail for the wrong reasons.")

@@ -70,9 +70,7 @@ def prepare(
             f"{sum(needed.values()) / 2**30:.3g} GiB ({parts}), {memory / 2**30:.3g} GiB are allowed; "
             "choose fewer samples, a smaller batch, or raise --memory"
         )
-    split = adversarial_split(
-        experiment.data, *sizes, experiment.data_seed, experiment.label_noise, folder
-    )
+    split = adversarial_split(experiment.data, *sizes, experiment.data_seed, experiment.label_noise, folder)
     settings = experiment.settings
     found = problem(
         kernel, split.images, split.y, split.validation_images, split.validation_labels,

@@ -14,7 +14,9 @@ from implementations.adv_ntk.settings import Settings
 from implementations.kernels.residual import RESNETS
 
 DEPTHS = (3, 4, 5, 8, 10)
-PUBLISHED_NETWORKS = tuple(f"{family}{depth}" for family in ("mlp", "cnn") for depth in DEPTHS) + tuple(RESNETS)
+PUBLISHED_NETWORKS = tuple(f"{family}{depth}" for family in ("mlp", "cnn") for depth in DEPTHS) + tuple(
+    RESNETS
+)
 _RADII = {"r4": 4 / 255, "r8": 8 / 255}
 # Digits have 16 levels of grey in 64 pixels: 8/255 would be half a level.  These radii cost NTK regression
 # on digits about what 4/255 and 8/255 cost it on CIFAR-10: a part, and most, of its robust accuracy.
