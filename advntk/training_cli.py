@@ -45,7 +45,8 @@ def train(
     ] = None,
     data_dir: Folder = None,
     network: Annotated[
-        str | None, typer.Option(help="mlpN, cnnN, cnnN-pool with N hidden layers, resnet18, resnet34.")
+        str | None,
+        typer.Option(help="mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), resnet18, resnet34."),
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Activation of the network; default relu.")] = None,
     radius: Annotated[
