@@ -115,7 +115,7 @@ def start(arguments: Arguments) -> Started:
     # Importing this starts nothing.
     from implementations.runtime import CompilationCount, configure
 
-    start_jax = partial(configure, arguments.device, _cache_folder() / "programs")  # type: ignore[arg-type]
+    start_jax = partial(configure, arguments.device, cache_folder() / "programs")  # type: ignore[arg-type]
     if arguments.theories:
         # A user's file may import JAX, which must find its device and precision settled.
         start_jax()
@@ -124,14 +124,14 @@ def start(arguments: Arguments) -> Started:
     _arguments_alone(arguments)
 
     # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_cache_folder() / "hypothesis"))
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_folder() / "hypothesis"))
     # JAX starts here at the latest; what comes before answers without it.
     device = start_jax()
     compilations = CompilationCount().watch()
     return Started(_plan(arguments, catalogue, selected), device, catalogue.modules, compilations)
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """Where caches of this program go: they may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advntk"
 

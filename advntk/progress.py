@@ -13,13 +13,13 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def progress_display(total: int) -> Iterator[Show]:
-    """A function to call with (done, total, what) as the work goes on."""
+def progress_display(total: int, unit: str = "trials") -> Iterator[Show]:
+    """A function to call with (done, total, what) as the work goes on; `unit` is what is counted."""
     if sys.stderr.isatty():
         with _bar(total) as show:
             yield show
     else:
-        yield _lines()
+        yield _lines(unit)
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def _bar(total: int) -> Iterator[Show]:
         yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
 
 
-def _lines() -> Show:
+def _lines(unit: str) -> Show:
     last = time.monotonic()
 
     def show(done: int, total: int, what: str) -> None:
@@ -46,6 +46,6 @@ def _lines() -> Show:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or done == total:
             last = now
-            print(f"{done}/{total} trials: {what}", file=sys.stderr, flush=True)
+            print(f"{done}/{total} {unit}: {what}", file=sys.stderr, flush=True)
 
     return show

@@ -21,12 +21,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 # asin(sqrt z)/sqrt z on [0, 1/2]: its nearest singularity z = 1 makes the interpolation error fall like
-# (3 + sqrt 8)^-degree, below eps at degree 21.  All coefficients are positive: nothing cancels.
-_ASIN = (
-    np.polynomial.Chebyshev.interpolate(lambda z: np.arcsin(np.sqrt(z)) / np.sqrt(z), 21, domain=[0, 0.5])
+# (3 + sqrt 8)^-degree, below eps at these degrees.  All coefficients are positive: nothing cancels.
+_ASIN = {
+    np.dtype(dtype): np.polynomial.Chebyshev.interpolate(
+        lambda z: np.arcsin(np.sqrt(z)) / np.sqrt(z), degree, domain=[0, 0.5]
+    )
     .convert(kind=np.polynomial.Polynomial)
     .coef
-)
+    for dtype, degree in ((np.float32, 10), (np.float64, 21))
+}
 # A covariance over the root of two variances: two roundings of the roots, one each of product and
 # quotient, and those of the covariance itself.
 _ROUNDINGS = 8
@@ -42,8 +45,9 @@ def angular(cosine: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Arr
     cosine = _settled(cosine)
     # Half the angle between the lines, in [0, pi/4], from its sine: accurate at small angles too.
     square = (1 - jnp.abs(cosine)) / 2
-    series = jnp.full_like(square, _ASIN[-1])
-    for coefficient in map(float, _ASIN[-2::-1]):
+    coefficients = _ASIN.get(square.dtype, _ASIN[np.dtype(np.float64)])
+    series = jnp.full_like(square, coefficients[-1])
+    for coefficient in map(float, coefficients[-2::-1]):
         series = series * square + coefficient
     between = 2 * jnp.sqrt(square) * series / jnp.pi
     slope = jnp.where(cosine < 0, between, 1 - between)
@@ -54,10 +58,14 @@ def angular(cosine: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Arr
 def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     (cosine,), (tangent,) = primals, tangents
     slope, value = angular(cosine)
+    return (slope, value), (steepness(cosine) * tangent, slope * tangent)
+
+
+def steepness(cosine: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Derivative 1/(pi sin u) of 1 - u/pi along the cosine; 0 at the cusp, where the sine is 0."""
     sine = _sine(_settled(cosine))
     away = sine > 0
-    steepness = jnp.where(away, 1 / (jnp.pi * jnp.where(away, sine, 1.0)), 0.0)
-    return (slope, value), (steepness * tangent, slope * tangent)
+    return jnp.where(away, 1 / (jnp.pi * jnp.where(away, sine, 1.0)), 0.0)
 
 
 def kinked_duals(negative_slope: float) -> tuple[Callable[..., Array], Callable[..., Array]]:

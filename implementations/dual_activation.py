@@ -25,8 +25,8 @@ Scalar = Float[Array, ""]
 Activation = Callable[[Scalar], Scalar]
 
 _REACH = 8.5  # standard deviations; the Gaussian weight beyond is below 1e-15
-_NODES = 205
-_STEP = 2 * _REACH / (_NODES - 1)
+NODES = 205
+_STEP = 2 * _REACH / (NODES - 1)
 
 
 def quadrature_error(variance: float, strip: float = math.pi / 2) -> float:
@@ -45,7 +45,7 @@ def quadrature_error(variance: float, strip: float = math.pi / 2) -> float:
 
 
 def _expectation(f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Scalar) -> Scalar:
-    z = jnp.linspace(-_REACH, _REACH, _NODES, dtype=q.dtype)
+    z = jnp.linspace(-_REACH, _REACH, NODES, dtype=q.dtype)
     weight = jnp.exp(-(z**2) / 2) * (_STEP / math.sqrt(2 * math.pi))
     root = jnp.sqrt(jnp.maximum(p, jnp.finfo(q.dtype).tiny))
     rest = jnp.sqrt(jnp.maximum(p_other - (q / root) ** 2, 0))

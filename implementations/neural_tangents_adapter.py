@@ -16,6 +16,7 @@ import sys
 import threading
 import types
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 _MOVED_TO_JAX_EXTEND = ("Jaxpr", "JaxprEqn", "Literal", "Primitive", "Var")
@@ -63,7 +64,9 @@ def _neural_tangents() -> types.ModuleType:
         sys.modules.setdefault(
             "neural_tangents.experimental", types.ModuleType("neural_tangents.experimental")
         )
-        return importlib.import_module("neural_tangents")
+        found = importlib.import_module("neural_tangents")
+        _quieten_sums()
+        return found
     except (ImportError, AttributeError) as error:
         raise IncompatibleJax(
             f"cannot import neural-tangents: found {installed_pair()}; missing: {error}. "
@@ -80,6 +83,24 @@ def stax() -> Any:
 def elementwise(fn: Any, dual: Any, dual_derivative: Any) -> Any:
     """`stax.Elementwise` of an activation with its dual and the dual's derivative."""
     return stax().Elementwise(fn=fn, nngp_fn=dual, d_nngp_fn=dual_derivative)
+
+
+def precision(dtype: Any) -> AbstractContextManager:
+    """A context in which neural-tangents computes with kernels of this dtype.
+
+    It infers the shapes of layers from weights of JAX's widest dtype, and refuses a convolution of float32
+    covariances where that is float64.
+    """
+    import jax
+
+    return jax.enable_x64(False) if dtype == "float32" else nullcontext()
+
+
+def _quieten_sums() -> None:
+    # At every call of a kernel, layers that add branches warn that they do not check independence, which
+    # the networks here have by construction.  Filters of warnings are shared by all threads: not those.
+    branching = importlib.import_module("neural_tangents._src.stax.branching")
+    branching.warnings = types.SimpleNamespace(warn=lambda *_: None)  # type: ignore[attr-defined]
 
 
 def _restore_core() -> None:

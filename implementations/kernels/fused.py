@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.arc_cosine import angular
+from implementations.arc_cosine import angular, steepness
 from implementations.networks.activations import LEAKY_SLOPE
 from implementations.networks.architecture import Architecture
 
@@ -81,21 +81,31 @@ def loss_gradient(
       ValueError: as `mlp_ntk`.
     """
     _closed_form_only(arch)
-    theirs = _variance(arch, training)
+    theirs = _variances(arch, _variance(arch, training))
 
-    def one_row(row: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        covariance, variance, target = row
+    def of(tile: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        return _pulled_back(arch, *tile, theirs, weights)
 
-        def loss(k: Array, q: Array) -> Array:
-            outputs = _deepened(arch, k[None], q[None], theirs)[0] @ weights
-            return jnp.sum((outputs - target) ** 2) / 2
-
-        return jax.grad(loss, argnums=(0, 1))(covariance, variance)
-
+    size = rows_at_once(len(x), len(training))
     rows = _covariance(arch, x, training), _variance(arch, x), targets
-    in_covariance, in_variance = jax.lax.map(one_row, rows, batch_size=rows_at_once(len(x), len(training)))
+    tiles = [_tiled(part, size) for part in rows]
+    in_covariance, in_variance = (
+        part.reshape(-1, *part.shape[2:])[: len(x)] for part in jax.lax.map(of, tuple(tiles))
+    )
     scale = arch.sigma_w**2 / x.shape[1]
     return scale * (in_covariance @ training) + 2 * scale * in_variance[:, None] * x
+
+
+def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size *rest"]:
+    """Rows in groups of `size`, the last one filled up by repeating a row."""
+    more = -len(rows) % size
+    filled = jnp.concatenate([rows, jnp.broadcast_to(rows[-1:], (more, *rows.shape[1:]))]) if more else rows
+    return filled.reshape(-1, size, *rows.shape[1:])
+
+
+def has_closed_form(arch: Architecture) -> bool:
+    """Whether the functions here know the network."""
+    return arch.family == "mlp" and arch.activation in ACTIVATIONS and arch.parameterization == "ntk"
 
 
 def rows_at_once(rows: int, columns: int) -> int:
@@ -122,6 +132,82 @@ def _deepened(
         ntk = nngp + arch.sigma_w**2 * slope * ntk
         ours, theirs = _deeper_variance(arch, ours), _deeper_variance(arch, theirs)
     return ntk
+
+
+def _pulled_back(
+    arch: Architecture,
+    nngp: Float[Array, "k m"],
+    ours: Float[Array, " k"],
+    targets: Float[Array, "k c"],
+    theirs: list[Float[Array, " m"]],
+    weights: Float[Array, "m c"],
+) -> tuple[Float[Array, "k m"], Float[Array, " k"]]:
+    r"""Gradient of the loss in the first layer's covariances and variances.
+
+    By hand: with e = E[phi' phi'], v = E[phi phi'] and the gradients g, h by K_{l+1} and Theta_{l+1}, where
+    G = g + h since Theta_{l+1} contains K_{l+1},
+
+        g_l = sigma_w^2 (e G + de/dK Theta_l h),    h_l = sigma_w^2 e h,
+
+    and by the variance q of a row the sum of sigma_w^2 (dv/dq G + de/dq Theta_l h).  Automatic
+    differentiation keeps and reads twice as many arrays, which is what the time goes to.
+    """
+    weight = arch.sigma_w**2
+    variances = jnp.stack(_variances(arch, ours)[:-1]), jnp.stack(theirs[:-1])
+
+    def deeper(state: tuple[Array, Array], variances: tuple[Array, Array]) -> tuple:
+        nngp, ntk = state
+        value, slope = _expectations(arch, nngp, *variances)
+        above = weight * value + arch.sigma_b**2
+        return (above, above + weight * slope * ntk), (nngp, ntk, slope)
+
+    layers: tuple[Array, ...]
+    (above, ntk), layers = jax.lax.scan(deeper, (nngp, nngp), variances)
+    by_ntk = (ntk @ weights - targets) @ weights.T
+
+    def back(state: tuple[Array, ...], layer: tuple) -> tuple:
+        above, by_nngp, by_ntk, by_variance = state
+        (nngp, ntk, slope), (our, their) = layer
+        both = by_nngp + by_ntk
+        by_nngp = weight * (slope * both + _steepness(arch, nngp, slope, our, their) * ntk * by_ntk)
+        by_variance = _deepened_slope(arch, our) * by_variance
+        if arch.activation == "erf":
+            # dv/dq = -K e/(1 + 2q), de/dq = -(pi/4)^2 e^3 (1 + 2q').
+            spread = (1 + 2 * our)[:, None] * (1 + 2 * their)[None, :]
+            inner = nngp * both + (jnp.pi / 4) ** 2 * slope**2 * spread * ntk * by_ntk
+            by_variance -= weight * jnp.sum(slope * inner, axis=1) / (1 + 2 * our)
+        else:
+            # v is homogeneous of degree 1 in the input, e of 0: 2q dv/dq = v - K e, 2q de/dq = -K de/dK.
+            by_variance += jnp.sum(both * (above - arch.sigma_b**2) - nngp * by_nngp, axis=1) / (2 * our)
+        return (nngp, by_nngp, weight * slope * by_ntk, by_variance), None
+
+    last = above, jnp.zeros_like(by_ntk), by_ntk, jnp.zeros_like(ours)
+    (_, by_nngp, by_ntk, by_variance), _ = jax.lax.scan(back, last, (layers, variances), reverse=True)
+    return by_nngp + by_ntk, by_variance
+
+
+def _variances(arch: Architecture, variance: Float[Array, " m"]) -> list[Float[Array, " m"]]:
+    """The variances of all layers, the first to the one after the last."""
+    found = [variance]
+    for _ in range(arch.depth):
+        found.append(_deeper_variance(arch, found[-1]))
+    return found
+
+
+def _steepness(arch: Architecture, nngp: Array, slope: Array, ours: Array, theirs: Array) -> Array:
+    """d E[phi' phi']/dK entry by entry; 0 at the cusp of a kinked activation."""
+    if arch.activation == "erf":
+        return (jnp.pi / 2) ** 2 * slope**3 * nngp
+    inverse = (1 / jnp.sqrt(ours))[:, None] * (1 / jnp.sqrt(theirs))[None, :]
+    gain = (1 - _SLOPES[arch.activation]) ** 2 / 2
+    return gain * inverse * steepness(nngp * inverse)
+
+
+def _deepened_slope(arch: Architecture, variance: Array) -> Array:
+    """dq_{l+1}/dq_l."""
+    if arch.activation == "erf":
+        return arch.sigma_w**2 * 4 / jnp.pi / ((1 + 2 * variance) * jnp.sqrt(1 + 4 * variance))
+    return jnp.full_like(variance, arch.sigma_w**2 * (1 + _SLOPES[arch.activation] ** 2) / 2)
 
 
 def _expectations(arch: Architecture, nngp: Array, ours: Array, theirs: Array) -> tuple[Array, Array]:
@@ -157,8 +243,8 @@ def _slope_at_itself(arch: Architecture, variance: Array) -> Array:
 
 
 def _closed_form_only(arch: Architecture) -> None:
-    found = (arch.family, arch.activation, arch.parameterization)
-    if found[0] != "mlp" or found[1] not in ACTIVATIONS or found[2] != "ntk":
+    if not has_closed_form(arch):
+        found = (arch.family, arch.activation, arch.parameterization)
         raise ValueError(
             f"family, activation, parameterization = {found} has no fused kernel; use 'mlp', one of "
             f"{', '.join(ACTIVATIONS)}, and 'ntk' here, infinite_kernels for the others"

@@ -1,0 +1,237 @@
+"""The answer of `advntk train`."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advntk.progress import progress_display
+
+if TYPE_CHECKING:
+    from implementations.adv_ntk.experiment import Accuracy
+    from implementations.adv_ntk.presets import Experiment
+    from implementations.adv_ntk.settings import Settings
+    from implementations.adv_ntk.training import Fitted, State
+
+
+class BadTraining(ValueError):
+    """A training that cannot be done as asked; the message names the argument, the value and the fix."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line; None where nothing was."""
+
+    preset: str | None
+    experiment: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    data_dir: Path | None
+    implementation: str
+    out: Path
+    resume: bool
+    baselines: tuple[str, ...]
+    finite_steps: int | None
+    checkpoint_seconds: float
+    memory_gib: float | None
+
+    @property
+    def checkpoint(self) -> Path:
+        """Beside the model."""
+        return self.out.with_name(f"{self.out.stem}.checkpoint.npz")
+
+
+def train(request: Request, as_json: bool) -> str:
+    """Train, keep the model, and report.
+
+    Raises:
+      BadTraining, BadData: the request cannot be met.
+    """
+    from implementations.runtime import configure
+
+    if request.out.suffix != ".npz":
+        raise BadTraining(f"--out {request.out}: must end in .npz")
+    if not request.out.parent.is_dir():
+        raise BadTraining(f"--out {request.out}: no folder {request.out.parent}; create it")
+    configure("cpu", _cache())
+    try:
+        return _trained(request, as_json)
+    except ValueError as error:
+        raise BadTraining(str(error)) from error
+
+
+def _trained(request: Request, as_json: bool) -> str:
+    from implementations.adv_ntk.beside import checked
+    from implementations.adv_ntk.contract import implementation
+    from implementations.adv_ntk.experiment import prepare
+    from implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
+    from implementations.adv_ntk.problem import duplicates
+    from implementations.adv_ntk.training import begin, fit, gram
+
+    experiment = _experiment(request)
+    settings = experiment.settings
+    baselines = checked(request.baselines, experiment)
+    chosen = implementation(request.implementation)
+    problem, split = prepare(experiment, chosen.dtype, _memory(request), request.data_dir)
+    notes = []
+    if twice := duplicates(split.images):
+        notes.append(f"{twice} training samples repeat others: the kernel is singular, which Adv-NTK bears")
+    state = begin(problem, settings)
+    if request.resume:
+        if request.checkpoint.exists():
+            state = load_checkpoint(request.checkpoint, problem, settings)
+            notes.append(f"resumed at iteration {state.iteration}")
+        else:
+            notes.append(f"no checkpoint {request.checkpoint} to resume from: begun anew")
+    began = last = time.monotonic()
+
+    with progress_display(settings.iterations, "iterations") as show:
+        show(state.iteration, settings.iterations, "the kernel of the training samples")
+        ntk = gram(problem)
+
+        def seen(new: State) -> None:
+            nonlocal last
+            row = new.course[-1]
+            show(
+                new.iteration,
+                settings.iterations,
+                f"loss {row.loss:.4f}, validation batch {row.clean:.1%} clean, {row.robust:.1%} robust",
+            )
+            due = time.monotonic() - last >= request.checkpoint_seconds
+            if due or new.iteration == settings.iterations:
+                save_checkpoint(request.checkpoint, problem, settings, new)
+                last = time.monotonic()
+
+        fitted = fit(chosen, problem, settings, ntk, state, seen)
+    seconds = time.monotonic() - began
+    found, courses = {}, {}
+    if len(split.test_labels):
+        found = _judged(fitted, ntk, split, settings)
+        for name in baselines:
+            found[name], words, courses[name] = _baseline(name, fitted, ntk, split, experiment, request)
+            notes += [f"{name}: {words}"] if words else []
+    unsure = sum(not row.converged for row in fitted.state.course)
+    if unsure:
+        notes.append(f"the solver did not stand by its result in {unsure} iterations")
+    if fitted.stopped:
+        notes.append(f"stopped early, at the last good strengths: {fitted.stopped}")
+    about = {
+        "preset": request.preset,
+        "data": experiment.data,
+        "network": experiment.network,
+        "experiment": _plain(experiment),
+        "implementation": request.implementation,
+        "seconds": seconds,
+        "seconds_per_iteration": _median([row.seconds for row in fitted.state.course]),
+        "accuracy": {name: one._asdict() for name, one in found.items()},
+        "baseline_courses": {name: course for name, course in courses.items() if course},
+        "notes": notes,
+    }
+    save_model(request.out, fitted, settings, about)
+    if as_json:
+        course = [row._asdict() for row in fitted.state.course]
+        return json.dumps(
+            {**about, "model": str(request.out), "course": course}, ensure_ascii=False, indent=2
+        )
+    return _text(experiment, fitted, about, request.out)
+
+
+def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
+    """Adv-NTK beside NTK regression on the same samples."""
+    from implementations.adv_ntk.experiment import accuracy, regression
+
+    machines = {
+        "Adv-NTK": fitted.machine,
+        "NTK regression": fitted.machine._replace(weights=regression(ntk, split.y)),
+    }
+    found, each = {}, len(split.test_labels)
+    with progress_display(len(machines) * each, "test samples") as show:
+        for number, (name, machine) in enumerate(machines.items()):
+            found[name] = accuracy(
+                machine, split.test_images, split.test_labels, settings,
+                lambda done, _, n=number, who=name: show(
+                    n * each + done, len(machines) * each, f"attacking {who}"
+                ),
+            )  # fmt: skip
+    return found
+
+
+def _baseline(
+    name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: Request
+) -> tuple[Accuracy, str, list[dict[str, float]]]:
+    """Accuracies, its setting or end in words, and for a finite network the course of its training."""
+    from implementations.adv_ntk import beside
+    from implementations.adv_ntk.experiment import accuracy
+
+    if name in beside.INFINITE:
+        with progress_display(1, "baselines") as show:
+            show(0, 1, f"{name}: choosing on validation images")
+            machine, words = beside.chosen_machine(name, fitted.machine, ntk, split, experiment)
+            robust = accuracy(machine, split.test_images, split.test_labels, experiment.settings)
+            show(1, 1, name)
+        return robust, words, []
+    steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
+    with progress_display(steps, "steps") as show:
+        found, course, words = beside.finite_network(
+            name, split, experiment, steps,
+            lambda row: show(
+                int(row["step"]), steps, f"{name}: validation {row['validation_robust']:.1%} robust"
+            ),
+        )  # fmt: skip
+    return found, words, course
+
+
+def _experiment(request: Request) -> Experiment:
+    """The preset or the defaults, changed as asked."""
+    from implementations.adv_ntk.presets import preset
+
+    asked = {name: value for name, value in request.experiment.items() if value is not None}
+    settings = {name: value for name, value in request.settings.items() if value is not None}
+    on_digits = asked.get("data") == "digits"
+    base = preset(request.preset or "digits-mlp5-r8", on_digits)
+    if request.preset is None and asked.get("data") not in (None, "digits") and "radius" not in settings:
+        settings["radius"] = 8 / 255
+    return replace(base, **asked, settings=replace(base.settings, **settings))
+
+
+def _text(experiment: Experiment, fitted: Fitted, about: Mapping[str, Any], out: Path) -> str:
+    settings = experiment.settings
+    lines = [
+        f"{experiment.network} on {experiment.data}: {experiment.training} + {experiment.validation} "
+        f"samples, radius {settings.radius:g}, "
+        f"{fitted.state.iteration} iterations in {about['seconds']:.0f} s"
+    ]
+    if about["accuracy"]:
+        lines.append(f"{'test accuracy':<16}{'clean':>8}{'robust':>9}")
+        lines += [
+            f"{name:<16}{one['clean']:>8.1%}{one['robust']:>9.1%}" for name, one in about["accuracy"].items()
+        ]
+    return "\n".join([*lines, *(f"note: {note}" for note in about["notes"]), f"model: {out}"])
+
+
+def _plain(experiment: Experiment) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(experiment)
+
+
+def _median(values: list[float]) -> float:
+    import statistics
+
+    return statistics.median(values) if values else math.nan
+
+
+def _memory(request: Request) -> int:
+    from checks.planning import physical_memory
+
+    return int(request.memory_gib * 2**30) if request.memory_gib else physical_memory() // 2
+
+
+def _cache() -> Path:
+    from advntk.checking import cache_folder
+
+    return cache_folder() / "programs"

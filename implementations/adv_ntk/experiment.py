@@ -1,0 +1,159 @@
+"""From an experiment's plain values to a problem, within memory, and from a machine to its accuracies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float, Int
+
+from implementations.adv_ntk.contract import Implementation, Machine
+from implementations.adv_ntk.presets import Experiment
+from implementations.adv_ntk.problem import Problem, problem
+from implementations.adv_ntk.settings import Settings
+from implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
+from implementations.kernels.described import network
+from implementations.kernels.machine import Kernel, kernel_of
+
+# Rows that are attacked at once: of the order of a batch, and the last chunk wastes little.
+_CHUNK = 250
+# Depth of the two Krylov spaces that the estimate allows for.
+_DEPTH = 64
+
+
+class OutOfMemory(ValueError):
+    """What is asked for will not fit; the message gives the numbers."""
+
+
+class Accuracy(NamedTuple):
+    """Shares of samples classified rightly, clean and after the attack."""
+
+    clean: float
+    robust: float
+
+
+def kernel_for(experiment: Experiment) -> Kernel:
+    """The kernel of the experiment's network.
+
+    Raises:
+      ValueError: no such network.
+    """
+    return kernel_of(
+        network(experiment.network, experiment.activation, experiment.sigma_w, experiment.sigma_b)
+    )
+
+
+def prepare(
+    experiment: Experiment, dtype: str, memory: int, folder: Path | None = None
+) -> tuple[Problem, AdversarialSplit]:
+    """Read the data, and put together what is trained; `memory` bytes are allowed.
+
+    Raises:
+      BadData: data that are missing, broken or too few.
+      OutOfMemory: it will not fit.
+      ValueError: as `problem`.
+    """
+    kernel = kernel_for(experiment)
+    pools = read_pools(experiment.data, folder)
+    sizes = experiment.training, experiment.validation, _test_size(experiment, pools)
+    needed = memory_parts(
+        kernel, sizes, pools.images.shape[1:], pools.classes, experiment.settings.batch, dtype
+    )
+    if sum(needed.values()) > memory:
+        parts = ", ".join(f"{name} {size / 2**30:.2g}" for name, size in needed.items())
+        raise OutOfMemory(
+            f"training = {experiment.training} with {experiment.network} in {dtype} needs about "
+            f"{sum(needed.values()) / 2**30:.3g} GiB ({parts}), {memory / 2**30:.3g} GiB are allowed; "
+            "choose fewer samples, a smaller batch, or raise --memory"
+        )
+    split = splitted(experiment, folder)
+    settings = experiment.settings
+    found = problem(
+        kernel, split.images, split.y, split.validation_images, split.validation_labels,
+        settings.low, settings.high, dtype,
+    )  # fmt: skip
+    return found, split
+
+
+def splitted(experiment: Experiment, folder: Path | None = None) -> AdversarialSplit:
+    """The experiment's samples.
+
+    Raises:
+      BadData: data that are missing, broken or too few.
+    """
+    sizes = (
+        experiment.training,
+        experiment.validation,
+        _test_size(experiment, read_pools(experiment.data, folder)),
+    )
+    return adversarial_split(experiment.data, *sizes, experiment.data_seed, experiment.label_noise, folder)
+
+
+def memory_parts(
+    kernel: Kernel, sizes: tuple[int, int, int], shape: tuple[int, ...], classes: int, batch: int, dtype: str
+) -> dict[str, int]:
+    """Bytes by what they are for: data, kernel, Krylov spaces, and what an attack holds."""
+    m, v, w = sizes
+    width = np.dtype(dtype).itemsize
+    rows = min(max(batch, _CHUNK), max(v, w, 1))
+    return {
+        # Read in single precision and kept in `dtype`.
+        "data": (m + v + w) * int(np.prod(shape)) * (4 + width),
+        # While it is computed, and once more in double precision for the regression beside it.
+        "kernel": m * m * (width + max(width, 8)),
+        "solver": 2 * 2 * classes * (2 * _DEPTH + 1) * m * width,
+        "attack": kernel.memory_bytes(rows, m, tuple(shape), classes, width),
+    }
+
+
+def accuracy(
+    machine: Machine,
+    x: Float[np.ndarray, "w *shape"],
+    labels: Int[np.ndarray, " w"],
+    settings: Settings,
+    on_chunk: Any = lambda done, total: None,
+) -> Accuracy:
+    """Clean and robust accuracy under our own PGD, whoever trained the machine.
+
+    The attack maximises 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
+    """
+    judge = Implementation()
+    classes, dtype = machine.weights.shape[1], machine.training.dtype
+
+    def right(samples: Array, begin: int, end: int) -> int:
+        found = np.argmax(np.asarray(judge.predict(machine, samples)), axis=1)
+        return int((found[: end - begin] == labels[begin:end]).sum())
+
+    clean = robust = 0
+    for begin in range(0, len(x), _CHUNK):
+        end = min(begin + _CHUNK, len(x))
+        # Filled up by repetition: one compiled program for all chunks.
+        rows = np.resize(np.arange(begin, end), min(_CHUNK, len(x)))
+        at = jnp.clip(jnp.asarray(x[rows], dtype), settings.low, settings.high)
+        targets = jax.nn.one_hot(labels[rows], classes, dtype=dtype) - 1 / classes
+        # Away from the numbers of iterations.
+        key = jax.random.fold_in(jax.random.key(settings.seed), 2**31 + begin)
+        moved = judge.attack(machine, at, targets, settings, key)
+        clean += right(at, begin, end)
+        robust += right(moved, begin, end)
+        on_chunk(end, len(x))
+    return Accuracy(clean / len(x), robust / len(x))
+
+
+def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
+    """Weights Theta^{-1} y of NTK regression, in double precision; NaN if Theta is not positive definite."""
+    try:
+        factor = scipy.linalg.cho_factor(np.asarray(ntk, np.float64), overwrite_a=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        return jnp.full(y.shape, jnp.nan, ntk.dtype)
+    return jnp.asarray(scipy.linalg.cho_solve(factor, np.asarray(y, np.float64)), ntk.dtype)
+
+
+def _test_size(experiment: Experiment, pools: Any) -> int:
+    if experiment.test or pools.test_images is None:
+        return experiment.test
+    return len(pools.test_images)

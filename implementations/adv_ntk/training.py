@@ -1,0 +1,183 @@
+r"""Adv-NTK: minimise over varpi the mean of max_{x'} 1/2 ||f_varpi(x') - y||^2 over validation samples.
+
+An iteration takes the next batch, computes p(varpi), moves the batch by the attack with p fixed, and follows
+the gradient at the moved inputs:
+
+    dl/dp = Theta(x', X)' (f(x') - y)/b,    dl/dvarpi by the pullback of the implementation.
+
+Batch and random start depend on the seed and on the number of the iteration alone: a run that was
+interrupted goes on exactly as if it had not been.
+Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 6 and algorithm 1.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from implementations.adv_ntk.contract import Implementation, Machine
+from implementations.adv_ntk.problem import Problem
+from implementations.adv_ntk.settings import Descent, Settings, optimiser
+from implementations.adv_ntk.strengths import Strengths
+
+
+class Row(NamedTuple):
+    """One iteration: the loss at the moved batch, accuracies (shares) on the batch, length of the gradient.
+
+    `robust` is after the attack on the weights of this iteration.  `converged`: the solver stands by
+    weights and gradient.
+    """
+
+    iteration: int
+    loss: float
+    clean: float
+    robust: float
+    gradient: float
+    converged: bool
+    seconds: float
+
+
+class State(NamedTuple):
+    """All that the next iteration depends on, besides problem and settings."""
+
+    iteration: int
+    strengths: Strengths
+    memory: optax.OptState
+    course: tuple[Row, ...]
+
+
+class Fitted(NamedTuple):
+    """Where training ended: the machine to predict with, and how it got there.
+
+    `stopped` says why it ended early, empty if it did not.
+    """
+
+    machine: Machine
+    state: State
+    stopped: str
+
+
+def begin(problem: Problem, settings: Settings) -> State:
+    """varpi = 0, where f = 0, and a fresh optimiser."""
+    m, c = problem.y.shape
+    shape = (m,) if settings.shape == "per_sample" else (m, c)
+    strengths = jnp.zeros(shape, problem.y.dtype)
+    return State(0, strengths, optimiser(settings.descent).init(strengths), ())
+
+
+def fit(
+    implementation: Implementation,
+    problem: Problem,
+    settings: Settings,
+    ntk: Float[Array, "m m"] | None = None,
+    state: State | None = None,
+    on_iteration: Callable[[State], Any] = lambda _: None,
+) -> Fitted:
+    """Train from `state` (default: from the beginning) to the last iteration.
+
+    `ntk` is Theta(X, X) where it is known already.  `on_iteration` sees every new state, to show or keep it.
+    A loss, a gradient or weights that are not finite end training at the last good strengths.
+    """
+    state = begin(problem, settings) if state is None else state
+    ntk = gram(problem) if ntk is None else ntk
+    stopped = ""
+    while state.iteration < settings.iterations and not stopped:
+        new = iterated(implementation, problem, settings, ntk, state)
+        row = new.course[-1]
+        if np.isfinite([row.loss, row.gradient]).all() and bool(jnp.isfinite(new.strengths).all()):
+            state = new
+        else:
+            stopped = f"loss {row.loss:g}, gradient of length {row.gradient:g} in iteration {row.iteration}"
+            state = state._replace(course=(*state.course, row))
+        on_iteration(state)
+    y = jnp.asarray(problem.y)
+    weights = implementation.weights(ntk, state.strengths, y).value
+    return Fitted(Machine(problem.kernel, jnp.asarray(problem.x), weights), state, stopped)
+
+
+def gram(problem: Problem) -> Float[Array, "m m"]:
+    """Theta(X, X) of the training samples."""
+    return _gram(problem.kernel, jnp.asarray(problem.x))
+
+
+def iterated(
+    implementation: Implementation,
+    problem: Problem,
+    settings: Settings,
+    ntk: Float[Array, "m m"],
+    state: State,
+) -> State:
+    """The state after one more iteration."""
+    began = time.perf_counter()
+    chosen = batch(settings, state.iteration, len(problem.labels))
+    x, targets = jnp.asarray(problem.validation_x[chosen]), jnp.asarray(problem.targets[chosen])
+    labels = jnp.asarray(problem.labels[chosen])
+    solved, pull_back = weights_and_pull_back(implementation, ntk, state.strengths, jnp.asarray(problem.y))
+    machine = Machine(problem.kernel, jnp.asarray(problem.x), solved.value)
+    key = jax.random.fold_in(jax.random.key(settings.seed), state.iteration)
+    moved = implementation.attack(machine, x, targets, settings, key)
+    loss, cotangent, clean, robust = _judged(*machine, x, moved, targets, labels)
+    pulled = pull_back(cotangent)
+    strengths, memory = _descended(settings.descent, pulled.value, state.memory, state.strengths)
+    row = Row(
+        state.iteration,
+        float(loss),
+        float(clean),
+        float(robust),
+        float(jnp.linalg.norm(pulled.value)),
+        bool(solved.converged and pulled.converged),
+        time.perf_counter() - began,
+    )
+    return State(state.iteration + 1, strengths, memory, (*state.course, row))
+
+
+def batch(settings: Settings, iteration: int, samples: int) -> Int[np.ndarray, " b"]:
+    """Which validation samples an iteration takes: every one once, in an order drawn anew, and so on.
+
+    What is left of a pass that is no whole batch is not used; a batch is at most the whole set.
+    """
+    size = min(settings.batch, samples)
+    passes, place = divmod(iteration, samples // size)
+    order = np.random.default_rng([settings.seed, 7, passes]).permutation(samples)
+    return order[place * size : (place + 1) * size]
+
+
+def weights_and_pull_back(implementation: Any, ntk: Array, strengths: Strengths, y: Array) -> tuple:
+    """As the implementation does it, or from its two parts where it has no such method."""
+    if hasattr(implementation, "weights_and_pull_back"):
+        return implementation.weights_and_pull_back(ntk, strengths, y)
+    return implementation.weights(ntk, strengths, y), (
+        lambda cotangent: implementation.weights_gradient(ntk, strengths, y, cotangent)
+    )
+
+
+def _judged_of(
+    kernel: Any, training: Array, weights: Array, x: Array, moved: Array, targets: Array, labels: Array
+) -> tuple[Array, Array, Array, Array]:
+    cross = kernel.cross(moved, training)
+    outputs = cross @ weights
+    error = outputs - targets
+    loss = jnp.sum(error**2) / 2 / len(x)
+    clean = kernel.cross(x, training) @ weights
+    return loss, cross.T @ error / len(x), _right(clean, labels), _right(outputs, labels)
+
+
+def _right(outputs: Array, labels: Array) -> Array:
+    return jnp.mean((jnp.argmax(outputs, axis=1) == labels).astype(outputs.dtype))
+
+
+def _descend(descent: Descent, gradient: Array, memory: optax.OptState, strengths: Array) -> tuple:
+    updates, memory = optimiser(descent).update(gradient, memory, strengths)
+    return optax.apply_updates(strengths, updates), memory
+
+
+_gram = jax.jit(lambda kernel, x: kernel.gram(x), static_argnums=0)
+_judged = jax.jit(_judged_of, static_argnums=0)
+_descended = jax.jit(_descend, static_argnums=0)

@@ -1,0 +1,61 @@
+"""Kernels by name and as plain values, so that models can be kept without pickles and asked for in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from implementations.kernels.machine import Kernel, kernel_of
+from implementations.networks.architecture import Architecture, architecture
+from implementations.networks.residual import RESNET_18, RESNET_34, Residual
+
+RESNETS = {"resnet18": Residual(RESNET_18), "resnet34": Residual(RESNET_34)}
+NETWORKS = "mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), " + ", ".join(RESNETS)
+
+
+def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Architecture | Residual:
+    """The architecture called `name`: mlp5, cnn3, cnn3-pool, resnet18, ...
+
+    As in the paper's tables: the number counts all linear layers of an MLP, the readout included, and the
+    convolutions of a CNN, which is flattened, or averaged with -pool, before its readout.
+
+    Raises:
+      ValueError: no such network.
+    """
+    if name in RESNETS:
+        return replace(RESNETS[name], activation=activation, sigma_w=sigma_w, sigma_b=sigma_b)
+    found = re.fullmatch(r"(mlp|cnn)([1-9]\d?)(-pool)?", name)
+    if found is None or (found[1] == "mlp" and (found[3] or found[2] == "1")):
+        raise ValueError(f"network = {name!r} is unknown; choose {NETWORKS}")
+    readout: Any = "pool" if found[3] else "flatten"
+    family: Any = found[1]
+    depth = int(found[2]) - (family == "mlp")
+    return architecture(family, depth, activation, sigma_w, sigma_b, readout=readout)
+
+
+def described(kernel: Kernel) -> dict[str, Any]:
+    """The kernel as plain values.
+
+    Raises:
+      ValueError: a kernel of one's own, which cannot be described.
+    """
+    found = getattr(kernel, "arch", None) or getattr(kernel, "network", None)
+    if isinstance(found, Architecture):
+        return {"architecture": asdict(found)}
+    if isinstance(found, Residual):
+        return {"residual": asdict(found)}
+    raise ValueError(f"kernel = {kernel!r} has no architecture that could be written down")
+
+
+def kernel_from(values: Mapping[str, Any]) -> Kernel:
+    """The kernel described by `values` (the inverse of `described`).
+
+    Raises:
+      ValueError, TypeError, KeyError: values that describe none.
+    """
+    if "architecture" in values:
+        return kernel_of(Architecture(**values["architecture"]))
+    found = dict(values["residual"])
+    return kernel_of(Residual(**{**found, "stages": tuple(found["stages"])}))

@@ -1,0 +1,397 @@
+r"""Infinite-width NTKs as a kernel machine f(x) = Theta(x, X) p needs them, in memory that is bounded.
+
+A machine of m training inputs needs Theta(X, X) once, Theta(x, X) for predictions, and the input gradient of
+its loss for attacks.  `Fused` has them for the networks of `fused.py`, at a small fraction of the time;
+`Neural` for any network that neural-tangents has a kernel for.  Both compute in the precision of their
+inputs and block by block (`tiling.py`): beside inputs and results they hold `memory_bytes`.
+
+Kernels are values: hashable, equal if their networks are, and registered with JAX, so that they may be
+arguments of compiled functions.
+Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 5, for the machine; Jacot et al. 2018 for the NTK.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from implementations.dual_activation import NODES
+from implementations.kernels import fused
+from implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
+from implementations.networks.activations import activation
+from implementations.networks.architecture import Architecture
+from implementations.networks.infinite import triple
+from implementations.networks.residual import Residual, residual_triple, resolutions
+from implementations.neural_tangents_adapter import precision, stax
+
+Network = Architecture | Residual
+
+
+@runtime_checkable
+class Kernel(Protocol):
+    """A kernel Theta between inputs: vectors (n, d), or images (n, height, columns, channels).
+
+    All arrays are float32 or all float64; results follow.  Inputs have the scale the network was meant
+    for, Theta is that of one output.
+
+    Raises (every method with arrays):
+      ValueError: shapes or dtypes that do not fit, with the argument and what to give instead.
+    """
+
+    def gram(self, x: Float[Array, "m *shape"]) -> Float[Array, "m m"]:
+        """Theta(x, x), exactly symmetric, the diagonal without loss of digits."""
+        ...
+
+    def cross(self, x: Float[Array, "k *shape"], training: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
+        """Theta(x, training)."""
+        ...
+
+    def loss_gradient(
+        self,
+        x: Float[Array, "k *shape"],
+        targets: Float[Array, "k c"],
+        training: Float[Array, "m *shape"],
+        weights: Float[Array, "m c"],
+    ) -> Float[Array, "k *shape"]:
+        """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, training) weights.
+
+        Targets f(x) - g give the gradient of sum_c g_c f_c(x): any loss of the outputs can be attacked.
+        Finite where an input coincides with a training input of a kinked network: the cusp of the kernel
+        there has slope 0, the mean of the one-sided ones.
+        """
+        ...
+
+    def memory_bytes(
+        self, rows: int, columns: int, shape: tuple[int, ...], classes: int, itemsize: int
+    ) -> int:
+        """Bytes, estimated from above, that `cross` and `loss_gradient` hold beside inputs and results.
+
+        For `rows` inputs of this shape against `columns` training inputs; itemsize 4 or 8 is that of the
+        dtype.  `gram` of m inputs holds no more than the estimate for m rows and m columns.
+        """
+        ...
+
+
+def kernel_of(network: Network) -> Kernel:
+    """The faster kernel of a network: `Fused` where it has a closed form, else `Neural`.
+
+    Raises:
+      ValueError: the network has an activation that is unknown.
+    """
+    activation(network.activation)
+    if isinstance(network, Architecture) and fused.has_closed_form(network):
+        return Fused(network)
+    return Neural(network)
+
+
+# What a tile of `Fused` holds per entry, its transpose included; measured up to 10.6.
+_FUSED_COPIES = 11
+# Fewer rows of inputs at a time, and every product reads all training inputs for too little work.
+_FUSED_ROWS = 256
+# Covariances of these rows with all training inputs, their cotangents, and what `lax.map` makes of them.
+_FUSED_ROW_COPIES = 5
+
+
+@dataclass(frozen=True)
+class Fused:
+    """NTK of a ReLU, leaky ReLU or erf MLP in NTK parameterisation; images are flattened.
+
+    `tile_bytes` bounds what one tile of the kernel takes; the default keeps it in a core's cache.
+
+    Raises (every method with arrays):
+      ValueError: as `Kernel`, or the network has no closed form in `fused.py`.
+    """
+
+    arch: Architecture
+    tile_bytes: int = 2**21
+
+    def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
+        """As `Kernel.gram`; beside the result, one tile."""
+        return _fused_gram(self, _flat(_checked(self.arch, x)))
+
+    def cross(self, x: Float[Array, "k ..."], training: Float[Array, "m ..."]) -> Float[Array, "k m"]:
+        """As `Kernel.cross`."""
+        _fitting(_checked(self.arch, x), training)
+        return _fused_cross(self, _flat(x), _flat(training))
+
+    def loss_gradient(
+        self,
+        x: Float[Array, "k ..."],
+        targets: Float[Array, "_k _c"],
+        training: Float[Array, "_m ..."],
+        weights: Float[Array, "_m _c"],
+    ) -> Float[Array, "k ..."]:
+        """As `Kernel.loss_gradient`."""
+        _fitting(_checked(self.arch, x), training, targets, weights)
+        return _fused_loss_gradient(self, _flat(x), targets, _flat(training), weights).reshape(x.shape)
+
+    def memory_bytes(
+        self, rows: int, columns: int, shape: tuple[int, ...], classes: int, itemsize: int
+    ) -> int:
+        """As `Kernel.memory_bytes`."""
+        d = math.prod(shape)
+        height, width = block_sides(rows, columns, self.entries(itemsize))
+        tile = height * width * _FUSED_COPIES + (height + width) * (d + 4)
+        together, at_once = even_side(rows, _FUSED_ROWS), fused.rows_at_once(rows, columns)
+        gradient = together * columns * _FUSED_ROW_COPIES + together * (3 * d + classes)
+        # In a pass over a few rows reverse mode keeps some numbers per entry and layer.
+        gradient += at_once * columns * 12 * (self.arch.depth + 1) + columns * (self.arch.depth + 4)
+        return itemsize * max(tile, gradient)
+
+    def entries(self, itemsize: int) -> int:
+        """Entries of one tile."""
+        return max(1, self.tile_bytes // (_FUSED_COPIES * itemsize))
+
+
+@jax.jit
+def _fused_gram(kernel: Fused, x: Array) -> Array:
+    arch = kernel.arch
+    side, _ = block_sides(len(x), len(x), kernel.entries(x.dtype.itemsize))
+
+    def tile(i: Any, j: Any) -> Array:
+        return fused.mlp_ntk(arch, _rows(x, i, side), _rows(x, j, side))
+
+    def on_diagonal(i: Any) -> Array:
+        return fused.mlp_ntk_gram(arch, _rows(x, i, side))
+
+    return symmetric(tile, on_diagonal, len(x), side, x.dtype)
+
+
+@jax.jit
+def _fused_cross(kernel: Fused, x: Array, training: Array) -> Array:
+    sides = block_sides(len(x), len(training), kernel.entries(x.dtype.itemsize))
+
+    def tile(i: Any, j: Any) -> Array:
+        return fused.mlp_ntk(kernel.arch, _rows(x, i, sides[0]), _rows(training, j, sides[1]))
+
+    return rectangle(tile, (len(x), len(training)), sides, x.dtype)
+
+
+@jax.jit
+def _fused_loss_gradient(kernel: Fused, x: Array, targets: Array, training: Array, weights: Array) -> Array:
+    height = even_side(len(x), _FUSED_ROWS)
+
+    def tile(i: Any, _: Any) -> Array:
+        return fused.loss_gradient(
+            kernel.arch, _rows(x, i, height), _rows(targets, i, height), training, weights
+        )
+
+    d = x.shape[1]
+    return rectangle(tile, (len(x), d), (height, d), x.dtype)
+
+
+# Numbers that a tile of `Neural` holds: per entry of the largest layer, and in reverse mode per entry of
+# every layer.  Measured up to 10.4 and 13.3.
+_COPIES = 14
+_COPIES_PER_LAYER = 14
+
+
+@dataclass(frozen=True)
+class Neural:
+    """NTK of any `Architecture` or `Residual` through neural-tangents; an MLP flattens images.
+
+    A convolutional network that ends in "flatten" takes `height * columns` numbers per pair of inputs, one
+    that ends in "pool" the square of that.  `tile_bytes` bounds what one tile of the kernel takes, unless
+    a single pair takes more.  With more than one tile per row of inputs, a gradient computes the kernel
+    twice.  `width` is that of the hidden layers; it matters in the standard parameterisation only.
+    """
+
+    network: Network
+    width: int = 1
+    tile_bytes: int = 2**27
+
+    def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
+        """As `Kernel.gram`; pairs above the diagonal are computed, those below copied."""
+        return _neural_gram(self, self._inputs(_checked(self.network, x)))
+
+    def cross(self, x: Float[Array, "k ..."], training: Float[Array, "m ..."]) -> Float[Array, "k m"]:
+        """As `Kernel.cross`."""
+        _fitting(_checked(self.network, x), training)
+        return _neural_cross(self, self._inputs(x), self._inputs(training))
+
+    def loss_gradient(
+        self,
+        x: Float[Array, "k ..."],
+        targets: Float[Array, "_k _c"],
+        training: Float[Array, "_m ..."],
+        weights: Float[Array, "_m _c"],
+    ) -> Float[Array, "k ..."]:
+        """As `Kernel.loss_gradient`, by reverse mode through the kernel."""
+        _fitting(_checked(self.network, x), training, targets, weights)
+        found = _neural_loss_gradient(self, self._inputs(x), targets, self._inputs(training), weights)
+        return found.reshape(x.shape)
+
+    def memory_bytes(
+        self, rows: int, columns: int, shape: tuple[int, ...], classes: int, itemsize: int
+    ) -> int:
+        """As `Kernel.memory_bytes`."""
+        found = []
+        for reverse in (False, True):
+            pair = self._pair_bytes(shape, itemsize, reverse)
+            height, width = self.sides(rows, columns, shape, itemsize, reverse)
+            # neural-tangents takes scalar products in double precision.
+            inputs = (height + width) * math.prod(shape) * (2 * itemsize + 8)
+            found.append((height * width + height + width) * pair + inputs + width * classes * itemsize)
+        return max(found)
+
+    def sides(
+        self, rows: int, columns: int, shape: tuple[int, ...], itemsize: int, reverse: bool
+    ) -> tuple[int, int]:
+        """Inputs and training inputs of one tile, with or without its gradient."""
+        return block_sides(rows, columns, self.tile_bytes // self._pair_bytes(shape, itemsize, reverse))
+
+    def ntk(self, x: Float[Array, "k ..."], other: Float[Array, "m ..."]) -> Float[Array, "k m"]:
+        """A whole tile at once, in the precision of x."""
+        return self._from_covariances(self._covariances(x, other)).astype(x.dtype)
+
+    def variances(self, x: Float[Array, "m ..."]) -> Float[Array, " m"]:
+        """Theta(x_i, x_i), from covariances that equal the variances to the last digit.
+
+        A scalar product rounds otherwise than a sum of squares, and the angle between an input and itself
+        is then the square root of that.
+        """
+
+        def one(x_i: Array) -> Array:
+            alone = self._covariances(x_i[None], x_i[None])
+            return self._from_covariances(alone.replace(nngp=alone.cov1[:, None]))[0, 0]
+
+        return jax.vmap(one)(x).astype(x.dtype)
+
+    def _inputs(self, x: Array) -> Array:
+        return _flat(x) if _sees_vectors(self.network) else x
+
+    def _covariances(self, x: Array, other: Array) -> Any:
+        full = not _sees_vectors(self.network) and self.network.readout == "pool"
+        start = stax().Identity()[2](x, other, None, diagonal_batch=True, diagonal_spatial=not full)
+        # neural-tangents would go on in double precision wherever JAX allows it.
+        names = ("cov1", "cov2", "nngp", "ntk")
+        return start.replace(**{name: getattr(start, name).astype(x.dtype) for name in names})
+
+    def _from_covariances(self, start: Any) -> Array:
+        dtype = start.nngp.dtype
+        net = replace(
+            self.network,
+            sigma_w=jnp.asarray(self.network.sigma_w, dtype),
+            sigma_b=jnp.asarray(self.network.sigma_b, dtype),
+        )
+        with precision(dtype):
+            layers = residual_triple(net) if isinstance(net, Residual) else triple(net, self.width, 1)
+            return layers[2](start).ntk
+
+    def _pair_bytes(self, shape: tuple[int, ...], itemsize: int, reverse: bool) -> int:
+        largest, total = _entries_per_pair(self.network, shape)
+        quadrature = activation(self.network.activation).strip is not None
+        # An expectation by quadrature has a square of nodes, and in reverse mode a few of them.
+        each = (4 * NODES**2 if reverse else 2 * NODES**2) if quadrature else 0
+        copies = _COPIES_PER_LAYER * total if reverse else _COPIES * largest
+        return itemsize * (copies + each * (total if reverse else largest))
+
+
+@jax.jit
+def _neural_gram(kernel: Neural, x: Array) -> Array:
+    side, _ = kernel.sides(len(x), len(x), x.shape[1:], x.dtype.itemsize, False)
+
+    def tile(i: Any, j: Any) -> Array:
+        return kernel.ntk(_rows(x, i, side), _rows(x, j, side))
+
+    def on_diagonal(i: Any) -> Array:
+        own = _rows(x, i, side)
+        found, here = kernel.ntk(own, own), jnp.arange(side)
+        return ((found + found.T) / 2).at[here, here].set(kernel.variances(own))
+
+    return symmetric(tile, on_diagonal, len(x), side, x.dtype)
+
+
+@jax.jit
+def _neural_cross(kernel: Neural, x: Array, training: Array) -> Array:
+    sides = kernel.sides(len(x), len(training), x.shape[1:], x.dtype.itemsize, False)
+
+    def tile(i: Any, j: Any) -> Array:
+        return kernel.ntk(_rows(x, i, sides[0]), _rows(training, j, sides[1]))
+
+    return rectangle(tile, (len(x), len(training)), sides, x.dtype)
+
+
+@jax.jit
+def _neural_loss_gradient(kernel: Neural, x: Array, targets: Array, training: Array, weights: Array) -> Array:
+    m, c = weights.shape
+    height, width = kernel.sides(len(x), m, x.shape[1:], x.dtype.itemsize, True)
+
+    def outputs(some: Array) -> Array:
+        def from_columns(j: Any, counts: Array) -> Array:
+            return kernel.ntk(some, _rows(training, j, width)) @ (counts[:, None] * _rows(weights, j, width))
+
+        return summed(from_columns, m, width, jnp.zeros((height, c), x.dtype))
+
+    def tile(i: Any, _: Any) -> Array:
+        found, pullback = jax.vjp(outputs, _rows(x, i, height))
+        return _flat(pullback(found - _rows(targets, i, height))[0])
+
+    d = math.prod(x.shape[1:])
+    return rectangle(tile, (len(x), d), (height, d), x.dtype)
+
+
+jax.tree_util.register_dataclass(Fused, data_fields=["arch"], meta_fields=["tile_bytes"])
+jax.tree_util.register_dataclass(Neural, data_fields=["network"], meta_fields=["width", "tile_bytes"])
+
+
+def _rows(x: Array, start: Any, size: int) -> Array:
+    return jax.lax.dynamic_slice_in_dim(x, start, size)
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(len(x), -1)
+
+
+def _sees_vectors(network: Network) -> bool:
+    return isinstance(network, Architecture) and network.family == "mlp"
+
+
+def _entries_per_pair(network: Network, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Covariances per pair of inputs: in the largest layer, and in all layers together."""
+    if isinstance(network, Architecture) and network.family == "mlp":
+        return 1, network.depth + 1
+    power = 2 if network.readout == "pool" else 1
+    pixels = (shape[0] * shape[1]) ** power
+    if isinstance(network, Architecture):
+        return pixels, pixels * network.depth
+    sizes = [(h * w) ** power for h, w in resolutions(network.stages, shape[0], shape[1])]
+    # Two convolutions and a shortcut per block, and the stem.
+    return pixels, pixels + sum(3 * n * size for n, size in zip(network.stages, sizes, strict=True))
+
+
+def _checked(network: Network, x: Array) -> Array:
+    if x.dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(f"x has dtype {x.dtype}; convert it to float32 or float64")
+    if len(x) == 0:
+        raise ValueError(f"x has shape {x.shape}, no inputs; give at least one")
+    if x.ndim < 2:
+        raise ValueError(f"x has shape {x.shape}; reshape it to (n, d) or (n, height, columns, channels)")
+    if x.ndim != 4 and not _sees_vectors(network):
+        raise ValueError(
+            f"x has shape {x.shape}, a convolutional network needs (n, height, columns, channels); reshape it"
+        )
+    return x
+
+
+def _fitting(x: Array, training: Array, targets: Array | None = None, weights: Array | None = None) -> None:
+    """Refuses what does not fit x."""
+    wanted: list[tuple[str, Array, tuple[int | str, ...]]] = [("training", training, ("m", *x.shape[1:]))]
+    if targets is not None and weights is not None:
+        wanted += [
+            ("targets", targets, (len(x), "c")),
+            ("weights", weights, (len(training), *targets.shape[1:])),
+        ]
+    for name, found, shape in wanted:
+        fits = len(found.shape) == len(shape) and all(
+            isinstance(w, str) or n == w for n, w in zip(found.shape, shape, strict=True)
+        )
+        if not fits or len(found) == 0:
+            raise ValueError(f"{name} has shape {found.shape}, x {x.shape}; give it the shape {shape}")
+        if found.dtype != x.dtype:
+            raise ValueError(f"{name} has dtype {found.dtype}, x {x.dtype}; convert one of them")
