@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
-from advntk.training_cli import evaluate, train
+from advntk.training_cli import benchmark_adv_ntk, evaluate, train
 
 app = typer.Typer(
     help="Checks deep-learning theory by machine: declares theorems, measures, decides, reports.",
@@ -225,6 +225,10 @@ def explain(
 
 app.command()(train)
 app.command()(evaluate)
+
+benchmark_app = typer.Typer(help="Time an algorithm on this machine.", no_args_is_help=True)
+benchmark_app.command("adv-ntk")(benchmark_adv_ntk)
+app.add_typer(benchmark_app, name="benchmark")
 
 data_app = typer.Typer(help="Fetch image data sets, and say what is there.", no_args_is_help=True)
 app.add_typer(data_app, name="data")

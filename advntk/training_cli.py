@@ -45,7 +45,8 @@ def train(
     ] = None,
     data_dir: Folder = None,
     network: Annotated[
-        str | None, typer.Option(help="mlpN, cnnN, cnnN-pool with N hidden layers, resnet18, resnet34.")
+        str | None,
+        typer.Option(help="mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), resnet18, resnet34."),
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Activation of the network; default relu.")] = None,
     radius: Annotated[
@@ -92,7 +93,8 @@ def train(
     A checkpoint (FILE.checkpoint.npz) is kept every few seconds; `--resume` continues an interrupted run as
     if it had not been interrupted.
     """
-    from advntk.training import Request, train as run
+    from advntk.training import Request
+    from advntk.training import train as run
 
     asked = {
         "data": data, "network": network, "activation": activation, "training": training,
@@ -129,3 +131,27 @@ def evaluate(
     from advntk.evaluating import evaluate as run
 
     typer.echo(run(model, data, data_dir, test, _fraction(radius), norm, audit, as_json))
+
+
+def benchmark_adv_ntk(
+    sizes: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Numbers of training samples.")
+    ] = "1000,2000,4000,8000",
+    published_up_to: Annotated[
+        int, typer.Option(metavar="N", help="Largest size at which the published procedure is timed too.")
+    ] = 2000,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs per median.")] = 9,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also the whole published training: 10000 + 2000 samples.")
+    ] = False,
+    network: Annotated[str, typer.Option(help="mlpN, cnnN, ...")] = "mlp5",
+    as_json: Json = False,
+) -> None:
+    """Time Adv-NTK on synthetic images of 3072 pixels, against the published procedure."""
+    from advntk.benchmarking import Request, benchmark
+
+    try:
+        numbers = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--sizes {sizes}: give whole numbers, for example 1000,2000") from None
+    typer.echo(benchmark(Request(numbers, published_up_to, repeats, full, network), as_json))

@@ -20,6 +20,7 @@ from implementations.adv_ntk.solvers import SOLVERS, Answer, Solver
 from implementations.adv_ntk.strengths import Strengths
 from implementations.attacks import as_published as published_attack
 from implementations.attacks.pgd import pgd_linf
+from implementations.attacks.threat import Scalar
 from implementations.kernels.machine import Kernel
 
 PullBack = Callable[[Float[Array, "m c"]], Answer]
@@ -183,7 +184,7 @@ def _gradient_of(kernel: Kernel, training: Array, weights: Array, x: Array, targ
 
 def _pgd_of(
     kernel: Kernel, training: Array, weights: Array, x: Array, targets: Array,
-    radius: float, step: float, low: float, high: float, key: Array, steps: int,
+    radius: Scalar, step: Scalar, low: Scalar, high: Scalar, key: Array, steps: int,
 ) -> Array:  # fmt: skip
     def gradient(at: Array) -> Array:
         return kernel.loss_gradient(at, targets, training, weights)

@@ -70,13 +70,27 @@ def prepare(
             f"{sum(needed.values()) / 2**30:.3g} GiB ({parts}), {memory / 2**30:.3g} GiB are allowed; "
             "choose fewer samples, a smaller batch, or raise --memory"
         )
-    split = adversarial_split(experiment.data, *sizes, experiment.data_seed, experiment.label_noise, folder)
+    split = splitted(experiment, folder)
     settings = experiment.settings
     found = problem(
         kernel, split.images, split.y, split.validation_images, split.validation_labels,
         settings.low, settings.high, dtype,
     )  # fmt: skip
     return found, split
+
+
+def splitted(experiment: Experiment, folder: Path | None = None) -> AdversarialSplit:
+    """The experiment's samples.
+
+    Raises:
+      BadData: data that are missing, broken or too few.
+    """
+    sizes = (
+        experiment.training,
+        experiment.validation,
+        _test_size(experiment, read_pools(experiment.data, folder)),
+    )
+    return adversarial_split(experiment.data, *sizes, experiment.data_seed, experiment.label_noise, folder)
 
 
 def memory_parts(

@@ -116,7 +116,7 @@ def _write(path: Path, kind: str, about: Mapping[str, Any], **arrays: Any) -> No
             np.savez(file, allow_pickle=False, about=text, **{k: np.asarray(v) for k, v in arrays.items()})
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -124,7 +124,8 @@ def _write(path: Path, kind: str, about: Mapping[str, Any], **arrays: Any) -> No
 
 def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves open what it cannot read.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays.pop("about")))
         found = about["kind"]

@@ -8,10 +8,12 @@ of which 2 000 validate, 50 iterations of 128, ReLU networks with sigma_w = 1.76
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from implementations.adv_ntk.settings import Settings
-from implementations.kernels.residual import RESNETS
+from implementations.kernels.described import RESNETS
 
 DEPTHS = (3, 4, 5, 8, 10)
 PUBLISHED_NETWORKS = tuple(f"{family}{depth}" for family in ("mlp", "cnn") for depth in DEPTHS) + tuple(
@@ -38,6 +40,11 @@ class Experiment:
     sigma_b: float = 0.18
     label_noise: float = 0.0
     data_seed: int = 0
+
+
+def experiment_from(values: Mapping[str, Any], settings: Settings) -> Experiment:
+    """The experiment with these field values, its settings given apart."""
+    return Experiment(**{**values, "settings": settings})
 
 
 def _presets() -> dict[str, Experiment]:

@@ -37,8 +37,8 @@ class Problem(NamedTuple):
 def problem(
     kernel: Kernel,
     x: Float[np.ndarray, "m *shape"],
-    y: Float[np.ndarray, "m c"],
-    validation_x: Float[np.ndarray, "v *shape"],
+    y: Float[np.ndarray, "_m c"],
+    validation_x: Float[np.ndarray, "_v *_shape"],
     labels: Int[np.ndarray, " v"],
     low: float = -0.5,
     high: float = 0.5,

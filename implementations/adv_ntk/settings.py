@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import optax
 
-Shape = Literal["per_sample", "per_sample_and_class"]
+SHAPES = ("per_sample", "per_sample_and_class")
 OPTIMIZERS = ("sgd", "adam")
 
 
@@ -40,7 +40,7 @@ class Settings:
     decay: float = 0.1
     decay_every: int = 0
     normalized: bool = True
-    shape: Shape = "per_sample"
+    shape: str = "per_sample"
     low: float = -0.5
     high: float = 0.5
     seed: int = 0
@@ -59,7 +59,7 @@ class Settings:
                 f"radius = {self.radius:g} reaches across the whole box [{self.low:g}, {self.high:g}]: every "
                 f"image may become every other; choose less than {self.high - self.low:g}"
             )
-        if self.shape not in ("per_sample", "per_sample_and_class"):
+        if self.shape not in SHAPES:
             raise ValueError(f"shape = {self.shape!r} is unknown; choose per_sample or per_sample_and_class")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(

@@ -8,16 +8,18 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from implementations.kernels.machine import Kernel, kernel_of
-from implementations.kernels.residual import RESNETS, Residual
 from implementations.networks.architecture import Architecture, architecture
+from implementations.networks.residual import RESNET_18, RESNET_34, Residual
 
-NETWORKS = "mlpN, cnnN (flattened), cnnN-pool with N hidden layers, " + ", ".join(RESNETS)
+RESNETS = {"resnet18": Residual(RESNET_18), "resnet34": Residual(RESNET_34)}
+NETWORKS = "mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), " + ", ".join(RESNETS)
 
 
 def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Architecture | Residual:
     """The architecture called `name`: mlp5, cnn3, cnn3-pool, resnet18, ...
 
-    The number counts hidden layers; a linear readout comes on top.
+    As in the paper's tables: the number counts all linear layers of an MLP, the readout included, and the
+    convolutions of a CNN, which is flattened, or averaged with -pool, before its readout.
 
     Raises:
       ValueError: no such network.
@@ -25,11 +27,12 @@ def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Archi
     if name in RESNETS:
         return replace(RESNETS[name], activation=activation, sigma_w=sigma_w, sigma_b=sigma_b)
     found = re.fullmatch(r"(mlp|cnn)([1-9]\d?)(-pool)?", name)
-    if found is None or (found[1] == "mlp" and found[3]):
+    if found is None or (found[1] == "mlp" and (found[3] or found[2] == "1")):
         raise ValueError(f"network = {name!r} is unknown; choose {NETWORKS}")
     readout: Any = "pool" if found[3] else "flatten"
     family: Any = found[1]
-    return architecture(family, int(found[2]), activation, sigma_w, sigma_b, readout=readout)
+    depth = int(found[2]) - (family == "mlp")
+    return architecture(family, depth, activation, sigma_w, sigma_b, readout=readout)
 
 
 def described(kernel: Kernel) -> dict[str, Any]:
@@ -38,11 +41,11 @@ def described(kernel: Kernel) -> dict[str, Any]:
     Raises:
       ValueError: a kernel of one's own, which cannot be described.
     """
-    arch = getattr(kernel, "arch", None)
-    if isinstance(arch, Architecture):
-        return {"architecture": asdict(arch)}
-    if isinstance(arch, Residual):
-        return {"residual": asdict(arch)}
+    found = getattr(kernel, "arch", None) or getattr(kernel, "network", None)
+    if isinstance(found, Architecture):
+        return {"architecture": asdict(found)}
+    if isinstance(found, Residual):
+        return {"residual": asdict(found)}
     raise ValueError(f"kernel = {kernel!r} has no architecture that could be written down")
 
 

@@ -103,6 +103,11 @@ def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size
     return filled.reshape(-1, size, *rows.shape[1:])
 
 
+def has_closed_form(arch: Architecture) -> bool:
+    """Whether the functions here know the network."""
+    return arch.family == "mlp" and arch.activation in ACTIVATIONS and arch.parameterization == "ntk"
+
+
 def rows_at_once(rows: int, columns: int) -> int:
     """How many rows of a kernel `loss_gradient` works on together."""
     return min(rows, max(_LEAST_ROWS, _ENTRIES // columns))
@@ -237,8 +242,8 @@ def _slope_at_itself(arch: Architecture, variance: Array) -> Array:
 
 
 def _closed_form_only(arch: Architecture) -> None:
-    found = (arch.family, arch.activation, arch.parameterization)
-    if found[0] != "mlp" or found[1] not in ACTIVATIONS or found[2] != "ntk":
+    if not has_closed_form(arch):
+        found = (arch.family, arch.activation, arch.parameterization)
         raise ValueError(
             f"family, activation, parameterization = {found} has no fused kernel; use 'mlp', one of "
             f"{', '.join(ACTIVATIONS)}, and 'ntk' here, infinite_kernels for the others"

@@ -1,10 +1,13 @@
 """Stub until the real one."""
 
 from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Protocol
+
 from jaxtyping import Array, Float
-from implementations.kernels.fused import mlp_ntk, mlp_ntk_gram, loss_gradient
+
+from implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
 from implementations.networks.architecture import Architecture
 
 

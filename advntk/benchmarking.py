@@ -1,0 +1,184 @@
+"""The answer of `advntk benchmark adv-ntk`: what training costs, against the published procedure."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from advntk.checking import cache_folder
+from advntk.training import BadTraining
+
+# The published program's settings for CIFAR-10.
+RADIUS, TRAINING, VALIDATION = 8 / 255, 10_000, 2_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """Sizes to measure, up to which the published procedure is too, runs per median, the whole training."""
+
+    sizes: tuple[int, ...]
+    published_up_to: int
+    repeats: int
+    full: bool
+    network: str
+
+
+def benchmark(request: Request, as_json: bool) -> str:
+    """Measure and report; progress on standard error."""
+    from implementations.runtime import configure, versions
+
+    if min(request.sizes) < 2 * 128:
+        raise BadTraining(f"--sizes {min(request.sizes)}: give at least 256 samples")
+    configure("cpu", cache_folder() / "programs")
+    found: dict[str, Any] = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": versions(),
+        "network": request.network,
+        "sizes": [_at(request, size) for size in sorted(request.sizes)],
+    }
+    found["exponent"] = _exponent(found["sizes"])
+    if request.full:
+        found["full"] = _full(request)
+    return json.dumps(found, indent=2) if as_json else _text(found)
+
+
+def _at(request: Request, size: int) -> dict[str, Any]:
+    import jax.numpy as jnp
+
+    from implementations.adv_ntk.contract import AsPublished, Krylov, Reference
+    from implementations.adv_ntk.settings import Settings
+    from implementations.adv_ntk.timing import (
+        attack_and_products,
+        machine_at,
+        solver_error,
+        steps_of,
+        synthetic_problem,
+        timed_gram,
+    )
+
+    _say(f"{size} samples: kernel and training steps")
+    ours = Krylov()
+    settings = Settings(RADIUS)
+    training = synthetic_problem(_kernel(request), size, VALIDATION, ours.dtype)
+    ntk, seconds = timed_gram(training)
+    state, steps = steps_of(ours, training, settings, ntk, warm=5, repeats=request.repeats)
+    machine = machine_at(ours, training, ntk, state)
+    x, targets = jnp.asarray(training.validation_x[:128]), jnp.asarray(training.targets[:128])
+    _say(f"{size} samples: the attack beside its matrix products")
+    pair = attack_and_products(machine, x, targets, settings, request.repeats)
+    found = {
+        "samples": size,
+        "kernel": seconds,
+        "step": statistics.median(steps),
+        "step_spread": [min(steps), max(steps)],
+        "attack": pair.first,
+        "products": pair.second,
+        "attack_over_products": pair.ratio,
+    }
+    if size <= max(2000, request.published_up_to):
+        _say(f"{size} samples: the reference")
+        found["error_of_p"] = solver_error(ours, Reference(), ntk, state, jnp.asarray(training.y))
+    if size <= request.published_up_to:
+        _say(f"{size} samples: the published procedure, then ours, in turn")
+        found |= _against(AsPublished(), ours, training, settings, ntk, state, request.repeats)
+    return found
+
+
+def _against(
+    published: Any, ours: Any, training: Any, settings: Any, ntk: Any, state: Any, repeats: int
+) -> dict[str, Any]:
+    """Steps of both from one state, in turn; one pair where a step of theirs takes over half a minute."""
+    from implementations.adv_ntk.training import iterated
+
+    def seconds(implementation: Any) -> float:
+        return iterated(implementation, training, settings, ntk, state).course[-1].seconds
+
+    first = seconds(published)
+    pairs = []
+    for _ in range(1 if first > 30 else min(repeats, 5)):
+        theirs = seconds(published)
+        pairs.append((theirs, seconds(ours)))
+    return {
+        "published_step": statistics.median(theirs for theirs, _ in pairs),
+        "published_over_ours": statistics.median(theirs / mine for theirs, mine in pairs),
+        "pairs": len(pairs),
+    }
+
+
+def _full(request: Request) -> dict[str, Any]:
+    """The whole published training, 10 000 + 2 000 samples and 50 iterations."""
+    import resource
+
+    from implementations.adv_ntk.contract import Krylov
+    from implementations.adv_ntk.settings import Settings
+    from implementations.adv_ntk.timing import synthetic_problem
+    from implementations.adv_ntk.training import fit
+
+    training = synthetic_problem(_kernel(request), TRAINING, VALIDATION, "float32")
+    began = time.perf_counter()
+    fitted = fit(
+        Krylov(), training, Settings(RADIUS),
+        on_iteration=lambda state: _say(f"{TRAINING} samples: iteration {state.iteration} of 50"),
+    )  # fmt: skip
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "samples": TRAINING,
+        "validation": VALIDATION,
+        "seconds": time.perf_counter() - began,
+        "peak_memory_bytes": peak,
+        "unconverged": sum(not row.converged for row in fitted.state.course),
+    }
+
+
+def _kernel(request: Request) -> Any:
+    from implementations.adv_ntk.experiment import kernel_for
+    from implementations.adv_ntk.presets import preset
+
+    try:
+        return kernel_for(replace(preset("cifar10-mlp5-r8"), network=request.network))
+    except ValueError as error:
+        raise BadTraining(str(error)) from error
+
+
+def _exponent(sizes: list[dict[str, Any]]) -> float | None:
+    """Slope of log seconds per step over log samples, by least squares."""
+    if len(sizes) < 2:
+        return None
+    logs = [(math.log(one["samples"]), math.log(one["step"])) for one in sizes]
+    return statistics.linear_regression(*zip(*logs, strict=True)).slope
+
+
+def _text(found: dict[str, Any]) -> str:
+    lines = [
+        f"{found['network']}, 3072 inputs, 10 classes, float32, batch 128, PGD-10; {found['machine']}; seconds",
+        f"{'samples':>8}{'kernel':>9}{'step':>9}{'attack':>9}{'/products':>11}{'published':>11}{'/ours':>8}"
+        f"{'error of p':>12}",
+    ]
+    for one in found["sizes"]:
+        theirs, ratio = one.get("published_step"), one.get("published_over_ours")
+        error = one.get("error_of_p")
+        lines.append(
+            f"{one['samples']:>8}{one['kernel']:>9.2f}{one['step']:>9.3f}{one['attack']:>9.3f}"
+            f"{one['attack_over_products']:>11.2f}"
+            + (f"{theirs:>11.2f}{ratio:>8.1f}" if theirs else f"{'':>19}")
+            + (f"{error:>12.1e}" if error is not None else "")
+        )
+    if found["exponent"] is not None:
+        lines.append(f"cost per step grows with samples to the power {found['exponent']:.2f}")
+    if whole := found.get("full"):
+        lines.append(
+            f"whole training, {whole['samples']} + {whole['validation']} samples, 50 iterations: "
+            f"{whole['seconds']:.0f} s, at most {whole['peak_memory_bytes'] / 2**30:.2f} GiB in this process"
+        )
+    return "\n".join(lines)
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)

@@ -1,0 +1,148 @@
+"""The answer of `advntk evaluate`: a kept model under all attacks, each result verified."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from advntk.checking import cache_folder
+from advntk.progress import progress_display
+from advntk.training import BadTraining
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from implementations.adv_ntk.contract import Machine
+
+# Samples per round: what stands after an attack goes to the next one.
+_ROUND = 200
+
+
+def evaluate(
+    model: Path,
+    data: str | None,
+    data_dir: Path | None,
+    test: int | None,
+    radius: float | None,
+    norm: str,
+    audited: bool,
+    as_json: bool,
+) -> str:
+    """Clean accuracy, robust accuracy in the worst case over all attacks, and what casts doubt on it.
+
+    Raises:
+      BadFile: no model.
+      BadTraining, BadData: the request cannot be met.
+    """
+    from implementations.runtime import configure
+
+    configure("cpu", cache_folder() / "programs")
+    try:
+        found = _evaluated(model, data, data_dir, test, radius, norm, audited)
+    except ValueError as error:
+        raise BadTraining(str(error)) from error
+    return json.dumps(found, ensure_ascii=False, indent=2) if as_json else _text(found)
+
+
+def _evaluated(
+    model: Path,
+    data: str | None,
+    data_dir: Path | None,
+    test: int | None,
+    radius: float | None,
+    norm: str,
+    audited: bool,
+) -> dict[str, Any]:
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from implementations.adv_ntk.files import load_model
+    from implementations.adv_ntk.presets import experiment_from
+    from implementations.adv_ntk.settings import from_dict
+    from implementations.attacks.audit import audit, verify
+    from implementations.attacks.threat import ThreatModel
+    from implementations.attacks.worst_case import worst_case
+
+    machine, about = load_model(model)
+    settings = from_dict(about["settings"])
+    experiment = experiment_from(about["about"]["experiment"], settings)
+    images, labels = _test_images(experiment, data, data_dir, test)
+    if images.shape[1:] != machine.training.shape[1:]:
+        raise BadTraining(
+            f"--data {data}: images of shape {images.shape[1:]}; the model was trained on "
+            f"{machine.training.shape[1:]}"
+        )
+    threat = ThreatModel(norm, settings.radius if radius is None else radius, settings.low, settings.high)
+    outputs = _predictor(machine)
+    x = jnp.clip(jnp.asarray(images, machine.training.dtype), settings.low, settings.high)
+    fooled = np.zeros(len(x), bool)
+    clean = np.zeros(len(x), bool)
+    felled: dict[str, int] = {}
+    findings = []
+    with progress_display(len(x), "test samples") as show:
+        for begin in range(0, len(x), _ROUND):
+            here = slice(begin, min(begin + _ROUND, len(x)))
+            keys = jax.random.fold_in(jax.random.key(settings.seed), begin)
+            worst = worst_case(outputs, x[here], labels[here], threat, keys)
+            proved = verify(outputs, x[here], worst.adversarial, labels[here], threat, worst.fooled)
+            findings += proved.findings
+            fooled[here] = proved.fooled
+            clean[here] = np.argmax(np.asarray(outputs(x[here])), axis=1) == labels[here]
+            for name, number in zip(worst.names, worst.felled, strict=True):
+                felled[name] = felled.get(name, 0) + int(number)
+            show(here.stop, len(x), f"{1 - fooled[: here.stop].mean():.1%} stand")
+    if audited:
+        some = slice(min(len(x), _ROUND))
+        found = audit(outputs, x[some], labels[some], threat, jax.random.key(settings.seed))
+        findings += found.findings
+    return {
+        "model": str(model),
+        "norm": norm,
+        "radius": float(threat.radius),
+        "samples": len(x),
+        "clean": float(clean.mean()),
+        "robust": float(1 - fooled.mean()),
+        "felled_by": felled,
+        "audited": audited,
+        "findings": [one._asdict() for one in findings],
+    }
+
+
+def _predictor(machine: Machine) -> Any:
+    """The machine as a function of inputs: one object, so that attacks are compiled once."""
+
+    def outputs(x: Any) -> Any:
+        return machine.kernel.cross(x, machine.training) @ machine.weights
+
+    return outputs
+
+
+def _test_images(
+    experiment: Any, data: str | None, data_dir: Path | None, test: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    from dataclasses import replace
+
+    from implementations.adv_ntk.experiment import splitted
+
+    asked = replace(experiment, data=data or experiment.data, test=test or experiment.test)
+    if asked.data != experiment.data:
+        # Nothing to keep apart from.
+        asked = replace(asked, training=1, validation=0)
+    split = splitted(asked, data_dir)
+    return split.test_images, split.test_labels
+
+
+def _text(found: dict[str, Any]) -> str:
+    lines = [
+        f"{found['model']}: {found['samples']} test samples, {found['norm']} radius {found['radius']:g}",
+        f"clean   {found['clean']:.1%}",
+        f"robust  {found['robust']:.1%}, the worst case of "
+        + ", ".join(f"{name} (felled {number})" for name, number in found["felled_by"].items()),
+    ]
+    if found["findings"]:
+        lines += [f"doubt: {one['name']}: {one['words']}" for one in found["findings"]]
+    else:
+        lines.append("no doubts: every result verified" + (", attacks audited" if found["audited"] else ""))
+    return "\n".join(lines)

@@ -1,0 +1,208 @@
+r"""Kernel machines f(x) = Theta(x, X) p of the infinite-width network: weights p (m, c), float64.
+
+    regression      p = Theta^{-1} y                            training to the end (t -> infinity),
+    ridge           p = (Theta + strength I)^{-1} y,
+    early stopping  p = t phi_1(-t Theta) y = Theta^{-1} (I - e^{-t Theta}) y,    phi_1(z) = (e^z - 1)/z,
+
+each from one eigendecomposition of Theta(X, X).  Times and strengths are in the units of Theta: t is the
+time of the flow dp/dt = y - Theta p.  Divide times by the mean diagonal of Theta, multiply strengths with
+it, to compare kernels.  What a path of weights is chosen by is the caller's score, larger is better.
+Source: Jacot et al., NeurIPS 2018 (arXiv 1806.07572), section 5; Fu & Wang, ICLR 2024 (arXiv 2310.06112).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from implementations.dynamics.predictor import weights_along_time
+
+Matrix = Float[Array, "m m"] | Float[np.ndarray, "m m"]
+Columns = Float[Array, "m c"] | Float[np.ndarray, "m c"]
+Numbers = Sequence[float] | Sequence[int] | Float[Array, " k"] | Float[np.ndarray, " k"]
+Score = Callable[[Float[Array, "m c"]], float | Float[Array, ""]]
+
+
+class Regression(NamedTuple):
+    """Weights of the NTK regression, and how far they can be trusted.
+
+    `condition` is largest/smallest eigenvalue, infinite where the smallest is not positive.  `converged`
+    says that it is below 1/(m eps), eps of the dtype that Theta came in: that no eigenvalue drowns in
+    rounding.  `residual` is ||Theta p - y|| / ||y|| over the training data, 0 for y = 0.
+    """
+
+    weights: Float[Array, "m c"]
+    condition: float
+    converged: bool
+    residual: float
+
+
+class Selection(NamedTuple):
+    """The entry of a path that scored best, the first of equal ones: its place, setting, weights.
+
+    `scores` are those of the whole path.
+    """
+
+    chosen: int
+    setting: float
+    weights: Float[Array, "m c"]
+    scores: Float[np.ndarray, " k"]
+
+
+def regression(ntk: Matrix, y: Columns) -> Regression:
+    """The weights that training without AT tends to.
+
+    Where Theta is singular within rounding (see `Regression.converged`), directions of eigenvalues below
+    m eps times the largest are left out: they move no training output, and 1/eigenvalue is arbitrary
+    there.  That is also where the flow leads the predictor.  Entries that are not finite give weights NaN
+    and `converged` False.
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric up to rounding, of any floating dtype.
+      y: targets (m, c).
+
+    Raises:
+      ValueError: shapes that do not fit.
+    """
+    eps = float(jnp.finfo(ntk.dtype).eps)
+    theta, targets = _checked(ntk, y)
+    if not bool(jnp.isfinite(theta).all() & jnp.isfinite(targets).all()):
+        return Regression(jnp.full_like(targets, jnp.nan), float("inf"), False, float("nan"))
+    values, vectors = _spectrum(theta)
+    smallest, largest = float(values[0]), float(values[-1])
+    limit = len(theta) * eps * largest
+    kept = values > limit
+    inverse = jnp.where(kept, 1 / jnp.where(kept, values, 1.0), 0.0)
+    weights = _in_basis(vectors, inverse, targets)
+    size = float(jnp.linalg.norm(targets))
+    residual = float(jnp.linalg.norm(theta @ weights - targets)) / size if size else 0.0
+    condition = largest / smallest if smallest > 0 else float("inf")
+    return Regression(weights, condition, bool(kept.all()), residual)
+
+
+def ridge(ntk: Matrix, y: Columns, strength: float) -> Float[Array, "m c"]:
+    """Weights (Theta + strength I)^{-1} y, the minimum of |f - y|^2 + strength ||f||^2 in Theta's RKHS.
+
+    Raises:
+      ValueError: shapes that do not fit, or a strength that is not positive and finite.
+    """
+    return ridge_path(ntk, y, [strength])[0]
+
+
+def ridge_path(ntk: Matrix, y: Columns, strengths: Numbers) -> Float[Array, "k m c"]:
+    """`ridge` at several strengths, from one decomposition.
+
+    Raises:
+      ValueError: as `ridge`, or no strength.
+    """
+    theta, targets = _checked(ntk, y)
+    settings = _settings("strengths", strengths)
+    if not (settings > 0).all():
+        raise ValueError(f"strengths = {settings} must be positive; without ridge use regression")
+    values, vectors = _spectrum(theta)
+    # Rounding makes eigenvalues of a Gram matrix negative; a strength as small would then divide by 0.
+    values = jnp.maximum(values, 0)
+    return jax.vmap(lambda strength: _in_basis(vectors, 1 / (values + strength), targets))(
+        jnp.asarray(settings)
+    )
+
+
+def ridge_selected(ntk: Matrix, y: Columns, strengths: Numbers, score: Score) -> Selection:
+    """The strength of the best score; the first of equals, so that the order says which is preferred.
+
+    Raises:
+      ValueError: as `ridge_path` and `select`.
+    """
+    return select(strengths, ridge_path(ntk, y, strengths), score)
+
+
+def early_stopped_path(ntk: Matrix, y: Columns, times: Numbers) -> Float[Array, "k m c"]:
+    """Weights Theta^{-1} (I - e^{-t Theta}) y at each of the times, which are at least 0 and rise.
+
+    Nothing is divided by small eigenvalues.  They are known to eps times the largest: from a time of one
+    over that on, outputs in their directions are rounding.
+
+    Raises:
+      ValueError: shapes that do not fit, or times that are none, negative, infinite or do not rise.
+    """
+    theta, targets = _checked(ntk, y)
+    settings = _settings("times", times)
+    if settings[0] < 0 or (np.diff(settings) <= 0).any():
+        raise ValueError(f"times = {settings} must be at least 0 and rise, so that the first is the earliest")
+    # AT with all strengths 0.
+    return weights_along_time(theta, jnp.ones(len(theta)), targets, jnp.asarray(settings))
+
+
+def early_stopped(ntk: Matrix, y: Columns, times: Numbers, score: Score) -> Selection:
+    """The stopping time of the best score, the earliest of equals.
+
+    `score(weights)` is `clean_accuracy(Theta(V, X), labels)` of validation inputs V, a robust accuracy
+    there, or any other number.
+
+    Raises:
+      ValueError: as `early_stopped_path` and `select`.
+    """
+    return select(times, early_stopped_path(ntk, y, times), score)
+
+
+def select(settings: Numbers, path: Float[Array, "k m c"], score: Score) -> Selection:
+    """The entry of `path` with the highest score, the first of equal ones; NaN is never the highest.
+
+    Raises:
+      ValueError: settings and path of different lengths, or scores that are all NaN.
+    """
+    values = _settings("settings", settings)
+    if len(values) != len(path):
+        raise ValueError(f"settings has {len(values)} entries, path {len(path)}; give one setting for each")
+    scores = np.array([float(score(weights)) for weights in path])
+    if np.isnan(scores).all():
+        raise ValueError(f"score is NaN at all of settings = {values}; give one that ranks weights")
+    best = int(np.nanargmax(scores))
+    return Selection(best, float(values[best]), path[best], scores)
+
+
+def clean_accuracy(
+    cross: Float[Array, "v m"] | Float[np.ndarray, "v m"], labels: Int[Array, " v"] | Int[np.ndarray, " v"]
+) -> Score:
+    """The score of weights by the share of inputs whose largest output is the label's, unattacked.
+
+    `cross` is Theta(V, X) between those inputs and the training data.
+
+    Raises:
+      ValueError: no input, or as many labels as there are not inputs.
+    """
+    if not len(labels) or len(cross) != len(labels):
+        raise ValueError(
+            f"cross {cross.shape} and labels {labels.shape} must be (v, m) and (v,), v at least 1"
+        )
+    between, wanted = jnp.asarray(cross), jnp.asarray(labels)
+    return lambda weights: jnp.mean(jnp.argmax(between @ weights, axis=1) == wanted)
+
+
+def _checked(ntk: Matrix, y: Columns) -> tuple[Float[Array, "m m"], Float[Array, "m c"]]:
+    if y.ndim != 2 or not len(y) or ntk.shape != (len(y), len(y)):
+        raise ValueError(f"ntk {ntk.shape} and y {y.shape} do not fit; they must be (m, m) and (m, c)")
+    return jnp.asarray(ntk, jnp.float64), jnp.asarray(y, jnp.float64)
+
+
+def _settings(name: str, values: Numbers) -> Float[np.ndarray, " k"]:
+    settings = np.asarray(values, dtype=np.float64)
+    if settings.ndim != 1 or not len(settings) or not np.isfinite(settings).all():
+        raise ValueError(f"{name} = {values} must be one or more finite numbers in a row")
+    return settings
+
+
+def _spectrum(theta: Float[Array, "m m"]) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
+    return jnp.linalg.eigh((theta + theta.T) / 2)
+
+
+def _in_basis(
+    vectors: Float[Array, "m m"], factors: Float[Array, " m"], y: Float[Array, "m c"]
+) -> Float[Array, "m c"]:
+    """The function of Theta that has the eigenvalues `factors`, applied to y."""
+    return vectors @ (factors[:, None] * (vectors.T @ y))

@@ -1,0 +1,162 @@
+"""Checkpoints and models: what is read is what was written, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from implementations.adv_ntk import files
+from implementations.adv_ntk.contract import Implementation, Krylov
+from implementations.adv_ntk.experiment import OutOfMemory, accuracy, memory_parts, prepare, regression
+from implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
+from implementations.adv_ntk.problem import problem
+from implementations.adv_ntk.settings import Settings
+from implementations.adv_ntk.training import fit
+from implementations.kernels.described import described, kernel_from, network
+from implementations.kernels.machine import kernel_of
+from implementations.networks.architecture import architecture
+
+SETTINGS = Settings(radius=0.1, attack_steps=2, iterations=2, batch=4)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(-0.5, 0.5, (6, 2, 2, 1)), np.eye(3)[[0, 1, 2, 0, 1, 2]] - 1 / 3
+    kernel = kernel_of(architecture("mlp", 1, "relu", 1.5, 0.2))
+    found = problem(kernel, x, y, x, np.array([0, 1, 2, 0, 1, 2]))
+    return found, fit(Krylov(), found, SETTINGS)
+
+
+def test_a_model_predicts_what_was_trained(trained, tmp_path):
+    found, fitted = trained
+    path = tmp_path / "model.npz"
+    files.save_model(path, fitted, SETTINGS, {"data": "mine"})
+    machine, about = files.load_model(path)
+    x = jnp.asarray(found.validation_x)
+    np.testing.assert_array_equal(
+        Implementation().predict(machine, x), Implementation().predict(fitted.machine, x)
+    )
+    assert about["about"] == {"data": "mine"} and about["settings"] == SETTINGS.as_dict()
+    with np.load(path, allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype != object for name in arrays.files)
+    assert [one.name for one in tmp_path.iterdir()] == ["model.npz"]
+
+
+@pytest.mark.parametrize("kind", ["mlp5", "cnn3", "cnn2-pool", "resnet18"])
+def test_a_kernel_survives_being_written_down(kind):
+    kernel = kernel_of(network(kind, "relu", 1.76, 0.18))
+    assert kernel_from(described(kernel)) == kernel
+
+
+def test_names_count_layers_as_the_published_tables_do():
+    assert network("mlp5", "relu", 1.7, 0.1).depth == 4
+    assert network("cnn5", "relu", 1.7, 0.1).depth == 5
+    assert network("cnn5-pool", "relu", 1.7, 0.1).readout == "pool"
+
+
+@pytest.mark.parametrize("name", ["mlp0", "mlp1", "mlp", "cnn3-flat", "mlp3-pool", "resnet50", "5"])
+def test_a_network_that_does_not_exist_is_named(name):
+    with pytest.raises(ValueError, match=f"network = '{name}' is unknown"):
+        network(name, "relu", 1.0, 0.0)
+
+
+def test_what_is_no_model_is_said_to_be_none(trained, tmp_path):
+    found, fitted = trained
+    with pytest.raises(files.BadFile, match="no such file"):
+        files.load_model(tmp_path / "nothing.npz")
+    broken = tmp_path / "broken.npz"
+    files.save_model(broken, fitted, SETTINGS, {})
+    whole = broken.read_bytes()
+    for share in (0, 10, len(whole) // 2, len(whole) - 30):
+        broken.write_bytes(whole[:share])
+        with pytest.raises(files.BadFile, match="no advntk model, or a broken one"):
+            files.load_model(broken)
+    broken.write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(files.BadFile, match="no advntk model"):
+        files.load_model(broken)
+    np.savez(broken, about=np.array({"kind": "advntk model 1"}, dtype=object))
+    with pytest.raises(files.BadFile, match="no advntk model"):
+        files.load_model(broken)
+    files.save_checkpoint(broken, found, SETTINGS, fitted.state)
+    with pytest.raises(files.BadFile, match="is 'advntk checkpoint 1', not 'advntk model 1'"):
+        files.load_model(broken)
+
+
+def test_a_checkpoint_is_taken_for_its_own_training_only(trained, tmp_path):
+    found, fitted = trained
+    path = tmp_path / "checkpoint.npz"
+    files.save_checkpoint(path, found, SETTINGS, fitted.state)
+    more = dataclasses.replace(SETTINGS, iterations=9)
+    assert files.load_checkpoint(path, found, more).iteration == 2
+    with pytest.raises(files.BadFile, match="made with radius = 0.1, not 0.2"):
+        files.load_checkpoint(path, found, dataclasses.replace(SETTINGS, radius=0.2))
+    with pytest.raises(files.BadFile, match="is at iteration 2, beyond iterations = 1"):
+        files.load_checkpoint(path, found, dataclasses.replace(SETTINGS, iterations=1))
+    other = found._replace(x=found.x + np.float32(1e-6))
+    with pytest.raises(files.BadFile, match="other samples or another kernel"):
+        files.load_checkpoint(path, other, SETTINGS)
+    kernel = kernel_of(architecture("mlp", 2, "relu", 1.5, 0.2))
+    with pytest.raises(files.BadFile, match="other samples or another kernel"):
+        files.load_checkpoint(path, found._replace(kernel=kernel), SETTINGS)
+
+
+def test_a_write_that_fails_leaves_the_old_file(trained, tmp_path, monkeypatch):
+    found, fitted = trained
+    path = tmp_path / "checkpoint.npz"
+    files.save_checkpoint(path, found, SETTINGS, fitted.state)
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space"):
+        files.save_checkpoint(path, found, SETTINGS, fitted.state)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_every_published_experiment_has_a_preset_with_its_own_numbers():
+    assert len(PRESETS) == 3 * 2 * len(PUBLISHED_NETWORKS) == 72
+    one = preset("cifar10-mlp5-r8")
+    assert (one.training, one.validation, one.settings.learning_rate) == (10_000, 2_000, 0.1)
+    assert one.settings.radius == pytest.approx(8 / 255) and one.settings.iterations == 50
+    assert preset("svhn-cnn3-r4").settings.learning_rate == 1
+    assert preset("svhn-resnet18-r4").settings.learning_rate == 1e-6
+    small = preset("cifar10-mlp5-r8", on_digits=True)
+    assert small == preset("digits-mlp5-r8") and (small.data, small.training) == ("digits", 500)
+    with pytest.raises(ValueError, match="preset = 'cifar10-mlp6-r8' is unknown"):
+        preset("cifar10-mlp6-r8")
+
+
+def test_what_will_not_fit_is_refused_with_its_numbers():
+    with pytest.raises(OutOfMemory, match=r"training = 500 with mlp5 in float32 needs about .* are allowed"):
+        prepare(preset("digits-mlp5-r8"), "float32", 2**20)
+    parts = memory_parts(
+        kernel_of(network("mlp5", "relu", 1.7, 0.1)), (2000, 100, 100), (8, 8, 1), 10, 64, "float64"
+    )
+    assert parts["kernel"] == 2000**2 * 16
+
+
+def test_accuracy_counts_every_sample_once(trained):
+    found, fitted = trained
+    labels = found.labels
+    machine = fitted.machine._replace(weights=regression(found.kernel.gram(jnp.asarray(found.x)), found.y))
+    # The validation samples of the fixture are those of its training: regression fits them.
+    whole = accuracy(machine, found.validation_x, labels, SETTINGS)
+    assert whole.clean == 1.0 and whole.robust <= whole.clean
+    twice = accuracy(machine, np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(labels, 50), SETTINGS)
+    assert twice.clean == 1.0
+
+
+def test_regression_interpolates_and_a_singular_kernel_has_none():
+    ntk = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
+    y = np.array([[1.0], [-1.0]])
+    np.testing.assert_allclose(ntk @ regression(ntk, y), y, atol=1e-12)
+    assert np.isnan(regression(jnp.zeros((2, 2)), y)).all()
+    assert jax.tree.leaves(regression(ntk.astype(jnp.float32), y))[0].dtype == jnp.float32

@@ -1,0 +1,225 @@
+"""Training: one iteration against a hand-written one, batches, optimisers, resumption, bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from implementations.adv_ntk import files
+from implementations.adv_ntk.contract import (
+    IMPLEMENTATIONS,
+    AsPublished,
+    Implementation,
+    Krylov,
+    Machine,
+    Reference,
+    implementation,
+)
+from implementations.adv_ntk.problem import duplicates, problem
+from implementations.adv_ntk.settings import Settings, from_dict, optimiser
+from implementations.adv_ntk.training import batch, begin, fit, gram, iterated
+from implementations.kernels.machine import kernel_of
+from implementations.networks.architecture import architecture
+
+ARCH = architecture("mlp", 2, "erf", 1.5, 0.2)
+SETTINGS = Settings(radius=0.1, attack_steps=3, iterations=4, batch=5, seed=3)
+
+
+def _problem(dtype="float64", m=9, v=12, d=6, c=3):
+    rng = np.random.default_rng(1)
+    x, v_x = rng.uniform(-0.5, 0.5, (m, d)), rng.uniform(-0.5, 0.5, (v, d))
+    y = np.eye(c)[x[:, :c].argmax(1)] - 1 / c
+    return problem(kernel_of(ARCH), x, y, v_x, v_x[:, :c].argmax(1), dtype=dtype)
+
+
+@pytest.mark.parametrize("shape", ["per_sample", "per_sample_and_class"])
+def test_an_iteration_is_what_the_procedure_says(shape):
+    found = _problem()
+    settings = dataclasses.replace(SETTINGS, shape=shape, learning_rate=0.3, weight_decay=0.01)
+    reference = Reference()
+    ntk = gram(found)
+    state = begin(found, settings)
+    strengths = jnp.abs(jax.random.normal(jax.random.key(0), state.strengths.shape)) / 10
+    new = iterated(reference, found, settings, ntk, state._replace(strengths=strengths))
+
+    chosen = batch(settings, 0, 12)
+    x, targets = jnp.asarray(found.validation_x[chosen]), jnp.asarray(found.targets[chosen])
+    machine = Machine(found.kernel, jnp.asarray(found.x), _weights(ntk, strengths, found.y))
+    key = jax.random.fold_in(jax.random.key(settings.seed), 0)
+    moved = reference.attack(machine, x, targets, settings, key)
+
+    def loss(at):
+        outputs = found.kernel.cross(moved, jnp.asarray(found.x)) @ _weights(ntk, at, found.y)
+        return jnp.mean(jnp.sum((outputs - targets) ** 2, axis=1)) / 2
+
+    value, slope = jax.value_and_grad(loss)(strengths)
+    expected = strengths - 0.3 * (slope / jnp.linalg.norm(slope) + 0.01 * strengths)
+    np.testing.assert_allclose(new.strengths, expected, rtol=0, atol=1e-9)
+    assert new.course[0].loss == pytest.approx(float(value), rel=1e-9)
+    assert new.course[0].gradient == pytest.approx(float(jnp.linalg.norm(slope)), rel=1e-7)
+
+
+def _weights(ntk, strengths, y):
+    """Theta^{-1}(I - exp(-Theta D)) Y by dense exponentials, class by class."""
+
+    def column(at, target):
+        exponential = jax.scipy.linalg.expm(-ntk * jnp.abs(at)[None, :])
+        return jnp.linalg.solve(ntk, target - exponential @ target)
+
+    of = (None, 1) if strengths.ndim == 1 else (1, 1)
+    return jax.vmap(column, of, 1)(strengths, jnp.asarray(y))
+
+
+def test_training_lowers_the_robust_loss_and_all_implementations_agree():
+    settings = dataclasses.replace(SETTINGS, iterations=12, batch=12)
+    ends = {}
+    # In one precision: random numbers of two dtypes differ.
+    for name, chosen in (("reference", Reference()), ("krylov", Krylov("float64", tolerance=1e-11))):
+        fitted = fit(chosen, _problem("float64", m=40), settings)
+        losses = [row.loss for row in fitted.state.course]
+        assert np.mean(losses[-2:]) < 0.9 * losses[0] and not fitted.stopped
+        ends[name] = np.asarray(fitted.state.strengths, np.float64)
+    np.testing.assert_allclose(ends["krylov"], ends["reference"], rtol=0, atol=1e-8)
+
+
+def test_the_published_attack_alone_leaves_the_ball():
+    found = _problem("float32")
+    x, targets = jnp.asarray(found.validation_x), jnp.asarray(found.targets)
+    weights = jax.random.normal(jax.random.key(0), found.y.shape, jnp.float32)
+    machine = Machine(found.kernel, jnp.asarray(found.x), weights)
+    reach = {
+        name: float(jnp.abs(made().attack(machine, x, targets, SETTINGS, jax.random.key(1)) - x).max())
+        for name, made in IMPLEMENTATIONS.items()
+        if name != "reference"
+    }
+    assert reach["krylov"] <= 0.1 * (1 + 1e-5) < 0.12 < reach["as_published"] <= 0.2 * (1 + 1e-5)
+
+
+def test_batches_take_every_sample_once_in_a_pass():
+    settings = dataclasses.replace(SETTINGS, batch=4)
+    passes = [np.concatenate([batch(settings, 3 * p + i, 12) for i in range(3)]) for p in range(2)]
+    assert all(sorted(one) == list(range(12)) for one in passes)
+    assert not np.array_equal(*passes)
+    assert len(batch(dataclasses.replace(settings, batch=100), 5, 12)) == 12
+    assert not np.array_equal(batch(settings, 0, 12), batch(dataclasses.replace(settings, seed=4), 0, 12))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"momentum": 0.5}, {"optimizer": "adam"}, {"decay_every": 2}, {"normalized": False}]
+)
+def test_what_was_interrupted_ends_where_the_uninterrupted_ends(tmp_path, changes):
+    found, settings = _problem("float32"), dataclasses.replace(SETTINGS, iterations=6, **changes)
+    whole = fit(Krylov(), found, settings)
+    half = fit(Krylov(), found, dataclasses.replace(settings, iterations=3))
+    path = tmp_path / "half.npz"
+    files.save_checkpoint(path, found, dataclasses.replace(settings, iterations=3), half.state)
+    resumed = fit(Krylov(), found, settings, state=files.load_checkpoint(path, found, settings))
+    np.testing.assert_array_equal(resumed.state.strengths, whole.state.strengths)
+    np.testing.assert_array_equal(resumed.machine.weights, whole.machine.weights)
+    for mine, theirs in zip(resumed.state.course, whole.state.course, strict=True):
+        assert mine._replace(seconds=0.0) == theirs._replace(seconds=0.0)
+
+
+def test_the_learning_rate_decays_and_momentum_adds_up():
+    gradient = jnp.array([3.0, 4.0])
+    descent = optimiser(dataclasses.replace(SETTINGS, learning_rate=1.0, decay=0.5, decay_every=2).descent)
+    memory, lengths = descent.init(gradient), []
+    for _ in range(5):
+        step, memory = descent.update(gradient, memory, jnp.zeros(2))
+        lengths.append(float(jnp.linalg.norm(step)))
+    np.testing.assert_allclose(lengths, [1, 1, 0.5, 0.5, 0.25], rtol=1e-6)
+    heavy = optimiser(dataclasses.replace(SETTINGS, learning_rate=1.0, momentum=0.5).descent)
+    memory = heavy.init(gradient)
+    for expected in (1, 1.5, 1.75):
+        step, memory = heavy.update(gradient, memory, jnp.zeros(2))
+        np.testing.assert_allclose(step, -expected * gradient / 5, rtol=1e-6)
+    step, _ = heavy.update(jnp.zeros(2), heavy.init(gradient), jnp.zeros(2))
+    np.testing.assert_array_equal(step, jnp.zeros(2))
+
+
+def test_a_loss_that_is_not_finite_ends_training_at_the_last_good_strengths():
+    class Blind(Krylov):
+        def weights_gradient(self, ntk, strengths, y, cotangent):
+            found = super().weights_gradient(ntk, strengths, y, cotangent)
+            return found._replace(value=found.value * jnp.nan)
+
+        weights_and_pull_back = Implementation.weights_and_pull_back
+
+    fitted = fit(Blind(), _problem("float32"), SETTINGS)
+    assert "nan" in fitted.stopped and fitted.state.iteration == 0
+    assert np.isfinite(fitted.state.strengths).all() and len(fitted.state.course) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"radius": 0.0}, "radius = 0 leaves nothing"),
+        ({"radius": 1.0}, "radius = 1 reaches across the whole box"),
+        ({"radius": float("nan")}, "radius = nan must be a finite number"),
+        ({"optimizer": "lion"}, "optimizer = 'lion' is unknown; choose one of: sgd, adam"),
+        ({"shape": "per_class"}, "shape = 'per_class' is unknown"),
+        ({"batch": 0}, "batch = 0 must be at least 1"),
+        ({"momentum": 1.0}, "momentum, decay = 1, 0.1"),
+        ({"weight_decay": -1.0}, "weight_decay = -1 must not be negative"),
+        ({"learning_rate": 0.0}, "learning_rate = 0 must be positive"),
+        ({"low": 0.5}, "low, high = 0.5, 0.5 is no box"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(changes, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(SETTINGS, **changes)
+
+
+def test_settings_survive_being_written_down():
+    assert from_dict(SETTINGS.as_dict()) == SETTINGS
+    assert SETTINGS.step == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: a["x"].__setitem__((2, 1), np.nan), r"x\[2\] is not finite \(1 samples\)"),
+        (lambda a: a["x"].__setitem__((2, 1), 0.7), "x runs from .* to 0.7, outside the box"),
+        (lambda a: a["labels"].__setitem__(0, 3), "labels run from 0 to 3; with 3 classes"),
+        (lambda a: a["labels"].__setitem__(0, -1), "labels run from -1"),
+        (lambda a: a.__setitem__("y", a["y"][:, :1]), "single class"),
+        (lambda a: a["y"].__setitem__(slice(None), a["y"][:1]), "single class"),
+        (lambda a: a.__setitem__("labels", a["labels"][1:]), "do not fit"),
+        (lambda a: a.__setitem__("y", a["y"][1:]), "do not fit"),
+        (lambda a: a.__setitem__("x", a["x"][:0]) or a.__setitem__("y", a["y"][:0]), "have 0, 4 samples"),
+    ],
+)
+def test_data_that_cannot_be_are_named(change, words):
+    arrays = {
+        "x": np.linspace(-0.5, 0.5, 15).reshape(5, 3),
+        "y": np.eye(3)[[0, 1, 2, 0, 1]],
+        "validation_x": np.zeros((4, 3)),
+        "labels": np.array([0, 1, 2, 0]),
+    }
+    change(arrays)
+    with pytest.raises(ValueError, match=words):
+        problem(kernel_of(ARCH), *arrays.values())
+
+
+def test_duplicates_are_counted():
+    x = np.array([[1.0, 2], [3, 4], [1, 2], [1, 2]])
+    assert duplicates(x) == 2 and duplicates(x[:2]) == 0
+
+
+def test_an_implementation_is_found_by_name_or_said_to_be_missing():
+    assert isinstance(implementation("as_published"), AsPublished)
+    found = implementation("implementations.adv_ntk.contract:Reference")
+    assert isinstance(found, Reference)
+    for name, words in (
+        ("nope", "choose one of: krylov, reference, as_published"),
+        ("no.such.module:thing", "cannot be loaded"),
+        ("implementations.adv_ntk.contract:Nothing", "cannot be loaded"),
+        ("implementations.adv_ntk.contract:Machine._fields", "cannot be loaded"),
+        ("math:pi", "lacks dtype, weights"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            implementation(name)
