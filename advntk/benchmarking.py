@@ -157,7 +157,8 @@ def _exponent(sizes: list[dict[str, Any]]) -> float | None:
 
 def _text(found: dict[str, Any]) -> str:
     lines = [
-        f"{found['network']}, 3072 inputs, 10 classes, float32, batch 128, PGD-10; {found['machine']}; seconds",
+        f"{found['network']}, 3072 inputs, 10 classes, float32, batch 128, PGD-10; {found['machine']}; "
+        "seconds",
         f"{'samples':>8}{'kernel':>9}{'step':>9}{'attack':>9}{'/products':>11}{'published':>11}{'/ours':>8}"
         f"{'error of p':>12}",
     ]

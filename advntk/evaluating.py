@@ -77,16 +77,17 @@ def _evaluated(
     threat = ThreatModel(norm, settings.radius if radius is None else radius, settings.low, settings.high)
     outputs = _predictor(machine)
     x = jnp.clip(jnp.asarray(images, machine.training.dtype), settings.low, settings.high)
+    wanted = jnp.asarray(labels)
     fooled = np.zeros(len(x), bool)
     clean = np.zeros(len(x), bool)
     felled: dict[str, int] = {}
-    findings = []
+    findings: list[Any] = []
     with progress_display(len(x), "test samples") as show:
         for begin in range(0, len(x), _ROUND):
             here = slice(begin, min(begin + _ROUND, len(x)))
             keys = jax.random.fold_in(jax.random.key(settings.seed), begin)
-            worst = worst_case(outputs, x[here], labels[here], threat, keys)
-            proved = verify(outputs, x[here], worst.adversarial, labels[here], threat, worst.fooled)
+            worst = worst_case(outputs, x[here], wanted[here], threat, keys)
+            proved = verify(outputs, x[here], worst.adversarial, wanted[here], threat, worst.fooled)
             findings += proved.findings
             fooled[here] = proved.fooled
             clean[here] = np.argmax(np.asarray(outputs(x[here])), axis=1) == labels[here]
@@ -95,7 +96,7 @@ def _evaluated(
             show(here.stop, len(x), f"{1 - fooled[: here.stop].mean():.1%} stand")
     if audited:
         some = slice(min(len(x), _ROUND))
-        found = audit(outputs, x[some], labels[some], threat, jax.random.key(settings.seed))
+        found = audit(outputs, x[some], wanted[some], threat, jax.random.key(settings.seed))
         findings += found.findings
     return {
         "model": str(model),

@@ -15,9 +15,8 @@ from advntk.progress import progress_display
 if TYPE_CHECKING:
     from implementations.adv_ntk.experiment import Accuracy
     from implementations.adv_ntk.presets import Experiment
+    from implementations.adv_ntk.settings import Settings
     from implementations.adv_ntk.training import Fitted, State
-
-_SECONDS_BETWEEN_CHECKPOINTS = 10.0
 
 
 class BadTraining(ValueError):
@@ -35,6 +34,9 @@ class Request:
     implementation: str
     out: Path
     resume: bool
+    baselines: tuple[str, ...]
+    finite_steps: int | None
+    checkpoint_seconds: float
     memory_gib: float | None
 
     @property
@@ -63,18 +65,20 @@ def train(request: Request, as_json: bool) -> str:
 
 
 def _trained(request: Request, as_json: bool) -> str:
+    from implementations.adv_ntk.beside import checked
     from implementations.adv_ntk.contract import implementation
-    from implementations.adv_ntk.experiment import accuracy, prepare
+    from implementations.adv_ntk.experiment import prepare
     from implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from implementations.adv_ntk.problem import duplicates
     from implementations.adv_ntk.training import begin, fit, gram
 
     experiment = _experiment(request)
     settings = experiment.settings
+    baselines = checked(request.baselines, experiment)
     chosen = implementation(request.implementation)
     problem, split = prepare(experiment, chosen.dtype, _memory(request), request.data_dir)
     notes = []
-    if twice := duplicates(problem.x):
+    if twice := duplicates(split.images):
         notes.append(f"{twice} training samples repeat others: the kernel is singular, which Adv-NTK bears")
     state = begin(problem, settings)
     if request.resume:
@@ -97,22 +101,19 @@ def _trained(request: Request, as_json: bool) -> str:
                 settings.iterations,
                 f"loss {row.loss:.4f}, validation batch {row.clean:.1%} clean, {row.robust:.1%} robust",
             )
-            due = time.monotonic() - last >= _SECONDS_BETWEEN_CHECKPOINTS
+            due = time.monotonic() - last >= request.checkpoint_seconds
             if due or new.iteration == settings.iterations:
                 save_checkpoint(request.checkpoint, problem, settings, new)
                 last = time.monotonic()
 
         fitted = fit(chosen, problem, settings, ntk, state, seen)
     seconds = time.monotonic() - began
-    found: dict[str, Accuracy] = {}
+    found, courses = {}, {}
     if len(split.test_labels):
-        with progress_display(2 * len(split.test_labels), "test samples") as show:
-            total = 2 * len(split.test_labels)
-            for number, (name, machine) in enumerate(_machines(fitted, ntk, split.y).items()):
-                found[name] = accuracy(
-                    machine, split.test_images, split.test_labels, settings,
-                    lambda done, each, n=number, who=name: show(n * each + done, total, f"attacking {who}"),
-                )  # fmt: skip
+        found = _judged(fitted, ntk, split, settings)
+        for name in baselines:
+            found[name], words, courses[name] = _baseline(name, fitted, ntk, split, experiment, request)
+            notes += [f"{name}: {words}"] if words else []
     unsure = sum(not row.converged for row in fitted.state.course)
     if unsure:
         notes.append(f"the solver did not stand by its result in {unsure} iterations")
@@ -127,6 +128,7 @@ def _trained(request: Request, as_json: bool) -> str:
         "seconds": seconds,
         "seconds_per_iteration": _median([row.seconds for row in fitted.state.course]),
         "accuracy": {name: one._asdict() for name, one in found.items()},
+        "baseline_courses": {name: course for name, course in courses.items() if course},
         "notes": notes,
     }
     save_model(request.out, fitted, settings, about)
@@ -138,14 +140,49 @@ def _trained(request: Request, as_json: bool) -> str:
     return _text(experiment, fitted, about, request.out)
 
 
-def _machines(fitted: Fitted, ntk: Any, y: Any) -> dict[str, Any]:
+def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
     """Adv-NTK beside NTK regression on the same samples."""
-    from implementations.adv_ntk.experiment import regression
+    from implementations.adv_ntk.experiment import accuracy, regression
 
-    return {
+    machines = {
         "Adv-NTK": fitted.machine,
-        "NTK regression": fitted.machine._replace(weights=regression(ntk, y)),
+        "NTK regression": fitted.machine._replace(weights=regression(ntk, split.y)),
     }
+    found, each = {}, len(split.test_labels)
+    with progress_display(len(machines) * each, "test samples") as show:
+        for number, (name, machine) in enumerate(machines.items()):
+            found[name] = accuracy(
+                machine, split.test_images, split.test_labels, settings,
+                lambda done, _, n=number, who=name: show(
+                    n * each + done, len(machines) * each, f"attacking {who}"
+                ),
+            )  # fmt: skip
+    return found
+
+
+def _baseline(
+    name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: Request
+) -> tuple[Accuracy, str, list[dict[str, float]]]:
+    """Accuracies, its setting or end in words, and for a finite network the course of its training."""
+    from implementations.adv_ntk import beside
+    from implementations.adv_ntk.experiment import accuracy
+
+    if name in beside.INFINITE:
+        with progress_display(1, "baselines") as show:
+            show(0, 1, f"{name}: choosing on validation images")
+            machine, words = beside.chosen_machine(name, fitted.machine, ntk, split, experiment)
+            robust = accuracy(machine, split.test_images, split.test_labels, experiment.settings)
+            show(1, 1, name)
+        return robust, words, []
+    steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
+    with progress_display(steps, "steps") as show:
+        found, course, words = beside.finite_network(
+            name, split, experiment, steps,
+            lambda row: show(
+                int(row["step"]), steps, f"{name}: validation {row['validation_robust']:.1%} robust"
+            ),
+        )  # fmt: skip
+    return found, words, course
 
 
 def _experiment(request: Request) -> Experiment:
@@ -164,8 +201,9 @@ def _experiment(request: Request) -> Experiment:
 def _text(experiment: Experiment, fitted: Fitted, about: Mapping[str, Any], out: Path) -> str:
     settings = experiment.settings
     lines = [
-        f"{experiment.network} on {experiment.data}: {experiment.training} + {experiment.validation} samples, "
-        f"radius {settings.radius:g}, {fitted.state.iteration} iterations in {about['seconds']:.0f} s"
+        f"{experiment.network} on {experiment.data}: {experiment.training} + {experiment.validation} "
+        f"samples, radius {settings.radius:g}, "
+        f"{fitted.state.iteration} iterations in {about['seconds']:.0f} s"
     ]
     if about["accuracy"]:
         lines.append(f"{'test accuracy':<16}{'clean':>8}{'robust':>9}")

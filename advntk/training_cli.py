@@ -85,6 +85,20 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint beside the model, exactly.")
     ] = False,
+    beside: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Also train ridge, early-stopped (infinite), standard, adversarial (finite networks).",
+        ),
+    ] = "",
+    finite_steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps of finite networks; default 20000, 2000 on digits."),
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="How often the checkpoint is kept at most.")
+    ] = 10.0,
     memory: Memory = None,
     as_json: Json = False,
 ) -> None:
@@ -107,7 +121,10 @@ def train(
         "momentum": momentum, "weight_decay": weight_decay, "decay_every": decay_every,
         "attack_steps": attack_steps, "seed": seed,
     }  # fmt: skip
-    request = Request(preset, asked, settings, data_dir, implementation, out, resume, memory)
+    request = Request(
+        preset, asked, settings, data_dir, implementation, out, resume,
+        tuple(name for name in beside.split(",") if name), finite_steps, checkpoint_seconds, memory,
+    )  # fmt: skip
     typer.echo(run(request, as_json))
 
 

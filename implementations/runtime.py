@@ -117,7 +117,7 @@ def versions() -> dict[str, str]:
     """Versions of everything that a number can depend on."""
     from importlib.metadata import PackageNotFoundError, version
 
-    names = ("jax", "jaxlib", "neural-tangents", "numpy", "scipy", "scikit-learn", "hypothesis")
+    names = ("jax", "jaxlib", "neural-tangents", "numpy", "optax", "scipy", "scikit-learn", "hypothesis")
     found = {"python": sys.version.split()[0]}
     for name in ("advntk", *names):
         try:

@@ -48,7 +48,7 @@ def load_checkpoint(path: Path, problem: Problem, settings: Settings) -> State:
     if changed:
         name = changed[0]
         raise BadFile(
-            f"{path}: made with {name} = {theirs.get(name)}, not {ours[name]}; resume with the same settings, "
+            f"{path}: made with {name} = {theirs.get(name)}, not {ours[name]}; resume with the same settings "
             "or give another file"
         )
     if about["problem"] != problem.digest:

@@ -1,6 +1,6 @@
 """What a training step costs and where, on images whose kernel has the spectrum of natural ones.
 
-Pairs of runs are timed in turn, so that their ratio bears a machine that is slower at one time than at another.
+Pairs of runs are timed in turn: their ratio bears a machine that is slower at one time than at another.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def paired(first: Callable[[], Array], second: Callable[[], Array], repeats: int
     """Both in turn, `repeats` times, after one run of each to compile."""
     first().block_until_ready(), second().block_until_ready()
     found = np.array([[_seconds(first), _seconds(second)] for _ in range(repeats)])
-    return Pair(*np.median(found, axis=0).tolist(), float(np.median(found[:, 0] / found[:, 1])))
+    one, other = np.median(found, axis=0)
+    return Pair(float(one), float(other), float(np.median(found[:, 0] / found[:, 1])))
 
 
 def machine_at(implementation: Implementation, training: Problem, ntk: Array, state: State) -> Machine:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax  # type: ignore[import-untyped]
+import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from implementations.attacks.losses import Outputs, fooled

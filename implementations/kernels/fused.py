@@ -161,6 +161,7 @@ def _pulled_back(
         above = weight * value + arch.sigma_b**2
         return (above, above + weight * slope * ntk), (nngp, ntk, slope)
 
+    layers: tuple[Array, ...]
     (above, ntk), layers = jax.lax.scan(deeper, (nngp, nngp), variances)
     by_ntk = (ntk @ weights - targets) @ weights.T
 

@@ -94,7 +94,7 @@ def test_a_checkpoint_is_taken_for_its_own_training_only(trained, tmp_path):
     files.save_checkpoint(path, found, SETTINGS, fitted.state)
     more = dataclasses.replace(SETTINGS, iterations=9)
     assert files.load_checkpoint(path, found, more).iteration == 2
-    with pytest.raises(files.BadFile, match="made with radius = 0.1, not 0.2"):
+    with pytest.raises(files.BadFile, match=r"made with radius = 0\.1, not 0\.2"):
         files.load_checkpoint(path, found, dataclasses.replace(SETTINGS, radius=0.2))
     with pytest.raises(files.BadFile, match="is at iteration 2, beyond iterations = 1"):
         files.load_checkpoint(path, found, dataclasses.replace(SETTINGS, iterations=1))

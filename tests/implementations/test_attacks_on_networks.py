@@ -95,8 +95,11 @@ def test_apgd_halves_its_step_until_it_reaches_a_crest():
         assert float(jnp.abs(found - crest).max()) < 0.5 / 64
 
 
-def algorithm_1(loss, slope, x, radius, steps):
-    """The paper's Auto-PGD in the maximum norm, without a box, of one sample; its best point."""
+def algorithm_1(loss, slope, x, radius, steps, remembers=True):
+    """The paper's Auto-PGD in the maximum norm, without a box, of one sample; its best point.
+
+    Not `remembers`: its condition 2 without the half that asks for a step unchanged since the last mark.
+    """
 
     def ball(at):
         return np.clip(at, x - radius, x + radius)
@@ -109,7 +112,7 @@ def algorithm_1(loss, slope, x, radius, steps):
         at, before = path[-1], path[-2]
         if k in marks:
             window = k - marks[marks.index(k) - 1]
-            if rises < 0.75 * window or (not halved and loss(best) == mark_loss):
+            if rises < 0.75 * window or (not (halved and remembers) and loss(best) == mark_loss):
                 step, halved, at = step / 2, True, best
             else:
                 halved = False
@@ -139,6 +142,28 @@ def test_apgd_is_the_algorithm_of_the_paper(steps):
         steps,
     )
     np.testing.assert_allclose(found[0], expected, rtol=0, atol=10 * steps * EPS)
+
+
+def test_apgd_gives_a_halved_step_a_window_to_prove_itself():
+    # Condition 2 wants the step unchanged since the last mark.  It decides where a halved step leaps from
+    # the best point into a valley and then climbs nearly all the time, but not out of it by the next mark:
+    # halved once more, the search would be back at the best point.  A hill, a peak on it, and a slope:
+    hill, peak = (1.0, -0.2, 0.32), (1.3, 0.3, 0.07)
+
+    def loss(at):
+        return sum(h * jnp.exp(-(((at - c) / w) ** 2)) for h, c, w in (hill, peak)).sum(-1) + at.sum(-1) / 2
+
+    def uphill(at):
+        return losses_and_gradient(lambda at: at, loss)(at)
+
+    found = apgd(uphill, jnp.zeros((1, 1)), ThreatModel("linf", 1.0), 50)[0]
+    by_paper, forgetful = (
+        algorithm_1(lambda at: float(loss(at)), jax.grad(loss), np.zeros(1), 1.0, 50, remembers)
+        for remembers in (True, False)
+    )
+    # Points are sums of steps of 2^-j and quarters; no two losses compared are closer than 1e-3.
+    np.testing.assert_allclose(found, by_paper, rtol=0, atol=500 * EPS)
+    assert np.abs(by_paper - forgetful).max() > 0.01
 
 
 def test_checkpoints_are_those_of_the_paper():
@@ -249,6 +274,10 @@ def test_attacks_follow_the_dtype_of_their_inputs():
         assert found.dtype == jnp.float32 and (found != single).any()
 
 
+L1 = ThreatModel("l1", 1.0)
+NO_L1 = "threat.norm = 'l1' is not"
+
+
 @pytest.mark.parametrize(
     "call, words",
     [
@@ -256,7 +285,11 @@ def test_attacks_follow_the_dtype_of_their_inputs():
         (lambda f, x, y, t: plain_pgd(f, x, y, t, KEY, steps=-1), "steps = -1"),
         (lambda f, x, y, t: plain_pgd(f, x, y, t, KEY, restarts=0), "restarts = 0"),
         (lambda f, x, y, t: auto_pgd(f, x, y, t, restarts=2), "restarts = 2 without a key"),
-        (lambda f, x, y, t: auto_pgd(f, x, y, ThreatModel("l1", 1.0)), "'l1' is not for Auto-PGD"),
+        (lambda f, x, y, t: auto_pgd(f, x, y, L1), rf"{NO_L1} for Auto-PGD.*use pgd.*'linf' or 'l2'"),
+        (lambda f, x, y, t: auto_pgd(f, x, y, L1, KEY, restarts=2), rf"{NO_L1} for Auto-PGD"),
+        (lambda f, x, y, t: auto_pgd_targeted(f, x, y, L1, KEY), rf"{NO_L1} for Auto-PGD"),
+        (lambda f, x, y, t: apgd(lambda at: (at.sum(1), at), x, L1, 5), rf"{NO_L1} for Auto-PGD"),
+        (lambda f, x, y, t: square(f, x, y, L1, KEY), "threat.norm = 'l1' has no Square.*choose 'linf'"),
         (lambda f, x, y, t: auto_pgd_targeted(f, x, y, t, targets=0), "targets = 0"),
         (lambda f, x, y, t: auto_pgd(lambda x: f(x)[:, :2], x, y, t, loss="dlr"), "2 classes.*needs 3"),
         (lambda f, x, y, t: auto_pgd_targeted(lambda x: f(x)[:, :3], x, y, t), "3 classes.*needs 4"),

@@ -1,0 +1,115 @@
+"""What Adv-NTK is compared with: machines on the same kernel, and finite networks on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from implementations.adv_ntk.contract import Machine
+from implementations.adv_ntk.experiment import Accuracy, accuracy
+from implementations.adv_ntk.presets import Experiment
+from implementations.baselines import finite, infinite
+from implementations.baselines.recipe import Recipe, published_start
+from implementations.data.splits import AdversarialSplit
+from implementations.kernels.described import RESNETS, network
+
+INFINITE = ("ridge", "early-stopped")
+FINITE = ("standard", "adversarial")
+BASELINES = (*INFINITE, *FINITE)
+# In units of the mean of the kernel's diagonal, or of its inverse.
+RIDGES = np.geomspace(1e-4, 10, 11)
+TIMES = np.geomspace(1e-3, 1e3, 13)
+# Validation samples that a setting is scored on, by robust accuracy.
+_SCORED = 250
+# Times along training at which a finite network is measured, so that robust overfitting is visible.
+_EVALUATIONS = 20
+
+
+def checked(names: Sequence[str], experiment: Experiment) -> tuple[str, ...]:
+    """The baselines asked for.
+
+    Raises:
+      ValueError: an unknown one, or a finite network of a residual architecture, of which there is none.
+    """
+    for name in names:
+        if name not in BASELINES:
+            raise ValueError(f"baseline = {name!r} is unknown; choose among {', '.join(BASELINES)}")
+        if name in FINITE and experiment.network in RESNETS:
+            raise ValueError(
+                f"baseline = {name!r}: there is no finite {experiment.network}; choose an MLP or a CNN"
+            )
+    return tuple(names)
+
+
+def chosen_machine(
+    name: str, trained: Machine, ntk: Float[Array, "m m"], split: AdversarialSplit, experiment: Experiment
+) -> tuple[Machine, str]:
+    """NTK ridge regression or early-stopped NTK, its setting chosen by robust accuracy on validation.
+
+    The second is the setting in words.
+    """
+    scored = split.validation_images[:_SCORED], split.validation_labels[:_SCORED]
+    dtype = trained.weights.dtype
+
+    def score(weights: Float[np.ndarray, "m c"] | Array) -> float:
+        machine = trained._replace(weights=jnp.asarray(weights, dtype))
+        return accuracy(machine, *scored, experiment.settings).robust
+
+    kernel, scale = jnp.asarray(np.asarray(ntk, np.float64)), float(jnp.mean(jnp.diagonal(ntk)))
+    y = jnp.asarray(split.y, jnp.float64)
+    if name == "ridge":
+        found = infinite.ridge_selected(kernel, y, scale * RIDGES, score)
+        words = f"ridge {found.setting / scale:.2g}"
+    else:
+        found = infinite.early_stopped(kernel, y, TIMES / scale, score)
+        words = f"time {found.setting * scale:.2g}"
+    return trained._replace(weights=jnp.asarray(found.weights, dtype)), f"{words} / mean kernel diagonal"
+
+
+def finite_network(
+    name: str,
+    split: AdversarialSplit,
+    experiment: Experiment,
+    steps: int,
+    on_evaluation: Callable[[dict[str, float]], Any],
+) -> tuple[Accuracy, list[dict[str, float]], str]:
+    """A network of the published width and start, its accuracies, its course, and its best time in words.
+
+    Of a shorter training the learning rate falls at the same shares of its steps.  Standard training is
+    measured under the same attack as adversarial training.
+    """
+    settings = experiment.settings
+    found: Any = network(experiment.network, experiment.activation, experiment.sigma_w, experiment.sigma_b)
+    arch = published_start(found)
+    against = Recipe(
+        radius=settings.radius, attack_step=settings.step / settings.radius,
+        attack_steps=settings.attack_steps, steps=steps, batch=min(settings.batch, experiment.training),
+        decay_every=max(1, steps * Recipe.decay_every // Recipe.steps), low=settings.low, high=settings.high,
+    )  # fmt: skip
+    recipe = against if name == "adversarial" else replace(against, radius=0.0)
+    sets = finite.sets_of(arch, split)
+    key = jax.random.key(settings.seed)
+    course: list[dict[str, float]] = []
+
+    def measured(evaluation: finite.Evaluation, state: finite.State) -> None:
+        row = {"step": float(evaluation.step)}
+        for of in ("validation", "test"):
+            one = finite.measure(arch, against, state.parameters, getattr(sets, of), key)
+            row |= {f"{of}_clean": one.clean, f"{of}_robust": one.robust}
+        course.append(row)
+        on_evaluation(row)
+
+    at = sorted({round(steps * share) for share in np.linspace(0, 1, _EVALUATIONS + 1)})
+    ended = finite.train(arch, sets, recipe, settings.seed, at, on_evaluation=measured, most_evaluated=1)
+    last = course[-1] if course else {"test_clean": np.nan, "test_robust": np.nan}
+    words = "" if ended.diverged_at is None else f"diverged at step {ended.diverged_at}"
+    if course and not words:
+        best = max(course, key=lambda row: row["validation_robust"])
+        words = f"best on validation at step {best['step']:.0f}: {best['test_robust']:.1%} robust"
+    return Accuracy(last["test_clean"], last["test_robust"]), course, words

@@ -1,0 +1,112 @@
+"""`advntk train`, `evaluate` and `benchmark` as users meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+SMALL = ("--training", "60", "--validation", "40", "--test", "30", "--batch", "20", "--attack-steps", "3")
+
+
+def test_train_then_evaluate(advntk, tmp_path):
+    model = tmp_path / "model.npz"
+    found = advntk("train", *SMALL, "--iterations", "3", "--out", model, "--json")
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert set(told["accuracy"]) == {"Adv-NTK", "NTK regression"} and len(told["course"]) == 3
+    assert all(0 <= share <= 1 for one in told["accuracy"].values() for share in one.values())
+    assert "3/3 iterations" in found.stderr
+    judged = advntk("evaluate", model, "--no-audit", "--json")
+    assert judged.returncode == 0, judged.stderr
+    worst = json.loads(judged.stdout)
+    # All attacks together are at least as strong as the one of training, up to its last iterate.
+    assert worst["samples"] == 30 and worst["robust"] <= told["accuracy"]["Adv-NTK"]["robust"]
+    assert worst["clean"] == told["accuracy"]["Adv-NTK"]["clean"] and worst["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--radius", "0"), "error: radius = 0 leaves nothing to defend against"),
+        (("--radius", "3/2"), "error: radius = 1.5 reaches across the whole box"),
+        (("--network", "mlp1"), "error: network = 'mlp1' is unknown"),
+        (("--preset", "cifar10-mlp5-r16"), "error: preset = 'cifar10-mlp5-r16' is unknown"),
+        (("--implementation", "nobody"), "error: implementation = 'nobody' is unknown"),
+        (("--beside", "magic"), "error: baseline = 'magic' is unknown"),
+        (("--training", "5000"), "exceeds the 1797 digits images"),
+        (("--memory", "0.1", "--training", "1500", "--network", "cnn3"), "GiB are allowed"),
+        (("--data", "nothing.npz"), "error: --data nothing.npz: no such file"),
+        (("--out", "model.txt"), "error: --out model.txt: must end in .npz"),
+        (("--out", "no/such/model.npz"), "no folder no/such; create it"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line(advntk, tmp_path, arguments, words):
+    found = advntk("train", *arguments, cwd=tmp_path)
+    assert found.returncode == 2 and words in found.stderr, found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+def test_own_images_and_their_faults(advntk, tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.uniform(0, 1, (80, 4, 4)), np.arange(80) % 3
+    images[1] = images[0]
+    np.savez(tmp_path / "mine.npz", images=images, labels=labels)
+    sizes = ("--training", "50", "--validation", "20", "--test", "10", "--iterations", "1")
+    found = advntk("train", "--data", "mine.npz", *sizes, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "radius 0.0313725" in found.stdout and "repeat others" in found.stdout
+    np.savez(tmp_path / "one.npz", images=images, labels=0 * labels)
+    (tmp_path / "broken.npz").write_bytes((tmp_path / "mine.npz").read_bytes()[:100])
+    for name in ("one.npz", "broken.npz"):
+        failed = advntk("train", "--data", name, *sizes, cwd=tmp_path)
+        assert failed.returncode == 2 and name in failed.stderr, failed.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_training_that_is_killed_goes_on_where_it_was(advntk, tmp_path):
+    arguments = ("train", *SMALL, "--iterations", "400", "--json", "--seed", "3")
+    whole = json.loads(advntk(*arguments, "--out", tmp_path / "whole.npz").stdout)
+    model, checkpoint = tmp_path / "half.npz", tmp_path / "half.checkpoint.npz"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "advntk", *arguments, "--out", str(model), "--checkpoint-seconds", "0"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert checkpoint.exists() and not model.exists()
+    resumed = json.loads(advntk(*arguments, "--out", model, "--resume").stdout)
+    assert "resumed at iteration" in resumed["notes"][0]
+    assert resumed["accuracy"] == whole["accuracy"]
+    for name in ("strengths", "weights"):
+        with np.load(model) as mine, np.load(tmp_path / "whole.npz") as theirs:
+            np.testing.assert_array_equal(mine[name], theirs[name])
+
+
+def test_a_checkpoint_of_another_training_is_refused(advntk, tmp_path):
+    model = tmp_path / "model.npz"
+    assert advntk("train", *SMALL, "--iterations", "1", "--out", model).returncode == 0
+    refused = advntk("train", *SMALL, "--iterations", "2", "--radius", "0.1", "--out", model, "--resume")
+    assert refused.returncode == 2 and "made with radius = 0.15, not 0.1" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_a_table_and_json(advntk):
+    arguments = ("benchmark", "adv-ntk", "--sizes", "256,320", "--repeats", "1", "--network", "mlp3")
+    told = json.loads(advntk(*arguments, "--published-up-to", "256", "--json").stdout)
+    small, large = told["sizes"]
+    assert small["error_of_p"] < 1e-4 and small["published_over_ours"] > 0
+    assert "published_step" not in large and told["exponent"] is not None
+    table = advntk(*arguments).stdout
+    assert "samples" in table and "to the power" in table
