@@ -234,8 +234,8 @@ def _small(scenario: Scenario) -> Problem:
     """A few samples of the scenario to train on."""
     asked = chosen(scenario)
     parts = scene(scenario, UNSEEN, asked.dtype)
-    of = (np.asarray(array) for array in (parts.x, parts.y, parts.unseen))
-    return problem(parts.kernel, *of, np.argmax(np.asarray(parts.targets), axis=1), LOW, HIGH, asked.dtype)
+    x, y, there, targets = (np.asarray(a) for a in (parts.x, parts.y, parts.unseen, parts.targets))
+    return problem(parts.kernel, x, y, there, np.argmax(targets, axis=1), LOW, HIGH, asked.dtype)
 
 
 def _broken_off(scenario: Scenario, samples: Problem, settings: Settings) -> Fitted:

@@ -73,7 +73,7 @@ def chosen(scenario: Scenario) -> Any:
 def limit_kernel(scenario: Scenario) -> Float[np.ndarray, "m m"]:
     """NTK of the scenario's infinite MLP over its samples."""
     arch, x, _ = realise(scenario)
-    return np.asarray(mlp_limits(arch, x @ x.T / x.shape[1], x.shape[1], scenario.width).ntk)
+    return np.asarray(mlp_limits(arch, x @ x.T / x.shape[1], float(x.shape[1]), float(scenario.width)).ntk)
 
 
 def question(

@@ -22,7 +22,7 @@ from theorems.vocabulary import Claim, Kind, Theorem
 CHUNK_BYTES = 512 * 2**20
 CONCURRENT = 2  # rungs measured at the same time
 IMPLEMENTATION = "implementation"  # an axis that is never sampled, and pinned only where a check has it
-_DTYPES = ("float16", "float32", "float64")
+_DTYPES = ("float32", "float64")
 
 
 class BadPlan(ValueError):

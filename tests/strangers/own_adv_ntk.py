@@ -46,3 +46,10 @@ class Broken(Own):
 
 class Partial:
     dtype = "float32"
+
+
+class Half(Implementation):
+    dtype = "float16"
+
+
+FLOAT16 = Half()
