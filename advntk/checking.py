@@ -34,6 +34,7 @@ class Arguments:
     evidence: Path = Path("advntk-evidence")
     axes: tuple[str, ...] = ()
     widths: str | None = None
+    implementation: str | None = None
     memory_gib: float | None = None
     shrink: bool = False
     theories: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class Arguments:
 
 
 class Started(NamedTuple):
-    """What a run needs once JAX has been started: its plan, the device, and the modules of its theorems."""
+    """What a run needs once JAX has been started: its plan, the device, and the modules that it tests."""
 
     plan: Plan
     device: str
@@ -128,7 +129,16 @@ def start(arguments: Arguments) -> Started:
     # JAX starts here at the latest; what comes before answers without it.
     device = start_jax()
     compilations = CompilationCount().watch()
-    return Started(_plan(arguments, catalogue, selected), device, catalogue.modules, compilations)
+    plan = _plan(arguments, catalogue, selected)
+    return Started(plan, device, (*catalogue.modules, *_under_test(plan)), compilations)
+
+
+def _under_test(plan: Plan) -> list[ModuleType]:
+    """The module of a user's own implementation, which the plan has imported."""
+    from checks.planning import IMPLEMENTATION
+
+    module, separator, _ = str(dict(plan.request.pins).get(IMPLEMENTATION, "")).partition(":")
+    return [sys.modules[module]] if separator else []
 
 
 def cache_folder() -> Path:
@@ -147,14 +157,17 @@ def _arguments_alone(arguments: Arguments) -> None:
 
 def _plan(arguments: Arguments, catalogue: Catalogue, selected: list) -> Any:
     from checks.axes import parse_pin
-    from checks.planning import Request, make_plan
+    from checks.planning import IMPLEMENTATION, Request, make_plan
     from checks.profiles import PROFILES
 
+    pins = tuple(parse_pin(text) for text in arguments.axes)
+    if arguments.implementation is not None:
+        pins = (*pins, (IMPLEMENTATION, arguments.implementation))
     request = Request(
         profile=PROFILES[arguments.profile],
         data=arguments.data,
         seed=arguments.seed,
-        pins=tuple(parse_pin(text) for text in arguments.axes),
+        pins=pins,
         widths=_widths(arguments.widths),
         memory=None if arguments.memory_gib is None else int(arguments.memory_gib * 2**30),
     )

@@ -99,6 +99,13 @@ def check(
     widths: Annotated[
         str | None, typer.Option(metavar="N,N,N,N", help="Ladder of widths for limit claims.")
     ] = None,
+    implementation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|MODULE:ATTRIBUTE",
+            help="Which implementation of Adv-NTK the claims of adv_ntk are put to; default krylov.",
+        ),
+    ] = None,
     memory: Annotated[
         float | None,
         typer.Option(
@@ -140,6 +147,7 @@ def check(
                 evidence=evidence,
                 axes=tuple(part for text in axis or () for part in text.split(",")),
                 widths=widths,
+                implementation=implementation,
                 memory_gib=memory,
                 shrink=shrink,
                 theories=tuple(theory or ()),

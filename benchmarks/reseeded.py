@@ -1,4 +1,4 @@
-"""False alarms, counted: `python -m benchmarks.reseeded [--group exact|magnus|ladders|dear] [--runs 200]`.
+"""False alarms, counted: `python -m benchmarks.reseeded [--group exact|magnus|adv_ntk|ladders|dear] [--runs 200]`.
 
 Runs the quick profile again and again with other seeds, so with other scenarios, data and networks, and
 counts the verdicts of every claim.  No claim may come out REFUTED unless its theory expects that.
@@ -38,6 +38,19 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
         200,
     ),
     "magnus": (("closed_form.magnus",), 200),
+    "adv_ntk": (
+        (
+            "adv_ntk.solver",
+            "adv_ntk.gradient",
+            "adv_ntk.threat_model",
+            "adv_ntk.equivariance",
+            "adv_ntk.batching",
+            "adv_ntk.zero_start",
+            "adv_ntk.resume",
+            "adv_ntk.limit_of_at",
+        ),
+        200,
+    ),
     "ladders": (
         (
             "ark_positive_definiteness.limit_kernel",
@@ -58,6 +71,9 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
             "xi_fading.negative_eta",
             "xi_fading.robust_overfitting",
             "xi_fading.robust_overfitting_clean_labels",
+            "adv_ntk.threat_model_as_published",
+            "adv_ntk.robustness_gain",
+            "adv_ntk.robustness_gain_clean_labels",
         ),
         10,
     ),
@@ -143,7 +159,7 @@ def _write_table() -> None:
     lines = [
         "# Reseeded runs",
         "",
-        "`python -m benchmarks.reseeded --group exact` (`magnus`, `ladders`, `dear`): quick, other seeds.",
+        "`python -m benchmarks.reseeded --group exact` (or `magnus`, `adv_ntk`, ...): quick, other seeds.",
         f"Python {platform.python_version()}, {platform.machine()}; sources "
         f"{', '.join(sorted({row['code'] for row in _rows()}))}.",
         "",

@@ -100,6 +100,6 @@ _ALLOWED = {
     "parameterization": ("ntk", "standard"),
     "readout": ("flatten", "pool"),
     "input_growth": ("joint", "fixed"),
-    "arrangement": ("generic", "parallel", "antipodal", "two_antipodal", "duplicate"),
+    "arrangement": ("generic", "parallel", "antipodal", "two_antipodal", "duplicate", "nearly_duplicate"),
     "schedule": ("constant", "growing", "decaying", "oscillating", "early_stopped"),
 }

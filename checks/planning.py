@@ -21,6 +21,8 @@ from theorems.vocabulary import Claim, Kind, Theorem
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
 CONCURRENT = 2  # rungs measured at the same time
+IMPLEMENTATION = "implementation"  # an axis that is never sampled, and pinned only where a check has it
+_DTYPES = ("float32", "float64")
 
 
 class BadPlan(ValueError):
@@ -119,6 +121,7 @@ def make_plan(
     for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
         raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
     _consistent(checks, wanted)
+    _can_be_tested(request, checks)
     planned = tuple(
         _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request) for check in checks
     )
@@ -131,6 +134,35 @@ def make_plan(
     )
     rates = ErrorRates(request.false_alarm / max(assertions, 1), request.miss)
     return Plan(request, planned, rates, assertions)
+
+
+def _can_be_tested(request: Request, checks: Sequence[Check]) -> None:
+    """Whether the implementation that is asked for, if any, can be put to the test.
+
+    Raises:
+      BadPlan: it cannot be loaded, lacks part of the contract, or no check takes one.
+    """
+    name = dict(request.pins).get(IMPLEMENTATION)
+    if name is None:
+        return
+    if not any(IMPLEMENTATION in check.axes for check in checks):
+        raise BadPlan(
+            f"--implementation {name}: none of the selected claims is about an implementation; "
+            "select claims of adv_ntk"
+        )
+    from implementations.adv_ntk.contract import implementation
+
+    try:
+        found = implementation(str(name))
+    except ValueError as error:
+        raise BadPlan(f"--implementation {name}: {' '.join(str(error).split())}") from error
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadPlan(f"--implementation {name}: cannot be loaded ({reason})") from error
+    if str(found.dtype) not in _DTYPES:
+        raise BadPlan(
+            f"--implementation {name}: dtype = {found.dtype!r} must be one of: {', '.join(_DTYPES)}"
+        )
 
 
 def _consistent(checks: Sequence[Check], wanted: dict[str, tuple[Theorem, Claim]]) -> None:
@@ -185,7 +217,8 @@ def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, m
     axes = Axes(**check.axes).pinned(held)
     if "data" not in axes:
         axes = axes.pinned({"data": request.data})
-    pinned = axes.pinned(dict(request.pins))
+    pins = {name: value for name, value in request.pins if name != IMPLEMENTATION or name in axes}
+    pinned = axes.pinned(pins)
     for name, value in request.pins:
         joint = "joint" in listed(pinned.get("input_growth", ("joint",)))
         if check.effort != "exact" and (name == "width" or (name == "input_width" and joint)):

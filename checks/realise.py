@@ -58,7 +58,7 @@ def input_shape(scenario: Scenario) -> tuple[int, ...]:
 
 
 def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
-    """Replace the last inputs so that some pairs are collinear, or ("duplicate") so that two are equal."""
+    """Replace the last inputs so that some pairs are collinear, or two of them equal, or nearly."""
     x = x.copy()
     if arrangement == "parallel":
         x[-1] = 0.5 * x[0]
@@ -69,9 +69,11 @@ def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
         x[-half:] = -x[:half]
     elif arrangement == "duplicate":
         x[-1] = x[0]
+    elif arrangement == "nearly_duplicate":
+        x[-1] = x[0] + 1e-3 * (x[-1] - x[0])
     elif arrangement != "generic":
         raise ValueError(
-            f"arrangement = {arrangement!r} is unknown; choose generic, parallel, antipodal, two_antipodal "
-            "or duplicate"
+            f"arrangement = {arrangement!r} is unknown; choose generic, parallel, antipodal, two_antipodal, "
+            "duplicate or nearly_duplicate"
         )
     return x

@@ -7,6 +7,9 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+# What is measured where nobody names another one.
+DEFAULT_IMPLEMENTATION = "krylov"
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -17,7 +20,8 @@ class Scenario:
     `training_time` is
     T in units of 1 / mean_i Theta_theta(x_i, x_i), also pure.  `input_growth` says
     what a width ladder does to the input width: "joint" lets it follow the hidden width, "fixed"
-    leaves it.  `data_seed` draws the inputs, the same images at every resolution.
+    leaves it.  `data_seed` draws the inputs, the same images at every resolution.  `implementation` names
+    the implementation of Adv-NTK under test, or gives it as package.module:attribute.
     """
 
     family: str = "mlp"
@@ -40,6 +44,7 @@ class Scenario:
     spread: float = 0.0
     training_time: float = 1.0
     data_seed: int = 0
+    implementation: str = DEFAULT_IMPLEMENTATION
 
     def at_width(self, width: int) -> Scenario:
         """The same scenario on the rung `width` of a ladder."""
@@ -52,8 +57,15 @@ class Scenario:
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits that depend on every field and on nothing else."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
+        """Twelve hexadecimal digits that depend on every field and on nothing else.
+
+        Random keys come from it: the field that was added last is left out at its default, so that what
+        was measured before can be measured again.
+        """
+        values = self.as_dict()
+        if self.implementation == DEFAULT_IMPLEMENTATION:
+            del values["implementation"]
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def label(self) -> str:
@@ -74,6 +86,8 @@ class Scenario:
             parts.append(f"ηS={self.strength:g} {self.schedule}")
         if self.arrangement != "generic":
             parts.append(self.arrangement)
+        if self.implementation != DEFAULT_IMPLEMENTATION:
+            parts.append(self.implementation)
         return ", ".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 
+from checks.scenario import DEFAULT_IMPLEMENTATION
 from theorems.vocabulary import AS_MEASURED
 
 # What the verdict of a claim looks like beside the expected one.
@@ -41,12 +42,14 @@ def expectation(claim: dict) -> str:
 
 def replay(claim_id: str, scenario: dict, run: dict, ladder: bool) -> str:
     """The command that measures one scenario of a run again, with the same random numbers."""
-    skipped = {"data", "width"} if ladder else {"data"}
+    skipped = {"data", "implementation"} | ({"width"} if ladder else set())
     if ladder and scenario["input_growth"] == "joint":
         skipped.add("input_width")
     pins = ",".join(f"{k}={v}" for k, v in scenario.items() if k not in skipped)
     parts = ["advntk", "check", claim_id, "--profile", run["profile"], "--seed", str(run["seed"])]
     parts += ["--data", str(scenario["data"]), "--axis", pins]
+    if scenario.get("implementation", DEFAULT_IMPLEMENTATION) != DEFAULT_IMPLEMENTATION:
+        parts += ["--implementation", str(scenario["implementation"])]
     if ladder and run["widths"]:
         parts += ["--widths", ",".join(map(str, run["widths"]))]
     return shlex.join(parts)

@@ -193,3 +193,13 @@ SEVERAL_OUTPUTS = Assumption(
     r"$c \geq 2$, so that off-diagonal entries exist",
     lambda s: s.outputs >= 2,
 )
+NOISY_LABELS = Assumption(
+    "label noise",
+    r"some training labels are wrong",
+    lambda s: s.label_noise > 0,
+)
+CLEAN_LABELS = Assumption(
+    "clean labels",
+    r"no training label is known to be wrong",
+    lambda s: s.label_noise == 0,
+)

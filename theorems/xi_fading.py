@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from theorems.vocabulary import (
     ADMISSIBLE,
+    CLEAN_LABELS,
     DISTINCT_INPUTS,
     FULLY_CONNECTED,
+    NOISY_LABELS,
     Assumption,
     Claim,
     Kind,
@@ -33,17 +35,6 @@ TWICE_THE_SAME_INPUT = Assumption(
     r"one input occurs twice with different targets, so that $\Theta_\theta$ is singular",
     lambda s: s.arrangement == "duplicate",
 )
-NOISY_LABELS = Assumption(
-    "label noise",
-    r"some training labels are wrong",
-    lambda s: s.label_noise > 0,
-)
-CLEAN_LABELS = Assumption(
-    "clean labels",
-    r"no training label is known to be wrong",
-    lambda s: s.label_noise == 0,
-)
-
 _EXACT = (FULLY_CONNECTED, ADMISSIBLE, DISTINCT_INPUTS)
 
 

@@ -80,6 +80,11 @@ class TestScenario:
         assert (
             unusual.label() == "cnn L=1 erf pool standard, σ_w=1.5 σ_b=0.1, d=64 M=4 c=2, mine.npz, parallel"
         )
+        assert Scenario(implementation="mine:Own").label().endswith(", digits, mine:Own")
+
+    def test_ids_from_before_there_were_implementations(self):
+        """Random keys come from ids: what was measured can be measured again."""
+        assert Scenario().id == "f6865d15f442"
 
 
 class TestAxes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wrong_adv_ntk
 import wrong_definiteness
 import wrong_dynamics
 import wrong_fading
@@ -19,6 +20,7 @@ SUBJECTS = (
     wrong_dynamics,
     wrong_fading,
     wrong_limits,
+    wrong_adv_ntk,
 )
 
 LIBRARY: tuple[Falsehood, ...] = tuple(

@@ -266,8 +266,20 @@ def test_a_replay_command_names_every_axis_and_parses_back():
     )
     assert command.endswith("--widths 8,16")
     pins = dict(parse_pin(p) for p in command.split("--axis ")[1].removesuffix(" --widths 8,16").split(","))
-    assert {k: v for k, v in scenario.items() if k not in ("data", "width", "input_width")} == pins
+    left_out = ("data", "width", "input_width", "implementation")
+    assert {k: v for k, v in scenario.items() if k not in left_out} == pins
     assert "--data gaussian" in command and "--seed 5" in command
+
+
+def test_a_replay_command_names_the_implementation_where_it_is_not_ours():
+    run = {"profile": "quick", "seed": 5, "widths": []}
+    theirs = replay("made_up.claim", Scenario(implementation="mine:Own").as_dict(), run, ladder=False)
+    assert "--implementation mine:Own" in theirs and "implementation=" not in theirs
+    ours = Scenario().as_dict()
+    assert "implementation" not in replay("made_up.claim", ours, run, ladder=False)
+    # Of evidence from before there were any.
+    del ours["implementation"]
+    assert "implementation" not in replay("made_up.claim", ours, run, ladder=False)
 
 
 def test_files_are_replaced_as_a_whole(tmp_path):

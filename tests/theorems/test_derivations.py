@@ -9,6 +9,7 @@ import pytest
 import sympy as sp
 
 from theorems import (
+    adv_ntk,
     ark_positive_definiteness,
     closed_form,
     diagonal_limit,
@@ -215,6 +216,48 @@ WRONG = [
             "_limit_law",
             "mean - a * y",
             "mean + a * y",
+        ),
+        "a root of D on one side only": (
+            adv_ntk,
+            "_without_inverse",
+            "- theta * root * phi * root",
+            "- theta * phi * root",
+        ),
+        "decay in the wrong basis": (
+            adv_ntk,
+            "_without_inverse",
+            "decayed = root.inv() * (turn * sp.diag(sp.exp(-a), sp.exp(-b)) * turn.T) * root",
+            "decayed = root * (turn * sp.diag(sp.exp(-a), sp.exp(-b)) * turn.T) * root.inv()",
+        ),
+        "both factors at one time": (
+            adv_ntk,
+            "_gradient_integral",
+            "decayed(1 - s, g)",
+            "decayed(s, g)",
+        ),
+        "gradient of the weights' linear part": (
+            adv_ntk,
+            "_gradient_integral",
+            "- d * theta * d / 2 +",
+            "+",
+        ),
+        "slope of the first class at zero": (
+            adv_ntk,
+            "_at_zero",
+            "+ y[i, 1] * g[i, 1]",
+            "",
+        ),
+        "strengths left in their place": (
+            adv_ntk,
+            "_permuted",
+            "swap * d * swap.T",
+            "d",
+        ),
+        "prior kept": (
+            adv_ntk,
+            "_mean_of_at",
+            "at.subs(start, 0) -",
+            "at.subs(start, 1) -",
         ),
         "half the decay": (
             xi_fading,

@@ -17,6 +17,17 @@ from theorems.catalogue import UnknownName, load
 from theorems.vocabulary import Claim, Kind, Source, Theorem, Verdict
 
 CLAIMS = {
+    "adv_ntk.solver": Verdict.HOLDS,
+    "adv_ntk.gradient": Verdict.HOLDS,
+    "adv_ntk.threat_model": Verdict.HOLDS,
+    "adv_ntk.threat_model_as_published": Verdict.REFUTED,
+    "adv_ntk.equivariance": Verdict.HOLDS,
+    "adv_ntk.batching": Verdict.HOLDS,
+    "adv_ntk.zero_start": Verdict.HOLDS,
+    "adv_ntk.resume": Verdict.HOLDS,
+    "adv_ntk.limit_of_at": Verdict.HOLDS,
+    "adv_ntk.robustness_gain": Verdict.HOLDS,
+    "adv_ntk.robustness_gain_clean_labels": None,
     "ark_positive_definiteness.gram_psd": Verdict.HOLDS,
     "ark_positive_definiteness.rank": Verdict.HOLDS,
     "ark_positive_definiteness.diagonal_blocks": Verdict.HOLDS,
@@ -62,6 +73,7 @@ OTHERWISE = {
     "xi_fading.negative_eta": Scenario(strength=-0.5),
     "xi_fading.negative_eta_rate": Scenario(strength=-0.5),
     "xi_fading.robust_overfitting": Scenario(label_noise=0.1),
+    "adv_ntk.robustness_gain": Scenario(label_noise=0.1),
 }
 INSIDE = {claim: OTHERWISE.get(claim, Scenario()) for claim in CLAIMS}
 # Name of an assumption |-> changes of fields that leave it, and only it; then changes that do not.

@@ -1,0 +1,341 @@
+r"""Trials of Adv-NTK: an implementation against the dense reference, differences, and what must not matter.
+
+Those of training and of what it leads to are in `checks.learning`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from checks.axes import Axes, Axis
+from checks.check import check
+from checks.deciders.bound import BoundDecider
+from checks.learning import (  # noqa: F401  (checks of this theorem)
+    end_of_commuting_flows,
+    gain_of_training,
+    interrupted_training,
+    mean_of_adversarial_training,
+)
+from checks.machines import (
+    HIGH,
+    IMPLEMENTATION,
+    KERNELS,
+    LOW,
+    MACHINES,
+    PROMISED,
+    Question,
+    Recorder,
+    answered,
+    answers,
+    asked_of,
+    chosen,
+    differences,
+    eps_of,
+    gradient_rounding,
+    limit_kernel,
+    norm,
+    question,
+    rounding,
+    scene,
+    worst,
+)
+from checks.scenario import Scenario
+from implementations.adv_ntk import reference
+from implementations.adv_ntk.settings import Settings
+
+# lambda_max(S): p is linear in varpi at the first, has left it at the second, converged at the last.
+SIZES = (1e-8, 1.0, 1e3, 1e6)
+# Differences are taken at one of these, and at varpi = 0.
+STEEP = (1.0, 30.0, 1e3)
+UNSEEN = 6
+RADIUS, STEPS = 0.1, 5
+
+_UNANSWERED = BoundDecider("unanswered", "none", "at most")
+_SINGULAR: Axis = ("generic", "nearly_duplicate", "duplicate")
+
+
+@check(
+    decides={
+        "adv_ntk.solver": [BoundDecider("weights_error", "weights_allowed", "at most"), _UNANSWERED],
+    },
+    axes=Axes(arrangement=_SINGULAR, samples=(24,), outputs=(3,), **KERNELS, **IMPLEMENTATION),
+    effort="exact",
+    random=False,
+)
+def weights_against_reference(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """Weights at all `SIZES`, per sample and per class; errors relative to the norm of the reference's.
+
+    Allowed are the promise and sqrt(m) eps min(cond(Theta), lambda_max(S)), in the eps of the dtype that
+    the implementation declares (`machines.rounding`); the reference gets what the implementation sees.
+    """
+    asked, ntk = chosen(scenario), limit_kernel(scenario)
+    errors, allowed, unanswered = [], [], 0
+    for per_class in (False, True):
+        for size in SIZES:
+            ask = question(scenario, ntk, size, per_class, asked.dtype)
+            found, stands = answered(asked.weights(ask.ntk, ask.strengths, ask.y), ask.y.shape)
+            exact = ask.exactly()
+            wanted = np.asarray(reference.weights(exact.ntk, exact.strengths, exact.y))
+            unanswered += not stands
+            errors.append(norm(found - wanted) / norm(wanted))
+            allowed.append(PROMISED + rounding(ask, asked.dtype))
+    error, bound = worst(errors, allowed)
+    return {"weights_error": error, "weights_allowed": bound, **_counted(unanswered)}
+
+
+@check(
+    decides={
+        "adv_ntk.gradient": [BoundDecider("gradient_error", "gradient_allowed", "at most"), _UNANSWERED],
+    },
+    axes=Axes(arrangement=_SINGULAR, samples=(6,), outputs=(2,), **KERNELS, **IMPLEMENTATION),
+    effort="exact",
+    random=False,
+)
+def gradient_against_differences(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """The gradient of <G, p> at one of `STEEP` strengths, some of them 0, and at varpi = 0.
+
+    Allowed are the promise, relative to the gradient, rounding (`machines.gradient_rounding`), and the error
+    of the differences.
+    """
+    asked, ntk = chosen(scenario), limit_kernel(scenario)
+    errors, allowed, unanswered = [], [], 0
+    steep = STEEP[scenario.data_seed % len(STEEP)]
+    for per_class in (False, True):
+        for zero in (False, True):
+            ask = question(scenario, ntk, steep, per_class, asked.dtype)
+            scale = float(jnp.abs(ask.strengths).max())
+            if zero:
+                ask = ask._replace(strengths=jnp.zeros_like(ask.strengths))
+            found, stands = answered(asked.weights_gradient(*ask), ask.strengths.shape)
+            slopes, gaps = differences(_loss(ask), np.asarray(ask.strengths, np.float64), scale)
+            unanswered += not stands
+            errors.append(norm(found - slopes))
+            allowed.append(PROMISED * norm(slopes) + gradient_rounding(ask, asked.dtype) + norm(gaps))
+    error, bound = worst(errors, allowed)
+    return {"gradient_error": error, "gradient_allowed": bound, **_counted(unanswered)}
+
+
+@check(
+    decides={
+        "adv_ntk.threat_model": [
+            BoundDecider("beyond_ball", "rounding", "at most"),
+            BoundDecider("beyond_box", "none", "at most"),
+            BoundDecider("gradients_missing", "none", "at most"),
+        ]
+    },
+    axes=Axes(**MACHINES, **IMPLEMENTATION),
+    effort="exact",
+)
+def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """How far the attack goes beyond ball and box, and how many of its steps took no gradient of their own.
+
+    The step is radius/steps, so that hardly any coordinate arrives before the last one and every gradient
+    is taken at another point.  x' = x +- rho is rounded twice, at numbers below 1: two eps.
+    """
+    asked = chosen(scenario)
+    parts = scene(scenario, UNSEEN, asked.dtype)
+    ask = asked_of(scenario, parts, asked.dtype)
+    recorder = Recorder(parts.kernel)
+    machine = parts.machine(asked, ask)._replace(kernel=recorder)
+    settings = Settings(RADIUS, RADIUS / STEPS, STEPS, low=LOW, high=HIGH)
+    clean = np.asarray(parts.unseen, np.float64)
+    beyond_ball, beyond_box, missing = [], [], []
+    for key in keys:
+        recorder.taken()
+        moved = np.asarray(asked.attack(machine, parts.unseen, parts.targets, settings, key), np.float64)
+        points = recorder.taken()
+        beyond_ball.append(max(np.abs(moved - clean).max() - RADIUS, 0.0))
+        beyond_box.append(max(moved.max() - HIGH, LOW - moved.min(), 0.0))
+        # Nothing noted: the gradients come from elsewhere, and nothing is known of them.
+        missing.append(max(STEPS - points, 0) if points else np.nan)
+    count = len(keys)
+    return {
+        "beyond_ball": np.array(beyond_ball),
+        "rounding": np.full(count, 2 * eps_of(asked.dtype)),
+        "beyond_box": np.array(beyond_box),
+        "gradients_missing": np.array(missing),
+        "none": np.zeros(count),
+    }
+
+
+@check(
+    decides={
+        "adv_ntk.threat_model_as_published": [
+            BoundDecider("beyond_ball", "rounding", "at most"),
+            BoundDecider("gradients_missing", "none", "at most"),
+        ]
+    },
+    axes=Axes(**MACHINES),
+    effort="exact",
+)
+def published_attack(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """The same of the published attack, whatever is under test elsewhere."""
+    return attack_in_its_threat_model.trial(replace(scenario, implementation="as_published"), keys)  # type: ignore[return-value]
+
+
+@check(
+    decides={
+        "adv_ntk.equivariance": [
+            BoundDecider("permuted_weights", "weights_allowed", "at most"),
+            BoundDecider("permuted_gradient", "gradient_allowed", "at most"),
+            BoundDecider("rotated_predictions", "predictions_allowed", "at most"),
+        ]
+    },
+    axes=Axes(data_seed=(0, 1, 2), **MACHINES, **IMPLEMENTATION),
+    effort="exact",
+    random=False,
+)
+def what_must_not_matter(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """Order of samples and classes, and a rotation of the inputs.
+
+    Both sides may err by the promise and rounding.  A rotation changes Theta by d + 16 L roundings of its
+    entries (products, then some operations per layer), which the weights take up as they do rounding.
+    """
+    asked = chosen(scenario)
+    parts = scene(scenario, UNSEEN, asked.dtype)
+    rng = np.random.default_rng([scenario.data_seed, 12])
+    samples, classes = rng.permutation(len(parts.y)), rng.permutation(parts.y.shape[1])
+    errors: dict[str, list[float]] = {"weights": [], "gradient": []}
+    allowed: dict[str, list[float]] = {"weights": [], "gradient": []}
+    for per_class in (False, True):
+        ask = asked_of(scenario, parts, asked.dtype, per_class)
+
+        def permuted(array: Any) -> np.ndarray:
+            moved = np.asarray(array)[samples]
+            return moved[:, classes] if moved.ndim == 2 else moved
+
+        theta = np.asarray(ask.ntk)[samples][:, samples]
+        other = Question(*(jnp.asarray(array) for array in (theta, *(permuted(a) for a in ask[1:]))))
+        weights, gradient = answers(asked, ask)
+        other_weights, other_gradient = answers(asked, other)
+        errors["weights"].append(norm(other_weights - permuted(weights)))
+        errors["gradient"].append(norm(other_gradient - permuted(gradient)))
+        allowed["weights"].append(2 * (PROMISED + rounding(ask, asked.dtype)) * norm(weights))
+        allowed["gradient"].append(2 * (PROMISED * norm(gradient) + gradient_rounding(ask, asked.dtype)))
+    turn = np.linalg.qr(rng.standard_normal((parts.x.shape[1],) * 2))[0]
+    turned = parts._replace(x=_turned(parts.x, turn), unseen=_turned(parts.unseen, turn))
+    found, m = [], scenario.samples
+    for of in (parts, turned):
+        matrix = of.matrix
+        machine = of.machine(asked, ask._replace(ntk=jnp.asarray(matrix[:m, :m])))
+        found.append(np.asarray(asked.predict(machine, of.unseen)))
+    cost = 1 + (parts.x.shape[1] + 16 * scenario.depth) / np.sqrt(m)
+    reach = np.linalg.norm(matrix[m:, :m].astype(np.float64), 2)
+    within = 2 * (PROMISED + cost * rounding(ask, asked.dtype)) * reach * norm(weights)
+    permuted_weights, weights_within = worst(errors["weights"], allowed["weights"])
+    permuted_gradient, gradient_within = worst(errors["gradient"], allowed["gradient"])
+    return {
+        "permuted_weights": permuted_weights,
+        "weights_allowed": weights_within,
+        "permuted_gradient": permuted_gradient,
+        "gradient_allowed": gradient_within,
+        "rotated_predictions": np.array([norm(found[0] - found[1])]),
+        "predictions_allowed": np.array([within]),
+    }
+
+
+@check(
+    decides={
+        "adv_ntk.batching": [
+            BoundDecider("prediction_error", "prediction_allowed", "at most"),
+            BoundDecider("input_gradient_error", "input_gradient_allowed", "at most"),
+        ]
+    },
+    axes=Axes(data_seed=(0, 1, 2), **MACHINES, **IMPLEMENTATION),
+    effort="exact",
+    random=False,
+)
+def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """Predictions and input gradients of six inputs at once, and of three and three.
+
+    Sums over m samples and d features may be taken in another order: m + d + 16 L roundings, each relative
+    to sum_j |Theta(x, x_j) p_j|; for gradients, whose sums run over the same weights, relative to their
+    norm times the cancellation in the predictions.
+    """
+    asked = chosen(scenario)
+    parts = scene(scenario, UNSEEN, asked.dtype)
+    machine = parts.machine(asked, asked_of(scenario, parts, asked.dtype))
+    halves = slice(UNSEEN // 2), slice(UNSEEN // 2, None)
+
+    def joined(of: Any, *arrays: Array) -> np.ndarray:
+        return np.concatenate([np.asarray(of(machine, *(a[s] for a in arrays))) for s in halves])
+
+    predictions = np.asarray(asked.predict(machine, parts.unseen))
+    slopes = np.asarray(asked.loss_gradient(machine, parts.unseen, parts.targets))
+    unit = (len(parts.x) + parts.x.shape[1] + 16 * scenario.depth) * eps_of(asked.dtype)
+    cross = np.abs(parts.matrix[scenario.samples :, : scenario.samples].astype(np.float64))
+    terms = norm(cross @ np.abs(np.asarray(machine.weights, np.float64)))
+    return {
+        "prediction_error": np.array([norm(predictions - joined(asked.predict, parts.unseen))]),
+        "prediction_allowed": np.array([unit * terms]),
+        "input_gradient_error": np.array(
+            [norm(slopes - joined(asked.loss_gradient, parts.unseen, parts.targets))]
+        ),
+        "input_gradient_allowed": np.array([unit * norm(slopes) * terms / norm(predictions)]),
+    }
+
+
+@check(
+    decides={
+        "adv_ntk.zero_start": [
+            BoundDecider("largest_weight", "none", "at most"),
+            BoundDecider("largest_prediction", "none", "at most"),
+            BoundDecider("gradient_error", "gradient_allowed", "at most"),
+        ]
+    },
+    axes=Axes(data_seed=(0, 1, 2), **MACHINES, **IMPLEMENTATION),
+    effort="exact",
+    random=False,
+)
+def at_zero(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """Weights, predictions and gradient at varpi = 0.
+
+    Allowed for the gradient are c roundings of the sum over classes and 64 of an integral of a constant,
+    relative to sum_c |Y_ic G_ic|.
+    """
+    asked = chosen(scenario)
+    parts = scene(scenario, UNSEEN, asked.dtype)
+    weights, predictions, errors, allowed = [], [], [], []
+    for per_class in (False, True):
+        ask = asked_of(scenario, parts, asked.dtype, per_class)
+        ask = ask._replace(strengths=jnp.zeros_like(ask.strengths))
+        found, gradient = answers(asked, ask)
+        weights.append(np.abs(found).max())
+        predictions.append(np.abs(np.asarray(asked.predict(parts.machine(asked, ask), parts.unseen))).max())
+        products = np.asarray(ask.exactly().y) * np.asarray(ask.exactly().cotangent)
+        wanted, terms = (products, np.abs(products)) if per_class else (products.sum(1), abs(products).sum(1))
+        errors.append(norm(gradient - wanted))
+        allowed.append((ask.y.shape[1] + 64) * eps_of(asked.dtype) * norm(terms))
+    error, bound = worst(errors, allowed)
+    return {
+        "largest_weight": np.array([max(weights)]),
+        "largest_prediction": np.array([max(predictions)]),
+        "none": np.zeros(1),
+        "gradient_error": error,
+        "gradient_allowed": bound,
+    }
+
+
+def _counted(unanswered: int) -> dict[str, np.ndarray]:
+    return {"unanswered": np.array([float(unanswered)]), "none": np.zeros(1)}
+
+
+def _loss(ask: Question) -> Any:
+    """<G, p> as a function of the strengths, in double precision."""
+    exact = ask.exactly()
+
+    def loss(strengths: np.ndarray) -> float:
+        weights = reference.weights(exact.ntk, jnp.asarray(strengths), exact.y)
+        return float(np.sum(np.asarray(weights) * np.asarray(exact.cotangent)))
+
+    return loss
+
+
+def _turned(x: Array, turn: np.ndarray) -> Array:
+    """Rotated in double precision, and rounded."""
+    return jnp.asarray(np.asarray(x, np.float64) @ turn, x.dtype)

@@ -1,0 +1,119 @@
+"""What implementations of Adv-NTK are asked, and the yardsticks that their answers are held against."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from checks import machines
+from checks.learning import _change_of_growth, _differing
+from checks.scenario import Scenario
+from checks.systems import setting
+from implementations.adv_ntk.contract import Implementation
+from implementations.adv_ntk.settings import Settings
+from implementations.adv_ntk.solvers import Answer
+
+SCENARIO = Scenario(
+    activation="relu", sigma_w=1.76, sigma_b=0.18, samples=6, outputs=2, input_width=16, input_growth="fixed"
+)
+
+
+@pytest.mark.parametrize("per_class", [False, True])
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e6])
+def test_strengths_have_both_signs_zeros_and_the_size_asked_for(size, per_class):
+    ntk = machines.limit_kernel(SCENARIO)
+    ask = machines.question(SCENARIO, ntk, size, per_class, "float32")
+    strengths = np.asarray(ask.strengths)
+    assert strengths.shape == ((6, 2) if per_class else (6,))
+    assert (strengths > 0).any() and (strengths < 0).any() and (strengths == 0).any()
+    assert machines.largest(ask.ntk, strengths) == pytest.approx(size, rel=1e-5)
+    assert {array.dtype for array in ask} == {jnp.dtype("float32")}
+    # In double precision, and still the numbers that single precision holds.
+    assert all((a.astype("float64") == b).all() for a, b in zip(ask, ask.exactly(), strict=True))
+
+
+def test_rounding_is_the_lesser_of_condition_and_strength():
+    theta = np.diag([1.0, 1e-3])
+    eps = np.finfo(np.float32).eps
+    for strength, lesser in ((10.0, 10.0), (1e5, 1e3)):
+        ask = machines.Question(theta, np.full(2, strength), np.ones((2, 1)), np.ones((2, 1)))
+        assert machines.rounding(ask, "float32") == pytest.approx(np.sqrt(2) * eps * lesser)
+    singular = machines.Question(np.ones((2, 2)), np.full(2, 7.0), np.ones((2, 1)), np.ones((2, 1)))
+    assert machines.rounding(singular, "float32") == pytest.approx(np.sqrt(2) * eps * 14, rel=1e-6)
+
+
+def test_differences_and_their_errors():
+    at = np.array([0.7, 0.0, -0.4])
+    slopes, errors = machines.differences(lambda w: float(np.exp(np.abs(w)).sum()), at, 1.0)
+    # One-sided at 0, where |w| has slope 1 by convention.
+    wanted = np.array([np.exp(0.7), 1.0, -np.exp(0.4)])
+    assert (np.abs(slopes - wanted) <= errors).all()
+    assert 0 < errors.max() < 1e-6
+
+
+def test_what_is_no_answer():
+    fine = Answer(jnp.ones(3), True)
+    assert machines.answered(fine, (3,))[1]
+    assert not machines.answered(fine._replace(converged=False), (3,))[1]
+    value, stands = machines.answered(Answer(jnp.array([1.0, jnp.nan, 2.0]), True), (3,))
+    assert value.tolist() == [1.0, 0.0, 2.0] and not stands
+    with pytest.raises(ValueError, match=r"shape \(3,\), not \(2,\)"):
+        machines.answered(fine, (2,))
+
+
+def test_the_worst_of_several_is_the_one_nearest_to_its_bound():
+    error, bound = machines.worst([1.0, 3.0, 0.0], [2.0, 9.0, 0.0])
+    assert (error.tolist(), bound.tolist()) == ([1.0], [2.0])
+    assert machines.worst([1.0, 1e-9], [2.0, 0.0])[1].tolist() == [0.0]
+
+
+def test_inputs_of_a_scene_lie_in_the_box_some_at_its_edge():
+    parts = machines.scene(SCENARIO, 3, "float32")
+    both = np.concatenate([parts.x, parts.unseen])
+    assert both.shape == (9, 16) and np.abs(both).max() == 0.5
+    assert parts.matrix.shape == (9, 9)
+    np.testing.assert_allclose(parts.matrix[6:, :6], parts.kernel.cross(parts.unseen, parts.x), rtol=1e-5)
+
+
+def test_a_recorder_counts_points_and_forgets_them():
+    parts = machines.scene(SCENARIO, 3, "float64")
+    recorder = machines.Recorder(parts.kernel)
+    ask = machines.asked_of(SCENARIO, parts, "float64")
+    machine = parts.machine(Implementation(), ask)
+    given = machine._replace(kernel=recorder), parts.unseen, parts.targets
+    settings, key = Settings(0.1, 0.02, 5), jax.random.key(0)
+    assert recorder.taken() == 0
+    moved = Implementation().attack(*given, settings, key)
+    assert recorder.taken() == 5 and recorder.taken() == 0
+    # What it notes changes nothing.
+    assert (moved == Implementation().attack(machine, parts.unseen, parts.targets, settings, key)).all()
+    for _ in range(2):
+        Implementation().loss_gradient(*given)
+    assert recorder.taken() == 1  # twice the same point
+    assert machines.Recorder(parts.kernel) != machines.Recorder(parts.kernel)
+
+
+@pytest.mark.parametrize(
+    ("changes", "commutes"),
+    [
+        ({"activation": "relu", "schedule": "growing"}, True),
+        ({"activation": "erf", "schedule": "constant", "spread": 0.5}, True),
+        ({"activation": "erf", "schedule": "growing"}, False),
+        ({"activation": "relu", "schedule": "growing", "spread": 0.5}, False),
+    ],
+)
+def test_where_flows_commute(changes, commutes):
+    from dataclasses import replace
+
+    given = setting(replace(SCENARIO, strength=1.0, **changes), 2)
+    assert (_change_of_growth(given, 6) <= 1e-9) == commutes
+
+
+def test_bits_that_differ():
+    one = np.array([1.0, np.nan, 0.0])
+    assert _differing(one, one.copy()) == 0
+    assert _differing(one, np.array([1.0, np.nan, -0.0])) == 1
+    assert _differing(one, np.nextafter(one, 2)) == 2
+    assert _differing(one, one.astype(np.float32)) == 3
