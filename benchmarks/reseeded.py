@@ -1,4 +1,4 @@
-"""False alarms, counted: `python -m benchmarks.reseeded [--group exact|magnus|adv_ntk|ladders|dear] [--runs 200]`.
+"""False alarms, counted: `python -m benchmarks.reseeded [--group exact|adv_ntk|...] [--runs 200]`.
 
 Runs the quick profile again and again with other seeds, so with other scenarios, data and networks, and
 counts the verdicts of every claim.  No claim may come out REFUTED unless its theory expects that.
