@@ -16,7 +16,6 @@ from checks.axes import Axes, Axis
 from checks.check import check
 from checks.deciders.bound import BoundDecider
 from checks.learning import (  # noqa: F401  (checks of this theorem)
-    end_of_commuting_flows,
     gain_of_training,
     interrupted_training,
     mean_of_adversarial_training,

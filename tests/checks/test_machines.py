@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from checks import machines
-from checks.learning import _change_of_growth, _differing
+from checks.learning import _course, _differing, _scalar
 from checks.scenario import Scenario
 from checks.systems import setting
 from implementations.adv_ntk.contract import Implementation
@@ -95,20 +97,15 @@ def test_a_recorder_counts_points_and_forgets_them():
     assert machines.Recorder(parts.kernel) != machines.Recorder(parts.kernel)
 
 
-@pytest.mark.parametrize(
-    ("changes", "commutes"),
-    [
-        ({"activation": "relu", "schedule": "growing"}, True),
-        ({"activation": "erf", "schedule": "constant", "spread": 0.5}, True),
-        ({"activation": "erf", "schedule": "growing"}, False),
-        ({"activation": "relu", "schedule": "growing", "spread": 0.5}, False),
-    ],
-)
-def test_where_flows_commute(changes, commutes):
-    from dataclasses import replace
-
-    given = setting(replace(SCENARIO, strength=1.0, **changes), 2)
-    assert (_change_of_growth(given, 6) <= 1e-9) == commutes
+def test_the_scalar_course_is_the_same_for_all_samples():
+    """Then Theta E(t) commutes in time; the mean strength is kept."""
+    given = setting(replace(SCENARIO, activation="erf", schedule="growing", strength=1.0, spread=0.5), 2)
+    course = _course(given, 6)
+    scalar = _scalar(course)
+    for before, after in ((course.ark, scalar.ark), (course.schedule.scale, scalar.schedule.scale)):
+        assert len(set(before.tolist())) > 1 and len(set(after.tolist())) == 1
+        assert float(after[0]) == pytest.approx(float(before.mean()))
+    assert len(set(scalar.schedule.strengths(0.3).tolist())) == 1
 
 
 def test_bits_that_differ():
