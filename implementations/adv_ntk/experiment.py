@@ -147,7 +147,9 @@ def accuracy(
 def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
     """Weights Theta^{-1} y of NTK regression, in double precision; NaN if Theta is not positive definite."""
     try:
-        factor = scipy.linalg.cho_factor(np.asarray(ntk, np.float64), overwrite_a=True, check_finite=False)
+        # A copy: a view of an array in double precision would be overwritten with its factor.
+        wide = np.array(ntk, np.float64)
+        factor = scipy.linalg.cho_factor(wide, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
         return jnp.full(y.shape, jnp.nan, ntk.dtype)
     return jnp.asarray(scipy.linalg.cho_solve(factor, np.asarray(y, np.float64)), ntk.dtype)

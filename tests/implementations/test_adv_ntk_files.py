@@ -160,3 +160,9 @@ def test_regression_interpolates_and_a_singular_kernel_has_none():
     np.testing.assert_allclose(ntk @ regression(ntk, y), y, atol=1e-12)
     assert np.isnan(regression(jnp.zeros((2, 2)), y)).all()
     assert jax.tree.leaves(regression(ntk.astype(jnp.float32), y))[0].dtype == jnp.float32
+
+
+def test_regression_leaves_the_kernel_as_it_was():
+    ntk = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
+    regression(ntk, np.array([[1.0], [-1.0]]))
+    np.testing.assert_array_equal(ntk, [[2.0, 1.0], [1.0, 2.0]])

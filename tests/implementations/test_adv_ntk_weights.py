@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 from implementations.adv_ntk import as_published, krylov, reference
 from implementations.adv_ntk.lanczos import advance, begin
@@ -218,7 +219,7 @@ def test_the_kernel_is_neither_copied_nor_multiplied_more_than_once_per_step():
             assert all(getattr(v.aval, "shape", ()) != (m, m) for v in equation.outvars)
             takes = [getattr(v.aval, "shape", ()) == (m, m) for v in equation.invars]
             products += equation.primitive.name == "dot_general" and any(takes)
-            for inner in jax.core.jaxprs_in_params(equation.params):
+            for inner in jaxprs_in_params(equation.params):
                 walk(inner)
 
     walk(program.jaxpr)
