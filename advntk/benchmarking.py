@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from advntk.checking import cache_folder
+from advntk.memory import peak_memory_bytes
 from advntk.training import BadTraining
 
 # The published program's settings for CIFAR-10.
@@ -114,8 +115,6 @@ def _against(
 
 def _full(request: Request) -> dict[str, Any]:
     """The whole published training, 10 000 + 2 000 samples and 50 iterations."""
-    import resource
-
     from implementations.adv_ntk.contract import Krylov
     from implementations.adv_ntk.settings import Settings
     from implementations.adv_ntk.timing import synthetic_problem
@@ -127,12 +126,11 @@ def _full(request: Request) -> dict[str, Any]:
         Krylov(), training, Settings(RADIUS),
         on_iteration=lambda state: _say(f"{TRAINING} samples: iteration {state.iteration} of 50"),
     )  # fmt: skip
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
         "samples": TRAINING,
         "validation": VALIDATION,
         "seconds": time.perf_counter() - began,
-        "peak_memory_bytes": peak,
+        "peak_memory_bytes": peak_memory_bytes(),
         "unconverged": sum(not row.converged for row in fitted.state.course),
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
 from contextlib import closing
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED
+from advntk.memory import peak_memory_bytes
 from advntk.progress import progress_display
 from theorems.catalogue import Catalogue, load
 
@@ -102,7 +102,7 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
             {
                 "wall_time_s": time.perf_counter() - started,
                 "compilations": {"number": compilations.number, "seconds": compilations.seconds},
-                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peak_memory_bytes": peak_memory_bytes(),
             },
         )
     return _write_reports(arguments.evidence, run)
