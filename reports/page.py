@@ -2,112 +2,217 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+import shlex
+from collections import Counter
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
-import numpy as np
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from checks.evidence import RunRecord, TrialRow
+from checks.evidence import RunRecord
+from checks.scenario import from_dict
 from reports.catches import planted_falsehoods
-from reports.figures.bound import bound_figure
-from reports.figures.defect import defect_figure
-from reports.figures.fading import fading_figure
-from reports.figures.ladder import ladder_figure
-from reports.figures.level import level_figure
-from reports.figures.margin import margin_figure
-from reports.figures.overfitting import overfitting_figure
-from reports.figures.style import figure_style
+from reports.choosing import Chooser
+from reports.figures.caught import caught_figure
+from reports.figures.style import Drawing, figure_style
 from reports.mathematics import to_html
 from reports.summary import summarise
 from reports.wording import estimate, expectation, number, replay
 
-# A trial that records one of these curves gets the figure for it.
-_OF_CURVE = {
-    "curve_margin": margin_figure,
-    "curve_defect": defect_figure,
-    "curve_v": fading_figure,
-    "curve_robust": overfitting_figure,
-}
-_OF_DECIDER = {"rate": ladder_figure, "level": level_figure, "bound": bound_figure}
+VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
+# A shape beside the colour, for those who cannot tell colours apart and for paper.
+MARKS = {"HOLDS": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "OUT_OF_SCOPE": "–", "ERROR": "!"}
+
+# Names inside a drawing, of clip paths and tick marks; a page may hold the same drawing twice.
+_NAMES = re.compile(r'(\bid="|url\(#|href="#)')
+# What neither XML nor HTML may contain, and no file in UTF-8 can.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]")
 
 
 def render(record: RunRecord) -> str:
-    """The whole page as one string of HTML."""
-    environment = Environment(
-        loader=PackageLoader("reports"), autoescape=select_autoescape(default=True), trim_blocks=True
-    )
-    environment.filters.update(
-        {"math": lambda text: Markup(to_html(text)), "number": number, "estimate": estimate}
-    )
+    """The whole page as one string: HTML that is well-formed XML as well."""
     summary = summarise(record)
+    environment = _environment()
+    falsehoods = planted_falsehoods()
     with figure_style():
+        numbered = _Numbered()
+        chooser = Chooser(record)
         sections = [
-            {"theorem": theorem, "claims": [_claim(record, c, summary) for c in _of(theorem, summary)]}
+            _section(record, theorem, summary, chooser, numbered)
             for theorem in record.request["theorems"].values()
         ]
-    return environment.get_template("page.html.j2").render(
+        catches = numbered(caught_figure(falsehoods["falsehoods"])) if falsehoods else None
+    run = summary["run"]
+    # The only script that the page's policy lets run is the one whose digest it names.
+    script = f"//<![CDATA[\n{_text('page.js')}//]]>"
+    text = environment.get_template("page.html.j2").render(
         summary=summary,
-        run=summary["run"],
+        run=run,
         sections=sections,
-        expected=sum(c["as_expected"] for c in summary["claims"]),
-        expectation=expectation,
-        catches=planted_falsehoods(),
+        expected=sum(claim["as_expected"] for claim in summary["claims"]),
+        counts=Counter(claim["verdict"] for claim in summary["claims"]),
+        data=sorted({name for section in sections for claim in section["claims"] for name in claim["data"]}),
+        catches=falsehoods,
+        catch_figure=catches,
+        missing=_missing(record, summary),
+        trials=_trials(record),
+        again=_again(record),
+        verdicts=VERDICTS,
+        marks=MARKS,
+        style=Markup(_style()),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _of(theorem: dict, summary: dict) -> list[dict]:
-    return [claim for claim in summary["claims"] if claim["theorem"] == theorem["id"]]
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(math=_mathematics, number=number, estimate=estimate, expectation=expectation)
+    return environment
 
 
-def _claim(record: RunRecord, claim: dict, summary: dict) -> dict[str, Any]:
+def _text(name: str) -> str:
+    return (files("reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    """The style sheet; the dark theme is for those who choose it and for those whose system does."""
+    return _text("page.css").replace("DARK", _text("dark.css").strip())
+
+
+@lru_cache(maxsize=1024)
+def _mathematics(text: str) -> Markup:
+    return Markup(to_html(text))
+
+
+class _Numbered:
+    """Numbers the figures of a page, and keeps the names inside each apart."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, drawing: Drawing) -> dict[str, Any]:
+        self.count += 1
+        name = f"figure-{self.count}"
+        svg = _NAMES.sub(rf"\1{name}-", drawing.svg)
+        return {
+            "id": name,
+            "number": self.count,
+            "svg": Markup(svg),
+            "words": drawing.words,
+            "legend": drawing.legend,
+        }
+
+
+def _section(
+    record: RunRecord, theorem: dict, summary: dict, chooser: Chooser, numbered: _Numbered
+) -> dict[str, Any]:
+    mine = [claim for claim in summary["claims"] if claim["theorem"] == theorem["id"]]
+    ids = {claim["id"] for claim in mine}
+    figures = chooser.of_theorem([d for d in record.decisions if d["claim"] in ids])
+    return {
+        "theorem": theorem,
+        "figures": [numbered(figure) for figure in figures],
+        "claims": [_claim(record, claim, summary["run"], chooser, numbered) for claim in mine],
+        "expected": sum(claim["as_expected"] for claim in mine),
+    }
+
+
+def _claim(
+    record: RunRecord, claim: dict, run: dict, chooser: Chooser, numbered: _Numbered
+) -> dict[str, Any]:
     decisions = [d for d in record.decisions if d["claim"] == claim["id"]]
+    figures, elsewhere = chooser.of_claim(claim["id"], decisions)
+    families = dict.fromkeys((d["trial"], d["family"]) for d in decisions)
+    outcomes = Counter(row.outcome for f in families for row in record.trials.get(f, ()))
     return {
         **record.request["claims"][claim["id"]],
         **claim,
-        "decisions": [
-            {**d, "replay": replay(claim["id"], d["scenario"], summary["run"], d["decider"] != "bound")}
-            for d in decisions
-        ],
-        "figures": _figures(record, decisions),
+        "data": sorted({str(d["scenario"].get("data", "")) for d in decisions}),
+        "scenes": [_scene(claim["id"], found, run) for found in _by_scenario(decisions)],
+        "figures": [numbered(figure) for figure in figures],
+        "elsewhere": elsewhere,
+        "broken": {what: count for what, count in outcomes.items() if what.startswith("error")},
         "findings": [
-            {**f, "replay": replay(claim["id"], f["scenario"], summary["run"], False)}
-            if "scenario" in f
-            else f
+            {**f, "replay": replay(claim["id"], f["scenario"], run, False) if "scenario" in f else None}
             for f in claim["findings"]
         ],
     }
 
 
-def _figures(record: RunRecord, decisions: list[dict]) -> list[dict]:
-    """SVG and words of every figure that the decisions of one claim call for."""
-    figures = []
-    measured = [d for d in decisions if d["verdict"] != "ERROR"]
-    for decider, draw in _OF_DECIDER.items():
-        chosen = [d for d in measured if d["decider"] == decider and _drawable(record, d)]
-        if chosen:
-            figures.append(draw(chosen, [_rows(record, d) for d in chosen]))
-    for curve, figure in _OF_CURVE.items():
-        curves = {(d["trial"], d["family"]): _rows_with(record, d, curve) for d in measured}
-        curves = {family: rows for family, rows in curves.items() if rows}
-        if curves:
-            figures.append(figure(list(curves.values())))
-    return [{"svg": Markup(svg), "words": words} for svg, words in figures]
+def _by_scenario(decisions: list[dict]) -> list[list[dict]]:
+    found: dict[tuple, list[dict]] = {}
+    for decision in decisions:
+        found.setdefault((decision["trial"], decision["family"]), []).append(decision)
+    return list(found.values())
 
 
-def _rows_with(record: RunRecord, decision: dict, curve: str) -> list[TrialRow]:
-    """Rows that hold this curve, without those whose integrator gave up."""
-    rows = [row for row in _rows(record, decision) if curve in row.numbers]
-    return [row for row in rows if np.isfinite(np.asarray(row.numbers[curve], dtype=float)).all()]
+def _scene(claim: str, decisions: list[dict], run: dict) -> dict[str, Any]:
+    """What was decided in one scenario, and the command that measures it again."""
+    first = decisions[0]
+    ladder = any(d["decider"] != "bound" for d in decisions)
+    return {
+        "label": _label(first["scenario"]),
+        "data": str(first["scenario"].get("data", "")),
+        "decisions": decisions,
+        "replay": replay(claim, first["scenario"], run, ladder),
+    }
 
 
-def _rows(record: RunRecord, decision: dict) -> list[TrialRow]:
-    return record.trials.get((decision["trial"], decision["family"]), [])
+def _label(scenario: dict) -> str:
+    # Evidence of older versions lacks fields, which then have their defaults.
+    return from_dict(scenario).label()
 
 
-def _drawable(record: RunRecord, decision: dict) -> bool:
-    """Whether every row has a finite number for the decision's statistic (a log axis needs more)."""
-    values = [row.numbers.get(decision["statistic"]) for row in _rows(record, decision)]
-    numbers = np.array([np.nan if v is None else v for v in values], dtype=float)
-    least = 0.0 if decision["decider"] == "rate" else -np.inf
-    return numbers.size > 0 and bool(np.isfinite(numbers).all() and (numbers > least).all())
+def _missing(record: RunRecord, summary: dict) -> dict[str, Any]:
+    """What an interrupted run did not get to."""
+    decided = {d["claim"] for d in record.decisions}
+    return {
+        "measured": sum(map(len, record.trials.values())),
+        "planned": record.request["trials"],
+        "claims": [claim["id"] for claim in summary["claims"] if claim["id"] not in decided],
+    }
+
+
+def _trials(record: RunRecord) -> list[dict[str, Any]]:
+    """What was drawn for each trial: scenarios, widths, seeds, how many rows and how many of them broke."""
+    found: dict[str, dict[str, Any]] = {}
+    for (trial, _), rows in record.trials.items():
+        mine = found.setdefault(trial, {"trial": trial, "scenarios": 0, "widths": set(), "seeds": set()})
+        mine["scenarios"] += 1
+        mine["rows"] = mine.get("rows", 0) + len(rows)
+        mine["broken"] = mine.get("broken", 0) + sum(row.outcome.startswith("error") for row in rows)
+        mine["widths"] |= {row.width for row in rows}
+        mine["seeds"] |= {row.seed for row in rows}
+    return [
+        {**mine, "widths": sorted(mine["widths"]), "seeds": len(mine["seeds"])}
+        for _, mine in sorted(found.items())
+    ]
+
+
+def _again(record: RunRecord) -> str:
+    """The command that does the whole run again."""
+    request = record.request
+    parts = ["advntk", "check", *request["claims"], "--profile", request["profile"]]
+    parts += ["--data", str(request["data"]), "--seed", str(request["seed"])]
+    pins = dict(request["pins"])
+    implementation = pins.pop("implementation", None)
+    if pins:
+        parts += ["--axis", ",".join(f"{k}={v}" for k, v in pins.items())]
+    if implementation is not None:
+        parts += ["--implementation", str(implementation)]
+    if request["widths"]:
+        parts += ["--widths", ",".join(map(str, request["widths"]))]
+    return shlex.join(str(part) for part in parts)

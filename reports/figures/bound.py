@@ -2,55 +2,83 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from checks.evidence import TrialRow
-from reports.figures.style import ALARM, FITTED, MEASURED, panels, plain_log_labels, to_svg
+from reports.figures.style import (
+    ALARM,
+    ASIDE,
+    FITTED,
+    MEASURED,
+    MOST_ROWS,
+    Drawing,
+    Key,
+    dots,
+    nearest_to_failing,
+    panels,
+    plain_log_labels,
+    thinned,
+    title,
+    to_svg,
+)
 
-_LEAST = 1e-6  # ratios below (exact zeros, mostly) are drawn at the edge
+_LEAST, _MOST = 1e-6, 1e12  # ratios beyond (exact zeros, mostly; bounds of zero) are drawn at the edge
 
 
-def bound_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> tuple[str, str]:
-    """SVG and text alternative; `trials[i]` are the rows that `decisions[i]` was decided on."""
+def bound_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> Drawing | None:
+    """One panel per statistic; `trials[i]` are the rows of `decisions[i]`.  None without a finite value."""
     pairs = [(d, rows) for d, rows in zip(decisions, trials, strict=True) if "against" in d["detail"]]
     names = list(dict.fromkeys(decision["statistic"] for decision, _ in pairs))
     if not names:
-        return "", "No trial gave a finite value."
-    figure, axes = panels(len(names), width=4.4, height=2.6)
+        return None
+    axes = panels(len(names), height=2.1, left=0.3)
     words = []
     for axis, name in zip(axes, names, strict=True):
         words.append(_panel(axis, name, [pair for pair in pairs if pair[0]["statistic"] == name]))
-    return to_svg(figure), " ".join(words)
+    legend = [Key("dot", MEASURED, "a trial"), Key("line", FITTED, "the bound")]
+    if any(decision["verdict"] == "OUT_OF_SCOPE" for decision, _ in pairs):
+        legend.append(Key("dot", ASIDE, "outside the assumptions"))
+    if any(decision["verdict"] == "REFUTED" for decision, _ in pairs):
+        legend.append(Key("dot", ALARM, "beyond the bound"))
+    return Drawing(to_svg(axes), " ".join(words), tuple(legend))
 
 
-def _panel(axis, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> str:
+def _panel(axis: Any, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> str:
     side = pairs[0][0]["detail"]["side"]
     violations, total = 0, 0
-    for height, (decision, rows) in enumerate(pairs):
+    # Where there are too many scenarios for a row each, those nearest to failing have one.
+    chosen = nearest_to_failing([decision for decision, _ in pairs], MOST_ROWS)
+    rows_of = {i: height for height, i in enumerate(sorted(chosen))}
+    places: dict[str, list[tuple[float, float]]] = {MEASURED: [], ALARM: [], ASIDE: []}
+    for i, (decision, rows) in enumerate(pairs):
         ratio = np.array([_ratio(row, name, decision["detail"]["against"]) for row in rows])
         wrong = ratio > 1 if side == "at most" else ratio <= 1
-        drawn = np.maximum(ratio, _LEAST)
         inside = decision["verdict"] != "OUT_OF_SCOPE"
         violations += int(wrong.sum()) if inside else 0
         total += ratio.size if inside else 0
-        for chosen, colour in ((~wrong, MEASURED), (wrong, ALARM)):
-            axis.scatter(
-                drawn[chosen],
-                np.full(int(chosen.sum()), height),
-                s=12,
-                color=colour if inside else "none",
-                edgecolor=colour,
-                lw=0.8,
-            )
+        if i in rows_of:
+            for k in thinned(ratio):
+                colour = (ALARM if wrong[k] else MEASURED) if inside else ASIDE
+                places[colour].append((float(np.clip(ratio[k], _LEAST, _MOST)), rows_of[i]))
+    for colour, found in places.items():
+        if found:
+            x, y = np.array(found).T
+            dots(axis, x, y, size=4, alpha=0.75, colour=colour)
     axis.axvline(1, color=FITTED, lw=1.2)
     axis.set_xscale("log")
+    drawn = [x for found in places.values() for x, _ in found]
+    axis.set_xlim(min(0.5, *drawn) / 2, max(2.0, *drawn) * 2)
+    axis.set_ylim(-0.8, max(len(rows_of) - 1, 1) + 0.8)
     plain_log_labels(axis.xaxis)
     axis.set_yticks([])
-    axis.set_ylabel(f"{len(pairs)} scenarios")
-    word = "must stay left of 1" if side == "at most" else "must stay right of 1"
-    axis.set_xlabel(f"{name.replace('_', ' ')} / bound  ({word})")
-    axis.set_title(f"{violations} of {total} trials beyond; hollow: out of scope", fontsize=8)
-    return f"{name.replace('_', ' ')}: {violations} of {total} trials in scope beyond the bound."
+    hidden = f" of {len(pairs)}, nearest to failing" if len(rows_of) < len(pairs) else ""
+    axis.set_ylabel(f"{len(rows_of)}{hidden} scenarios")
+    shown = name.replace("_", " ")
+    axis.set_xlabel(f"value / bound, {'at most' if side == 'at most' else 'more than'} 1")
+    title(axis, f"{shown}\n{violations} of {total} trials beyond the bound")
+    return f"{shown}: {violations} of {total} trials in scope beyond the bound."
 
 
 def _ratio(row: TrialRow, name: str, bound: str) -> float:

@@ -2,66 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from checks.evidence import TrialRow
 from reports.figures.style import (
     FITTED,
     MEASURED,
+    MOST_DOTS,
     MOST_PANELS,
     PREDICTED,
+    Drawing,
+    Key,
     dots,
+    nearest_to_failing,
     panels,
     plain_log_labels,
+    setting,
+    thinned,
+    title,
     to_svg,
 )
 from reports.wording import number
 
+LEGEND = (
+    Key("small", MEASURED, "every seed"),
+    Key("dot", MEASURED, "median over seeds"),
+    Key("line", FITTED, "fitted slope and its interval (grey)"),
+    Key("dashed", PREDICTED, "predicted slope"),
+)
 
-def ladder_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> tuple[str, str]:
-    """SVG and text alternative; `trials[i]` are the rows that `decisions[i]` was decided on."""
-    shown = list(zip(decisions, trials, strict=True))[:MOST_PANELS]
-    figure, axes = panels(len(shown))
+
+def ladder_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> Drawing:
+    """One panel per scenario, nearest to failing first; `trials[i]` are the rows of `decisions[i]`."""
+    shown = [(decisions[i], trials[i]) for i in nearest_to_failing(decisions, MOST_PANELS)]
+    axes = panels(len(shown))
     words = []
     for axis, (decision, rows) in zip(axes, shown, strict=True):
-        _panel(axis, decision, rows)
-        words.append(
-            f"{decision['statistic']}: exponent {number(decision['estimate'])} "
-            f"[{number(decision['low'])}, {number(decision['high'])}]"
-        )
-    axes[0].legend(frameon=False, fontsize=7, loc="lower left")
+        ladder_panel(axis, decision, rows)
+        words.append(f"{_name(decision)}: {slope(decision)}")
     hidden = len(decisions) - len(shown)
-    more = f" ({hidden} more scenarios not drawn)" if hidden else ""
-    return to_svg(figure), f"Relative error against width, log-log. {'; '.join(words)}{more}"
+    more = f"; the {hidden} farther from failing are not drawn" if hidden else ""
+    thin = any(seeds > MOST_DOTS for seeds in _seeds(shown))
+    dropped = f" Of each width at most {MOST_DOTS} seeds are drawn, evenly by rank." if thin else ""
+    text = f"Relative error against width, both logarithmic. {'; '.join(words)}{more}.{dropped}"
+    return Drawing(to_svg(axes), text, LEGEND)
 
 
-def _panel(axis, decision: dict, rows: list[TrialRow]) -> None:
+def slope(decision: dict) -> str:
+    """'exponent 0.5 [0.4, 0.6]'."""
+    low, high = number(decision["low"]), number(decision["high"])
+    return f"exponent {number(decision['estimate'])} [{low}, {high}]"
+
+
+def _seeds(shown: Sequence[tuple[dict, list[TrialRow]]]) -> list[int]:
+    return [len(rows) // max(1, len({row.width for row in rows})) for _, rows in shown]
+
+
+def _name(decision: dict) -> str:
+    return str(decision["statistic"]).replace("_", " ")
+
+
+def ladder_panel(axis: Any, decision: dict, rows: list[TrialRow]) -> None:
+    """Draw one ladder on log axes; every row's statistic must be positive."""
     widths = np.array([row.width for row in rows], dtype=float)
     errors = np.array([row.numbers[decision["statistic"]] for row in rows], dtype=float)
     rungs = np.unique(widths)
-    seeds = len(errors) // len(rungs)
-    # Seeds side by side within their rung, in order, so that none hides another.
-    offset = np.concatenate([np.linspace(0.93, 1.07, np.sum(widths == r)) for r in rungs])
-    order = np.argsort(widths, kind="stable")
-    dots(axis, widths[order] * offset, errors[order])
+    for rung in rungs:
+        # Seeds side by side within their rung, in order, so that none hides another.
+        here = errors[widths == rung]
+        kept = thinned(here)
+        dots(axis, rung * np.linspace(0.9, 1.11, len(kept)), here[kept])
     medians = np.array([np.median(errors[widths == r]) for r in rungs])
-    axis.plot(rungs, medians, "o", ms=4, color=MEASURED, label="median (small dots: every seed)")
-    exponent, intercept = decision["estimate"], decision["detail"].get("intercept")
-    if intercept is not None:
-        fitted = np.exp(intercept) * rungs**-exponent
-        axis.plot(rungs, fitted, color=FITTED, lw=1.2, label=f"fitted slope −{exponent:.2f}")
-        predicted = decision["detail"]["predicted"]
-        anchor = fitted[0] * (rungs / rungs[0]) ** -predicted
-        axis.plot(rungs, anchor, "--", color=PREDICTED, lw=1.4, label=f"predicted −{predicted:g}")
+    axis.plot(rungs, medians, "o", ms=4.5, color=MEASURED)
+    exponent, detail = decision["estimate"], decision["detail"]
+    second = slope(decision)
+    if detail.get("intercept") is not None:
+        fitted = np.exp(detail["intercept"]) * rungs**-exponent
+        axis.plot(rungs, fitted, color=FITTED, lw=1.2)
+        _interval(axis, decision, rungs, fitted)
+        anchor = fitted[0] * (rungs / rungs[0]) ** -detail["predicted"]
+        axis.plot(rungs, anchor, "--", color=PREDICTED, lw=1.6)
+        second += f", predicted {detail['predicted']:g}"
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
     axis.set_xticks(rungs, [f"{int(r)}" for r in rungs])
+    axis.set_xticks([], minor=True)
+    axis.autoscale_view()
     plain_log_labels(axis.yaxis)
-    axis.set_xlabel("width n" + (" = d" if rows[0].scenario["input_growth"] == "joint" else ""))
-    axis.set_ylabel(decision["statistic"].replace("_", " ") + " (relative)")
-    scenario = rows[0].scenario
-    inputs = "d = n" if scenario["input_growth"] == "joint" else f"d = {scenario['input_width']}"
-    axis.set_title(
-        f"{scenario['activation']}, L = {scenario['depth']}, σ_w = {scenario['sigma_w']:g}, {inputs}\n"
-        f"exponent {exponent:.2f} [{decision['low']:.2f}, {decision['high']:.2f}], {seeds} seeds"
-    )
+    joint = rows[0].scenario["input_growth"] == "joint"
+    axis.set_xlabel("width n = d (neurons, inputs)" if joint else "hidden width n (neurons)")
+    axis.set_ylabel(_name(decision) + " (relative)")
+    title(axis, f"{setting(rows[0].scenario, f'{len(errors) // len(rungs)} seeds')}\n{second}")
+
+
+def _interval(axis: Any, decision: dict, rungs: np.ndarray, fitted: np.ndarray) -> None:
+    """The slopes between both ends of the interval, turned about the middle of the ladder."""
+    low, high = decision["low"], decision["high"]
+    if not np.isfinite([low, high]).all():
+        return
+    middle = np.exp(np.log(rungs).mean())
+    turned = [fitted * (rungs / middle) ** (decision["estimate"] - end) for end in (low, high)]
+    axis.fill_between(rungs, *turned, color=FITTED, alpha=0.12, lw=0)

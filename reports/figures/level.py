@@ -2,56 +2,79 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from checks.evidence import TrialRow
-from reports.figures.style import BAND, FITTED, MEASURED, MOST_PANELS, PREDICTED, panels, to_svg
+from reports.figures.style import (
+    BAND,
+    FITTED,
+    MEASURED,
+    MOST_PANELS,
+    PREDICTED,
+    Drawing,
+    Key,
+    few_ticks,
+    nearest_to_failing,
+    panels,
+    setting,
+    title,
+    to_svg,
+)
 from reports.wording import number
 
+_LEGEND = (
+    Key("dot", MEASURED, "mean over seeds, ± 2 standard errors"),
+    Key("line", FITTED, "fit in 1/n; square: its limit and interval"),
+    Key("dashed", PREDICTED, "predicted"),
+    Key("band", BAND, "equivalence margin"),
+)
 
-def level_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> tuple[str, str]:
-    """SVG and text alternative; `trials[i]` are the rows that `decisions[i]` was decided on."""
-    shown = list(zip(decisions, trials, strict=True))[:MOST_PANELS]
-    figure, axes = panels(len(shown))
+
+def level_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> Drawing:
+    """One panel per scenario, nearest to failing first; `trials[i]` are the rows of `decisions[i]`."""
+    shown = [(decisions[i], trials[i]) for i in nearest_to_failing(decisions, MOST_PANELS)]
+    axes = panels(len(shown))
     words = []
     for axis, (decision, rows) in zip(axes, shown, strict=True):
         _panel(axis, decision, rows)
-        words.append(
-            f"{decision['statistic']}: ratio {number(decision['estimate'])} "
-            f"[{number(decision['low'])}, {number(decision['high'])}] of the prediction"
-        )
-    axes[0].legend(frameon=False, fontsize=7, loc="upper left")
-    return to_svg(figure), f"Measured over predicted, against 1/width. {'; '.join(words)}"
+        name = str(decision["statistic"]).replace("_", " ")
+        low, high = number(decision["low"]), number(decision["high"])
+        words.append(f"{name}: ratio {number(decision['estimate'])} [{low}, {high}] of the prediction")
+    hidden = len(decisions) - len(shown)
+    more = f"; the {hidden} farther from failing are not drawn" if hidden else ""
+    return Drawing(
+        to_svg(axes), f"Measured over predicted, against 1/width. {'; '.join(words)}{more}.", _LEGEND
+    )
 
 
-def _panel(axis, decision: dict, rows: list[TrialRow]) -> None:
+def _panel(axis: Any, decision: dict, rows: list[TrialRow]) -> None:
     margin = decision["detail"].get("margin")
     widths = np.array([row.width for row in rows], dtype=float)
     values = np.array([row.numbers[decision["statistic"]] for row in rows], dtype=float)
     rungs = np.unique(widths)
+    seeds = len(values) // len(rungs)
     means = np.array([values[widths == r].mean() for r in rungs])
-    errors = np.array([values[widths == r].std(ddof=1) / np.sqrt(np.sum(widths == r)) for r in rungs])
-    axis.axhline(1, ls="--", color=PREDICTED, lw=1.4, label="predicted")
-    axis.errorbar(
-        1 / rungs, means, 2 * errors, fmt="o", ms=4, color=MEASURED, label="mean, ± 2 standard errors"
-    )
+    # One seed has no spread to tell.
+    spreads = np.array([values[widths == r].std(ddof=1) if np.sum(widths == r) > 1 else 0.0 for r in rungs])
+    errors = spreads / np.sqrt([np.sum(widths == r) for r in rungs])
+    axis.axhline(1, ls="--", color=PREDICTED, lw=1.6)
+    axis.errorbar(1 / rungs, means, 2 * errors, fmt="o", ms=4.5, color=MEASURED)
     estimate = decision["estimate"]
-    if margin is not None:
-        axis.axhspan(1 / margin, margin, color=BAND, alpha=0.12, lw=0, label="equivalence margin")
+    limit = ""
+    if margin is not None and np.isfinite([estimate, decision["low"], decision["high"]]).all():
+        axis.axhspan(1 / margin, margin, color=BAND, alpha=0.12, lw=0)
         ends = np.array([0, 1 / rungs[0]])
-        axis.plot(ends, estimate + decision["detail"]["slope"] * ends, color=FITTED, lw=1.2, label="fit")
+        axis.plot(ends, estimate + decision["detail"]["slope"] * ends, color=FITTED, lw=1.2)
         reach = [[estimate - decision["low"]], [decision["high"] - estimate]]
-        axis.errorbar([0], [estimate], reach, fmt="s", ms=4, color=FITTED, capsize=3)
-    ticks = [0.0, *(1 / rungs)]
-    axis.set_xticks(ticks, ["n = ∞", *(f"{int(r)}" for r in rungs)], rotation=45)
-    axis.set_xlabel("hidden width n (spaced by 1/n)")
-    name = decision["statistic"].replace("_", " ")
+        axis.errorbar([0], [estimate], reach, fmt="s", ms=4.5, color=FITTED, capsize=3)
+        limit = f"limit {estimate:.2f} [{decision['low']:.2f}, {decision['high']:.2f}], within ×{margin:.3g}"
+    ticks = [0.0, *(1 / rungs[:4])]
+    axis.set_xticks(ticks, ["∞", *(f"{int(r)}" for r in rungs[:4])])
+    few_ticks(axis.yaxis)
+    axis.set_xlabel("hidden width n (neurons; spaced by 1/n)")
+    name = str(decision["statistic"]).replace("_", " ")
     # Spreads are compared as squares.
-    axis.set_ylabel(name + ("²" if name.endswith("spread") else "") + "\nmeasured / predicted")
-    scenario = rows[0].scenario
-    inputs = "d = n" if scenario["input_growth"] == "joint" else f"d = {scenario['input_width']} fixed"
-    axis.set_title(
-        f"{scenario['activation']}, L = {scenario['depth']}, {inputs}\n"
-        f"limit {estimate:.2f} [{decision['low']:.2f}, {decision['high']:.2f}], "
-        f"{len(values) // len(rungs)} seeds"
-    )
+    axis.set_ylabel(name + ("²" if name.endswith("spread") else "") + " / predicted")
+    title(axis, f"{setting(rows[0].scenario, f'{seeds} seeds')}\n{limit}")

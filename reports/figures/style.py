@@ -1,34 +1,83 @@
-"""The look that all figures share: colours that colour-blind readers can tell apart, vector output."""
+"""The look that all figures share: panels that flow, colours that everyone can tell apart, vector output."""
 
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-# Okabe & Ito's palette.
-MEASURED, FITTED, PREDICTED, ALARM, BAND = "#0072B2", "#000000", "#E69F00", "#D55E00", "#009E73"
+# Okabe & Ito's palette.  The page replaces each colour by a variable of that name, which has another value
+# in the dark theme; a drawing taken out of the page keeps these.
+MEASURED, FITTED, PREDICTED, ALARM, BAND, ASIDE = (
+    "#0072B2", "#000000", "#E69F00", "#D55E00", "#009E73", "#999999"
+)  # fmt: skip
+_NAMES = {
+    MEASURED: "measured",
+    FITTED: "ink",
+    PREDICTED: "predicted",
+    ALARM: "alarm",
+    BAND: "band",
+    ASIDE: "aside",
+}
 
+_FONT = "'DejaVu Sans'"
 _RC: Any = {
     "svg.fonttype": "none",  # text stays text: searchable, and small files
     "svg.hashsalt": "advntk",  # same evidence, same bytes
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
-    "font.size": 8.5,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "text.parse_math": False,  # a dollar sign in somebody's name is a dollar sign
 }
 
-PANELS_PER_ROW = 3
-MOST_PANELS = 12
+MOST_PANELS = 6  # panels of single scenarios; more are shown together
+MOST_ROWS = 40  # scenarios in one panel, a row each
+MOST_DOTS = 240  # per rung of a ladder, or per scenario
+MOST_CURVES = 240
+
+_WIDTH, _HEIGHT = 3.5, 2.75  # inches; at 72 points an inch and the page's column near the size of its text
+# Margins in inches.  Fixed ones keep the axes of neighbours in line and cost no layout.
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.62, 0.1, 0.44, 0.46
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of a legend, which the page sets in its own type."""
+
+    shape: Literal["dot", "small", "line", "dashed", "dotted", "band", "diamond"]
+    colour: str
+    text: str
+
+    @property
+    def variable(self) -> str:
+        """The page's name of the colour."""
+        return _NAMES[self.colour]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: one <svg> per panel, what it shows in words, and its legend."""
+
+    svg: str
+    words: str
+    legend: tuple[Key, ...] = ()
 
 
 def figure_style() -> AbstractContextManager:
@@ -36,39 +85,137 @@ def figure_style() -> AbstractContextManager:
     return matplotlib.rc_context(_RC)
 
 
-def panels(count: int, width: float = 3.4, height: float = 2.9) -> tuple[Figure, list]:
-    """A figure with `count` axes in rows of three."""
-    columns = min(count, PANELS_PER_ROW)
-    rows = -(-count // PANELS_PER_ROW)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for unused in axes[count:]:
-        unused.set_visible(False)
-    return figure, axes[:count]
+def panels(count: int, height: float = _HEIGHT, left: float = _LEFT) -> list[Any]:
+    """`count` axes, each in a figure of its own: the page puts as many side by side as there is room.
+
+    `height` and `left` (the margin of the axis' labels) in inches.
+    """
+    return [_panel(height, left) for _ in range(count)]
 
 
-def dots(axis: Any, x: np.ndarray, y: np.ndarray, size: float = 2.2, alpha: float = 0.4) -> None:
+def _panel(height: float, left: float) -> Any:
+    figure = Figure(figsize=(_WIDTH, height))
+    place = (
+        left / _WIDTH,
+        _BOTTOM / height,
+        1 - (left + _RIGHT) / _WIDTH,
+        1 - (_BOTTOM + _TOP) / height,
+    )
+    return figure.add_axes(place)
+
+
+def title(axis: Any, text: str) -> None:
+    """Up to two lines over a panel, from its left edge."""
+    figure = axis.figure
+    height = figure.get_size_inches()[1]
+    figure.text(0.01, 1 - 0.03 / height, text, va="top", fontsize=8, linespacing=1.35)
+
+
+def dots(
+    axis: Any, x: np.ndarray, y: np.ndarray, size: float = 2.2, alpha: float = 0.4, colour: str = MEASURED
+) -> None:
     """Many small dots as one path (zero-length strokes with round ends): a tenth of the bytes."""
+    if len(x) == 0:
+        return
     points = np.repeat(np.column_stack([x, y]), 2, axis=0)
     path = Path(points, np.tile([Path.MOVETO, Path.LINETO], len(x)))
     path.should_simplify = False
-    axis.add_patch(PathPatch(path, lw=size, edgecolor=MEASURED, alpha=alpha, fill=False, capstyle="round"))
+    axis.add_patch(PathPatch(path, lw=size, edgecolor=colour, alpha=alpha, fill=False, capstyle="round"))
+
+
+def thinned(values: np.ndarray, most: int = MOST_DOTS) -> np.ndarray:
+    """Indices of at most `most` values, evenly spaced by rank with both extremes, in their own order."""
+    order = np.argsort(values, kind="stable")
+    if len(order) <= most:
+        return np.arange(len(order))
+    return np.sort(order[np.linspace(0, len(order) - 1, most).round().astype(int)])
 
 
 def plain_log_labels(axis: Any) -> None:
     """Label a log axis 0.1, 0.2, 0.5, 1, ... (1e-06 where that is shorter): no superscripts to typeset."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
     axis.set_minor_formatter(NullFormatter())
     low, high = sorted(axis.get_view_interval())
-    if high < 100 * low:  # fewer than two decades: powers of ten alone would leave the axis bare
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    if high > 1000 * low:  # over many decades small ticks say nothing, and take longest of all to draw
-        axis.set_minor_locator(NullLocator())
+    # Small ticks say little where steps are labelled, and take longest of all to draw.
+    axis.set_minor_locator(NullLocator())
+    # Fewer than two decades: powers of ten alone would leave the axis bare.
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9) if high < 100 * low else _decades())
 
 
-def to_svg(figure: Figure) -> str:
-    """The <svg> element alone, without XML prologue."""
+def _decades() -> LogLocator:
+    return LogLocator(numticks=7)
+
+
+def few_ticks(axis: Any) -> None:
+    """At most six ticks on a linear axis."""
+    axis.set_major_locator(MaxNLocator(5))
+
+
+def nearest_to_failing(decisions: Sequence[dict], most: int) -> list[int]:
+    """Indices of at most `most` decisions, the worst first; a strain that is no number comes last."""
+    strains = [d.get("strain", 0.0) for d in decisions]
+    known = [float("-inf") if s is None or s != s else s for s in strains]
+    return sorted(range(len(decisions)), key=lambda i: -known[i])[:most]
+
+
+def setting(scenario: dict, seeds: str = "") -> str:
+    """'erf, L = 2, σ_w = 1.1, d = n, 64 seeds': a scenario as the first line of a title."""
+    joint = scenario["input_growth"] == "joint"
+    parts = [
+        str(scenario["activation"]),
+        f"L = {scenario['depth']}",
+        f"σ_w = {scenario['sigma_w']:g}",
+        "d = n" if joint else f"d = {scenario['input_width']}",
+    ]
+    return ", ".join([*parts, seeds] if seeds else parts)
+
+
+# What is rounded: coordinates, and nothing that people read.
+_COORDINATES = re.compile(r'(?<= )(d|x|y|x1|y1|x2|y2|transform|width|height)="([^"]*)"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
+_DOTS = re.compile(r"(?:M (-?[\d.]+ -?[\d.]+) L \1 ?)+")
+_DOT = re.compile(r"M (-?[\d.]+) (-?[\d.]+) L")
+_GLOBAL_STYLE = re.compile(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.S)
+_COLOURS = {colour.lower(): f"var(--{name},{colour.lower()})" for colour, name in _NAMES.items()}
+_COLOUR = re.compile("|".join(_COLOURS))
+_STYLE = re.compile(r'style="([^"]*)"')
+
+
+def to_svg(axes: Sequence[Any]) -> str:
+    """The <svg> elements of these panels, without XML prologue, one after the other."""
+    return "".join(_one_svg(axis.figure) for axis in axes)
+
+
+def _one_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    text = text[text.index("<svg") :]
+    # matplotlib's style sheet would hold for the whole page; groups' names would be there many times.
+    text = _GLOBAL_STYLE.sub("", text, count=1)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = _COORDINATES.sub(_shortened, text)
+    text = _STYLE.sub(_themed, text)
+    return re.sub(r">\s+<", "><", text)
+
+
+def _shortened(match: re.Match) -> str:
+    name, value = match.groups()
+    value = _DECIMALS.sub(r"\1", " ".join(value.split()))
+    if name == "d":
+        value = _DOTS.sub(_few_dots, value)
+    return f'{name}="{value}"'
+
+
+def _few_dots(match: re.Match) -> str:
+    """Dots of one path; those on the same tenth of a point are one."""
+    places = {(f"{float(x):.1f}", f"{float(y):.1f}"): None for x, y in _DOT.findall(match.group(0))}
+    return "".join(f"M{x} {y}h0" for x, y in places)
+
+
+def _themed(match: re.Match) -> str:
+    style = _COLOUR.sub(lambda found: _COLOURS[found.group(0)], match.group(1))
+    # The family is the page's.
+    style = re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", style)
+    return f'style="{style.replace("; ", ";").replace(": ", ":")}"'
