@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
+from advntk.report_cli import report
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
 
 app = typer.Typer(
@@ -193,11 +194,12 @@ def gate(
 def export(
     evidence: Evidence = Path("advntk-evidence"),
     out: Annotated[
-        Path, typer.Option(metavar="FILE.parquet|FILE.jsonl", help="Where to write; the ending decides.")
+        Path,
+        typer.Option(metavar="FILE.parquet|FILE.csv|FILE.jsonl", help="Where to write; the ending decides."),
     ] = Path("trials.parquet"),
     run: Annotated[int | None, typer.Option(min=1, help="Another run than the latest.")] = None,
 ) -> None:
-    """Write the trials of a run as a table for other programs: Parquet, or JSON lines."""
+    """Write the trials of a run as a table for other programs: Parquet, CSV or JSON lines."""
     from advntk.exporting import export_trials
 
     typer.echo(export_trials(evidence, out, run))
@@ -223,6 +225,7 @@ def explain(
     typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
 
 
+app.command()(report)
 app.command()(train)
 app.command()(evaluate)
 

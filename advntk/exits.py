@@ -18,6 +18,7 @@ _USAGE_ERRORS = (
     ("advntk.checking", "BadArgument"),
     ("advntk.expectations", "BadExpectations"),
     ("advntk.exporting", "BadExport"),
+    ("advntk.reporting", "BadReport"),
     ("advntk.training", "BadTraining"),
     ("checks.axes", "BadAxis"),
     ("checks.evidence", "BadEvidence"),
