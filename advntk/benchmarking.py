@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from advntk.checking import cache_folder
-from advntk.memory import peak_memory_bytes
 from advntk.training import BadTraining
+from implementations.memory import peak_memory_bytes
 
 # The published program's settings for CIFAR-10.
 RADIUS, TRAINING, VALIDATION = 8 / 255, 10_000, 2_000

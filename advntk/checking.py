@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED
-from advntk.memory import peak_memory_bytes
+from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, is_lost_worker
 from advntk.progress import progress_display
+from implementations.memory import peak_memory_bytes
 from theorems.catalogue import Catalogue, load
 
 if TYPE_CHECKING:
     from checks.planning import Plan
+    from checks.workers import Costs, Workers
     from implementations.runtime import CompilationCount
 
 
@@ -36,6 +37,7 @@ class Arguments:
     widths: str | None = None
     implementation: str | None = None
     memory_gib: float | None = None
+    jobs: int | None = None
     shrink: bool = False
     theories: tuple[str, ...] = ()
     as_json: bool = False
@@ -67,6 +69,11 @@ def check_claims(arguments: Arguments) -> int:
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
+    except Exception as error:
+        if not is_lost_worker(error):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_INTERNAL
     _show(arguments, summary)
     if any(claim["verdict"] == "ERROR" for claim in summary["claims"]):
         return EXIT_INTERNAL
@@ -82,31 +89,43 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
     Raises:
       one of the exceptions that `advntk.exits.is_usage_error` knows, with one line that says why.
     """
+    started = time.perf_counter()
+    selected = _selected(arguments)
+
+    # After what can be refused at once: these take longer than a refusal.
     from advntk.circumstances import environment
     from advntk.resuming import begin
 
-    started = time.perf_counter()
-    plan, device, modules, compilations = start(arguments)
+    with _workers(arguments) as (jobs, workers):
+        plan, device, modules, compilations = _started(arguments, selected, jobs)
 
-    # These import what measures; `start` has settled how.
-    from checks.description import describe
-    from checks.evidence import EvidenceStore
-    from checks.running import run_plan
+        # These import what measures; JAX is settled now.
+        from checks.description import describe
+        from checks.evidence import EvidenceStore
+        from checks.running import run_plan
 
-    circumstances = environment(device, arguments.data, modules)
-    with closing(EvidenceStore(arguments.evidence)) as store:
-        run, older = begin(store, describe(plan), circumstances, arguments.resume, arguments.allow_changed)
-        with progress_display(plan.trials) as show:
-            run_plan(plan, store, run, show, arguments.shrink, older)
-        store.finish_run(
-            run,
-            {
-                "wall_time_s": time.perf_counter() - started,
-                "compilations": {"number": compilations.number, "seconds": compilations.seconds},
-                "peak_memory_bytes": peak_memory_bytes(),
-            },
-        )
+        circumstances = environment(device, arguments.data, modules)
+        with closing(EvidenceStore(arguments.evidence)) as store:
+            run, older = begin(
+                store, describe(plan), circumstances, arguments.resume, arguments.allow_changed
+            )
+            with progress_display(plan.trials) as show:
+                run_plan(plan, store, run, show, arguments.shrink, older, workers)
+            store.finish_run(run, _spent(started, compilations, workers.costs))
     return _write_reports(arguments.evidence, run)
+
+
+def _spent(started: float, here: CompilationCount, elsewhere: list[Costs]) -> dict[str, Any]:
+    """What the run has taken, over all its processes."""
+    return {
+        "wall_time_s": time.perf_counter() - started,
+        "compilations": {
+            "number": here.number + sum(cost.compilations for cost in elsewhere),
+            "seconds": here.seconds + sum(cost.seconds for cost in elsewhere),
+        },
+        # Each at its own time: together they took at most this.
+        "peak_memory_bytes": peak_memory_bytes() + sum(cost.peak_memory_bytes for cost in elsewhere),
+    }
 
 
 def start(arguments: Arguments) -> Started:
@@ -114,24 +133,56 @@ def start(arguments: Arguments) -> Started:
 
     Raises: as `run_check`.
     """
-    # Importing this starts nothing.
-    from implementations.runtime import CompilationCount, configure
+    from checks.planning import CONCURRENT
 
-    start_jax = partial(configure, arguments.device, cache_folder() / "programs")  # type: ignore[arg-type]
+    return _started(arguments, _selected(arguments), arguments.jobs or CONCURRENT)
+
+
+def _selected(arguments: Arguments) -> tuple[Catalogue, list]:
+    """The theorems known and the claims asked for; all that can be wrong without starting JAX is found."""
     if arguments.theories:
         # A user's file may import JAX, which must find its device and precision settled.
-        start_jax()
+        _start_jax(arguments)
     catalogue = load(arguments.theories)
     selected = catalogue.select(arguments.claims)
     _arguments_alone(arguments)
+    return catalogue, selected
+
+
+def _started(arguments: Arguments, selected: tuple[Catalogue, list], jobs: int) -> Started:
+    # Importing this starts nothing.
+    from implementations.runtime import CompilationCount
 
     # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_folder() / "hypothesis"))
     # JAX starts here at the latest; what comes before answers without it.
-    device = start_jax()
+    device = _start_jax(arguments)
     compilations = CompilationCount().watch()
-    plan = _plan(arguments, catalogue, selected)
-    return Started(plan, device, (*catalogue.modules, *_under_test(plan)), compilations)
+    plan = _plan(arguments, *selected, jobs)
+    return Started(plan, device, (*selected[0].modules, *_under_test(plan)), compilations)
+
+
+def _start_jax(arguments: Arguments) -> str:
+    from implementations.runtime import configure
+
+    return configure(arguments.device, cache_folder() / "programs")  # type: ignore[arg-type]
+
+
+@contextmanager
+def _workers(arguments: Arguments) -> Iterator[tuple[int, Workers]]:
+    """How many measure at a time, and who; other processes start on their own while the run is planned."""
+    from checks.planning import CONCURRENT
+    from checks.workers import processes, reasonable_number, threads
+
+    if arguments.device == "cpu":
+        jobs, cache = arguments.jobs or reasonable_number(), cache_folder() / "programs"
+        found = processes(jobs, "cpu", cache, arguments.theories)
+    else:
+        # Processes would each take a part of the one accelerator's memory.
+        jobs = arguments.jobs or CONCURRENT
+        found = threads(jobs)
+    with found as workers:
+        yield jobs, workers
 
 
 def _under_test(plan: Plan) -> list[ModuleType]:
@@ -156,7 +207,7 @@ def _arguments_alone(arguments: Arguments) -> None:
     _widths(arguments.widths)
 
 
-def _plan(arguments: Arguments, catalogue: Catalogue, selected: list) -> Any:
+def _plan(arguments: Arguments, catalogue: Catalogue, selected: list, jobs: int) -> Plan:
     from checks.axes import parse_pin
     from checks.planning import IMPLEMENTATION, Request, make_plan
     from checks.profiles import PROFILES
@@ -171,6 +222,7 @@ def _plan(arguments: Arguments, catalogue: Catalogue, selected: list) -> Any:
         pins=pins,
         widths=_widths(arguments.widths),
         memory=None if arguments.memory_gib is None else int(arguments.memory_gib * 2**30),
+        jobs=jobs,
     )
     return make_plan(request, selected, catalogue.modules)
 

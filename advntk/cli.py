@@ -113,6 +113,18 @@ def check(
             metavar="GIB", min=0.1, max=1e6, help="What networks may take in all; default half of the RAM."
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            max=256,
+            envvar="ADVNTK_JOBS",
+            help="Trials measured at a time, in processes; default: what cores and memory allow.",
+        ),
+    ] = None,
     shrink: Annotated[
         bool, typer.Option("--shrink", help="Shrink counterexamples to exact claims (takes minutes).")
     ] = False,
@@ -150,6 +162,7 @@ def check(
                 widths=widths,
                 implementation=implementation,
                 memory_gib=memory,
+                jobs=jobs,
                 shrink=shrink,
                 theories=tuple(theory or ()),
                 as_json=as_json,

@@ -33,5 +33,13 @@ _USAGE_ERRORS = (
 
 def is_usage_error(error: BaseException) -> bool:
     """Whether the exception says that the request cannot be met; imports nothing."""
-    kinds = [getattr(sys.modules[m], name) for m, name in _USAGE_ERRORS if m in sys.modules]
-    return isinstance(error, tuple(kinds))
+    return _is_one_of(error, _USAGE_ERRORS)
+
+
+def is_lost_worker(error: BaseException) -> bool:
+    """Whether a process that measured is gone; imports nothing."""
+    return _is_one_of(error, (("checks.workers", "WorkerLost"),))
+
+
+def _is_one_of(error: BaseException, names: tuple[tuple[str, str], ...]) -> bool:
+    return isinstance(error, tuple(getattr(sys.modules[m], name) for m, name in names if m in sys.modules))

@@ -2,8 +2,8 @@
 
 Runs the quick profile again and again with other seeds, so with other scenarios, data and networks, and
 counts the verdicts of every claim.  No claim may come out REFUTED unless its theory expects that.
-Results are appended to benchmarks/reseeded.jsonl as they come (run it again to go on); the table is
-written to benchmarks/reseeded.md.
+Results are appended to benchmarks/reseeded.jsonl as they come (run it again to go on; runs of other
+sources are run again); the table is written to benchmarks/reseeded.md.
 """
 
 from __future__ import annotations
@@ -88,12 +88,14 @@ def main() -> None:
     parser.add_argument("--data", default="gaussian")
     options = parser.parse_args()
 
+    from advntk.circumstances import source_digest
     from implementations.runtime import configure
 
     configure("cpu")
     claims, usual = GROUPS[options.group]
     runs = options.runs or usual
-    done = {row["seed"] for row in _rows() if row["group"] == options.group}
+    code = source_digest()
+    done = {row["seed"] for row in _rows() if (row["group"], row["code"]) == (options.group, code)}
     for seed in range(1, runs + 1):
         if seed not in done:
             row = {"group": options.group, **run_once(claims, options.data, seed)}

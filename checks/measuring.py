@@ -1,17 +1,15 @@
-"""Carrying out trials: two batches of seeds at a time."""
+"""Carrying out trials, a batch of seeds at a time."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from checks.check import Check
-from checks.planning import CONCURRENT, Family, Plan, PlannedCheck
+from checks.planning import Family, PlannedCheck
 from checks.scenario import Scenario
 
 Observed = dict[int, dict[str, np.ndarray]]
@@ -53,28 +51,12 @@ def observe(check: Check, rung: Scenario, run_seed: int, seeds: np.ndarray) -> d
     return {name: np.asarray(value) for name, value in found.items()}
 
 
-@contextmanager
-def workers() -> Iterator[ThreadPoolExecutor]:
-    """Threads that measure side by side: most of a short run is compiling, on one core each."""
-    pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="trial")
-    try:
-        yield pool
-    finally:
-        # After an interruption, what has not begun never begins.
-        pool.shutdown(cancel_futures=True)
-
-
-def submit(batch: Batch, plan: Plan, pool: ThreadPoolExecutor) -> Future:
-    """Give a batch to `pool`; its result is of type `Values`."""
-    return pool.submit(_measure, batch, plan.request.seed)
-
-
-def _measure(batch: Batch, run_seed: int) -> Values:
-    chunk = batch.family.chunk
+def measured(check: Check, rung: Scenario, seeds: range, chunk: int, run_seed: int) -> Values:
+    """What a trial gives for `seeds`, asked for `chunk` of them at a time; `Broken` if it raises."""
     try:
         parts = [
-            observe(batch.planned.check, batch.rung, run_seed, np.arange(start, start + chunk))
-            for start in range(batch.seeds.start, batch.seeds.stop, chunk)
+            observe(check, rung, run_seed, np.arange(start, start + chunk))
+            for start in range(seeds.start, seeds.stop, chunk)
         ]
     except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
         return Broken(f"{type(error).__name__}: {error}".splitlines()[0])

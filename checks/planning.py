@@ -20,7 +20,7 @@ from theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
-CONCURRENT = 2  # rungs measured at the same time
+CONCURRENT = 2  # rungs measured at the same time, unless asked for otherwise
 IMPLEMENTATION = "implementation"  # an axis that is never sampled, and pinned only where a check has it
 _DTYPES = ("float32", "float64")
 
@@ -41,6 +41,7 @@ class Request:
     false_alarm: float = 1e-6
     miss: float = 1e-3
     memory: int | None = None
+    jobs: int = CONCURRENT
 
 
 @dataclass(frozen=True)
@@ -240,13 +241,13 @@ def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
 
 def _chunk(check: Check, rungs: tuple[Scenario, ...], seeds: int, request: Request) -> int:
     """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds."""
-    allowed = (request.memory or physical_memory() // 2) // CONCURRENT
+    allowed = (request.memory or physical_memory() // 2) // request.jobs
     per_seed, largest = max((check.memory(rung), rung.width) for rung in rungs)
     if per_seed > allowed:
         raise BadPlan(
             f"width {largest}: one network needs about {per_seed / 2**30:.3g} GiB, "
-            f"{allowed / 2**30:.3g} GiB are allowed ({CONCURRENT} run at once); "
-            "choose a smaller width (--widths, --axis width=) or raise --memory"
+            f"{allowed / 2**30:.3g} GiB are allowed ({request.jobs} run at once); "
+            "choose a smaller width (--widths, --axis width=), raise --memory, or lower --jobs"
         )
     fitting = max(1, CHUNK_BYTES // max(per_seed, 1))
     return max(d for d in range(1, seeds + 1) if seeds % d == 0 and d <= fitting)

@@ -23,7 +23,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Profile:
-    """One `Measure` per kind of effort, and how many examples a search for one finding may try."""
+    """One `Measure` per kind of effort, and how many examples a search for one finding may try.
+
+    `looks_as_measured`: at most so many looks at a claim without an expected verdict, which nobody waits for.
+    """
 
     name: str
     ladder: Measure
@@ -34,6 +37,7 @@ class Profile:
     splits: Measure
     exact: Measure
     search: int
+    looks_as_measured: int = 1
 
     def of(self, effort: str) -> Measure:
         """The measure for an effort."""
@@ -62,7 +66,7 @@ PROFILES = {
             flow=Measure(2, 32, (32, 64, 128, 256), looks=4, held=(("depth", 1),)),
             contrast=Measure(1, 80, (64, 128, 256, 512), looks=3),
             ensemble=Measure(1, 384, (16, 32, 64, 128), looks=3),
-            splits=Measure(2, 16, looks=3),
+            splits=Measure(2, 12, looks=3),
             exact=Measure(12, 8),
             search=60,
         ),
@@ -76,6 +80,7 @@ PROFILES = {
             splits=Measure(4, 32, looks=4),
             exact=Measure(40, 16),
             search=200,
+            looks_as_measured=2,
         ),
         Profile(
             "thorough",
@@ -87,6 +92,7 @@ PROFILES = {
             splits=Measure(8, 64, looks=4),
             exact=Measure(150, 32),
             search=200,
+            looks_as_measured=3,
         ),
     )
 }

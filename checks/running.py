@@ -16,13 +16,12 @@ from checks.check import Check
 from checks.deciders.decision import Decider, Decision, ErrorRates
 from checks.evidence import EvidenceStore
 from checks.exploring import explore, report_counterexample
-from checks.measuring import Batch, Broken, Observed, Values, submit, workers
+from checks.measuring import Batch, Broken, Observed, Values
 from checks.planning import Family, Plan, PlannedCheck
 from checks.recording import Recorder
 from checks.scenario import Scenario
+from checks.workers import Workers, threads
 from theorems.vocabulary import Claim, Kind, Verdict
-
-LOOKS_WITHOUT_EXPECTATION = 2
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
 
@@ -75,18 +74,26 @@ def run_plan(
     on_progress: Progress = lambda *_: None,
     shrink: bool = False,
     older: int | None = None,
+    workers: Workers | None = None,
 ) -> list[Decided]:
     """Measure and decide everything in `plan`, writing to `store` as it goes.
 
     What the run has measured already, or the `older` one under the same circumstances, is not measured
     again.  An exception inside a trial is recorded
     as that scenario's outcome (verdict ERROR) and the run goes on.  With `shrink`, refuted exact claims
-    get the simplest counterexample Hypothesis finds.
+    get the simplest counterexample Hypothesis finds.  `workers` measure; without any, threads of this
+    process do.
+
+    Raises:
+      WorkerLost: a process that measured is gone.
     """
+    if workers is None:
+        with threads() as ours:
+            return run_plan(plan, store, run, on_progress, shrink, older, ours)
     decided = []
     recorder = Recorder(store, run, plan.request.seed, older)
     courses = [_Course(planned, family) for planned in plan.checks for family in planned.families]
-    for planned, of_check in _in_order(plan, courses, recorder, on_progress):
+    for planned, of_check in _in_order(plan, courses, recorder, on_progress, workers):
         refuted: dict[str, tuple[Claim, Scenario]] = {}
         for course in of_check:
             for claim, decider, decision in course.decisions or ():
@@ -105,42 +112,44 @@ def run_plan(
 
 
 def _in_order(
-    plan: Plan, courses: list[_Course], recorder: Recorder, on_progress: Progress
+    plan: Plan, courses: list[_Course], recorder: Recorder, on_progress: Progress, workers: Workers
 ) -> Iterator[tuple[PlannedCheck, list[_Course]]]:
     """Every check with its decided families, in the order of the plan, as soon as all before are done."""
     done, total = 0, plan.trials
     ahead = list(plan.checks)
     pending: dict[Future, tuple[_Course, Batch]] = {}
-    with workers() as pool:
 
-        def start(course: _Course) -> None:
+    def start(begun: list[_Course]) -> None:
+        unknown = []
+        for course in begun:
             batches = course.batches()
             course.waiting = len(batches)
             for batch in batches:
                 if (values := recorder.find(batch)) is not None:
                     pending[_known(values)] = (course, batch)
                 else:
-                    pending[submit(batch, plan, pool)] = (course, batch)
+                    unknown.append((course, batch))
+        promised = workers.submit([batch for _, batch in unknown], plan.request.seed)
+        pending.update(zip(promised, unknown, strict=True))
 
-        # All at once: no worker waits for the last and longest batch of a check.
-        for course in courses:
-            start(course)
-        while ahead:
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=list(pending).index):
-                course, batch = pending.pop(future)
-                values = future.result()
-                recorder.keep(batch, values)
-                course.take(batch, values)
-                done += len(batch.seeds)
-                on_progress(done, total, f"{course.planned.check.name}: {course.family.scenario.label()}")
-                if course.waiting == 0 and _decided(course, plan):
-                    course.look += 1
-                    total += sum(len(b.seeds) for b in course.batches())
-                    start(course)
-            while ahead and all(c.decisions is not None for c in courses if c.planned is ahead[0]):
-                planned = ahead.pop(0)
-                yield planned, [c for c in courses if c.planned is planned]
+    # All at once: no worker waits for the last and longest batch of a check.
+    start(courses)
+    while ahead:
+        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in sorted(finished, key=list(pending).index):
+            course, batch = pending.pop(future)
+            values = future.result()
+            recorder.keep(batch, values)
+            course.take(batch, values)
+            done += len(batch.seeds)
+            on_progress(done, total, f"{course.planned.check.name}: {course.family.scenario.label()}")
+            if course.waiting == 0 and _decided(course, plan):
+                course.look += 1
+                total += sum(len(b.seeds) for b in course.batches())
+                start([course])
+        while ahead and all(c.decisions is not None for c in courses if c.planned is ahead[0]):
+            planned = ahead.pop(0)
+            yield planned, [c for c in courses if c.planned is planned]
 
 
 def _known(values: Values) -> Future:
@@ -157,7 +166,7 @@ def _decided(course: _Course, plan: Plan) -> bool:
         d.more
         and d.verdict is Verdict.INCONCLUSIVE
         # Nobody waits for a verdict on what is reported as it is measured.
-        and (claim.expected is not None or course.look + 1 < LOOKS_WITHOUT_EXPECTATION)
+        and (claim.expected is not None or course.look + 1 < plan.request.profile.looks_as_measured)
         for claim, _, d in decisions
     )
     if undecided and course.look + 1 < planned.looks:

@@ -26,7 +26,8 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 5; the bound is derived
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -183,8 +184,14 @@ def _gradient(
         ]
         if estimate <= tolerance or np.isnan(estimate) or not any(behind):
             break
+    return Gradient(_sloped(strengths, per_class), products, estimate, estimate <= tolerance)
+
+
+@jax.jit
+def _sloped(strengths: Array, per_class: Array) -> Array:
+    """The gradient of the shape of the strengths, from that by D for each class, as rows."""
     gradient = per_class.T if strengths.ndim == 2 else per_class.sum(axis=0)
-    return Gradient(slope(strengths).astype(ntk.dtype) * gradient, products, estimate, estimate <= tolerance)
+    return slope(strengths).astype(per_class.dtype) * gradient
 
 
 def _weights(root: Array, space: Krylov) -> tuple[Array, float]:
@@ -250,17 +257,22 @@ def _gathered(
     return found, lasts, [jnp.max(jnp.abs(there), axis=1) for there in (other, rows)]
 
 
-def _padded(small: np.ndarray, *spaces: Krylov) -> Array:
+def _padded(small: np.ndarray, *spaces: Krylov) -> np.ndarray:
     """Zeros for the room that the spaces do not use yet, in their precision."""
     rooms = [space.alpha.shape[1] for space in spaces]
     more = [(0, 0)] + [(0, room - k) for room, k in zip(rooms, small.shape[1:], strict=True)]
-    return jnp.asarray(np.pad(small, more), spaces[0].alpha.dtype)
+    return np.pad(small, more).astype(spaces[0].alpha.dtype)
 
 
 def _rows(ntk: Array, strengths: Array, y: Array) -> tuple[Array, Array]:
     """D^{1/2} as (1, m) or (c, m) and Y as (c, m), in Theta's precision: Theta must not be promoted."""
-    root = jnp.sqrt(magnitude(strengths)).astype(ntk.dtype)
-    return jnp.atleast_2d(root.T), y.T.astype(ntk.dtype)
+    return _as_rows(strengths, y, ntk.dtype)
+
+
+@partial(jax.jit, static_argnames=("dtype",))
+def _as_rows(strengths: Array, y: Array, dtype: Any) -> tuple[Array, Array]:
+    root = jnp.sqrt(magnitude(strengths)).astype(dtype)
+    return jnp.atleast_2d(root.T), y.T.astype(dtype)
 
 
 def _ratio(error: float, size: float) -> float:

@@ -56,6 +56,7 @@ class Ritz(NamedTuple):
         return (self.vectors @ (function * self.start)[:, :, None])[:, :, 0]
 
 
+@functools.partial(jax.jit, static_argnames=("room",))
 def begin(start: Float[Array, "n m"], room: int) -> Krylov:
     """Spaces of depth 0; a zero start vector has the zero space."""
     n, m = start.shape

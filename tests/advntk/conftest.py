@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,15 +12,19 @@ import pytest
 
 @pytest.fixture(scope="session")
 def advntk() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `advntk` with these arguments in the folder `cwd`; whatever it exits with is returned."""
+    """Run `advntk` with these arguments in the folder `cwd`; whatever it exits with is returned.
 
-    def run(*arguments, cwd=None):
+    In one process, unless asked for more: the tests themselves run side by side.
+    """
+
+    def run(*arguments, cwd=None, jobs=1):
         return subprocess.run(
             [sys.executable, "-m", "advntk", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=cwd,
             check=False,
+            env={**os.environ, "ADVNTK_JOBS": str(jobs)},
         )
 
     return run

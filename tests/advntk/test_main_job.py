@@ -60,12 +60,13 @@ def test_the_raw_numbers_are_kept(small_run):
 
 
 def test_the_same_seed_gives_the_same_summary_and_another_seed_another(advntk, small_run, tmp_path):
-    def claims(seed, folder):
-        advntk("check", "diagonal_limit.ark", *SMALL, "--seed", seed, "--evidence", folder)
+    def claims(seed, folder, jobs=1):
+        advntk("check", "diagonal_limit.ark", *SMALL, "--seed", seed, "--evidence", folder, jobs=jobs)
         return json.loads((folder / "summary.json").read_text())["claims"]
 
     first = json.loads((small_run[1] / "summary.json").read_text())["claims"]
-    assert claims(7, tmp_path / "same") == first
+    # However many processes measure.
+    assert claims(7, tmp_path / "same", jobs=3) == first
     assert claims(8, tmp_path / "other") != first
 
 
@@ -88,7 +89,7 @@ def test_an_unexpected_verdict_exits_with_1(advntk, tmp_path):
 def test_a_strangers_theorem_fits_in_without_touching_the_engine(advntk, tmp_path):
     assert len(STRANGER.read_text().splitlines()) <= 40
     assert "arc_cosine.nngp" in advntk("claims", "--theory", STRANGER).stdout
-    found = advntk("check", "arc_cosine", "--theory", STRANGER, "--evidence", tmp_path)
+    found = advntk("check", "arc_cosine", "--theory", STRANGER, "--evidence", tmp_path, jobs=2)
     assert found.returncode == 0, found.stderr
     assert "arc_cosine.nngp" in found.stdout
     page = (tmp_path / "index.html").read_text()
@@ -118,6 +119,10 @@ def test_an_interrupted_run_keeps_what_it_measured(tmp_path):
     assert process.returncode == 130 and "interrupted" in errors
     record = read_run(tmp_path)
     assert record.finished is None and record.trials
+
+
+def _children(pid):
+    return (Path(f"/proc/{pid}/task/{pid}/children").read_text()).split() if sys.platform == "linux" else []
 
 
 def _trials(folder):
@@ -167,7 +172,18 @@ def test_claims_run_as_pytest_items(tmp_path):
 
 
 def test_a_killed_run_is_resumed(advntk, tmp_path):
-    command = [sys.executable, "-m", "advntk", "check", "diagonal_limit.ark", *SMALL, "--evidence", tmp_path]
+    command = [
+        sys.executable,
+        "-m",
+        "advntk",
+        "check",
+        "diagonal_limit.ark",
+        *SMALL,
+        "--evidence",
+        tmp_path,
+        "-j",
+        2,
+    ]
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
     while True:
@@ -176,8 +192,14 @@ def test_a_killed_run_is_resumed(advntk, tmp_path):
                 break
         assert process.poll() is None
         time.sleep(0.05)
+    others = _children(process.pid)
     process.kill()
     process.communicate()
+    # What it started goes with it.
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{other}").exists() for other in others):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     before = read_run(tmp_path)
     refused = advntk("check", "diagonal_limit.ark", *SMALL, "--evidence", tmp_path, "--resume", "--seed", "1")
     assert refused.returncode == 2 and "differs from this request in seed (0 then, 1 now)" in refused.stderr

@@ -42,7 +42,7 @@ def bench(tmp_path):
             self.calls = []
             self.trial = None
 
-        def plan(self, noise=0.0, exponent=0.5, depths=(1,), expected=Verdict.HOLDS, seed=0):
+        def plan(self, noise=0.0, exponent=0.5, depths=(1,), expected=Verdict.HOLDS, seed=0, **more):
             claim = Claim(
                 "mine.a", "s", Kind.LIMIT, SOURCE, rate=Rate(0.5), expected=expected, note="made up"
             )
@@ -61,7 +61,7 @@ def bench(tmp_path):
             one = Measure(1, 1)
             other = dict.fromkeys(("level", "flow", "contrast", "ensemble", "splits", "exact"), one)
             profile = Profile(
-                "tiny", ladder=Measure(len(depths), FIRST, WIDTHS, looks=LOOKS), **other, search=5
+                "tiny", ladder=Measure(len(depths), FIRST, WIDTHS, looks=LOOKS), **other, search=5, **more
             )
             return make_plan(Request(profile, data="gaussian", seed=seed), [(theorem, claim)], [module])
 
@@ -127,9 +127,11 @@ class TestLooks:
         )
         assert found.verdict is Verdict.INCONCLUSIVE and not found.more
 
-    def test_what_has_no_expected_verdict_is_not_looked_at_for_ever(self, bench):
-        (said,) = bench.run(bench.plan(noise=5.0, exponent=0.35, expected=None)).decisions
-        assert said["detail"]["look"] == 2
+    @pytest.mark.parametrize("looks", [1, 2])
+    def test_what_has_no_expected_verdict_is_looked_at_as_often_as_the_profile_says(self, bench, looks):
+        plan = bench.plan(noise=5.0, exponent=0.35, expected=None, looks_as_measured=looks)
+        (said,) = bench.run(plan).decisions
+        assert said["verdict"] == "INCONCLUSIVE" and said["detail"]["look"] == looks < LOOKS
 
 
 class TestResuming:
