@@ -46,9 +46,15 @@ def _row(row: TrialRow) -> TrialRow:
         row.width,
         row.seed,
         legible(row.outcome),
-        {legible(name): value for name, value in row.numbers.items()},
+        {legible(name): _measured(value) for name, value in row.numbers.items()},
         row.key,
     )
+
+
+def _measured(value: Any) -> Any:
+    """A statistic is nearly always a number or a list of them, with nothing to look for inside."""
+    plain = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(plain, int | float) else _deep(value)
 
 
 def _deep(value: Any) -> Any:
