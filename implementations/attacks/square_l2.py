@@ -1,7 +1,7 @@
 r"""Moves of the Square attack in l2: perturbations made of bumps, whose mass is moved between windows.
 
-A bump falls off from the centre of each half of its window, at distance r in the maximum norm of the half
-with longer side l as sum_{j = n + 1 - (n - r)}^{n + 1} 1/j^2, n = floor(l/2), with opposite signs in the two halves.
+A bump falls off from the centre of each half of its window: at distance r, in the maximum norm, it is
+sum_{j = r + 1}^{n + 1} 1/j^2, n half the longer side of the half; the halves have opposite signs.
 A move takes what the perturbation holds in two windows, and what the ball has left, and spends it in the
 first: on the bump and the direction that it had there.  The norm stays that of the ball.
 Source: Andriushchenko et al., ECCV 2020 (arXiv 1912.00049), section 3.4 and algorithm 3.
@@ -18,6 +18,7 @@ from implementations.attacks.threat import Scalar
 
 TILES = 5  # the search starts from so many bumps along each side of an image
 LEAST_SIDE = 3  # smaller bumps are single pixels
+CANCELLED = 1e-3  # the sum of two unit vectors that counts as nothing
 
 
 def tiles(
@@ -54,10 +55,14 @@ def moved(
     )
     bump = jnp.where(receives, bump.astype(held.dtype), 0)
     signs = jax.random.rademacher(sign, (channels,), held.dtype)
-    direction = signs * _unit(bump[:, :, None]) + _unit(jnp.where(receives[:, :, None], held, 0))
+    drawn = signs[None, None, :] * _unit(bump[:, :, None])
+    direction = drawn + _unit(jnp.where(receives[:, :, None], held, 0))
+    # The same bump of the other sign may stand there: what is left of the two is rounding.
+    cancelled = jnp.linalg.norm(direction, axis=(0, 1), keepdims=True) < CANCELLED
+    direction = jnp.where(cancelled, drawn, direction)
     unused = jnp.maximum(radius**2 - jnp.sum(held**2), 0)
     mass = jnp.sqrt(jnp.sum(jnp.where(gives[:, :, None], held**2, 0), axis=(0, 1)) + unused / channels)
-    return jnp.where(gives[:, :, None], mass * _unit(direction), held)
+    return jnp.where(gives[:, :, None], mass[None, None, :] * _unit(direction), held)
 
 
 def _corner(key: Array, height: int, width: int, size: Array) -> tuple[Array, Array]:
@@ -100,5 +105,5 @@ def _bump(
 
 def _unit(values: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
     """Each channel divided by its norm, 0 where it is 0."""
-    length = jnp.linalg.norm(values, axis=(0, 1))
+    length = jnp.linalg.norm(values, axis=(0, 1), keepdims=True)
     return values / jnp.where(length > 0, length, 1)
