@@ -23,6 +23,8 @@ from implementations.kernels.machine import Kernel, kernel_of
 _CHUNK = 250
 # Depth of the two Krylov spaces that the estimate allows for.
 _DEPTH = 64
+# Python, its libraries and compiled programs.
+_PROGRAM = 2**30 * 3 // 8
 
 
 class OutOfMemory(ValueError):
@@ -60,8 +62,9 @@ def prepare(
     kernel = kernel_for(experiment)
     pools = read_pools(experiment.data, folder)
     sizes = experiment.training, experiment.validation, _test_size(experiment, pools)
+    stored = [images.nbytes for images in (pools.images, pools.test_images) if images is not None]
     needed = memory_parts(
-        kernel, sizes, pools.images.shape[1:], pools.classes, experiment.settings.batch, dtype
+        kernel, sizes, pools.images.shape[1:], pools.classes, experiment.settings.batch, dtype, sum(stored)
     )
     if sum(needed.values()) > memory:
         parts = ", ".join(f"{name} {size / 2**30:.2g}" for name, size in needed.items())
@@ -94,15 +97,25 @@ def splitted(experiment: Experiment, folder: Path | None = None) -> AdversarialS
 
 
 def memory_parts(
-    kernel: Kernel, sizes: tuple[int, int, int], shape: tuple[int, ...], classes: int, batch: int, dtype: str
+    kernel: Kernel,
+    sizes: tuple[int, int, int],
+    shape: tuple[int, ...],
+    classes: int,
+    batch: int,
+    dtype: str,
+    stored: int,
 ) -> dict[str, int]:
-    """Bytes by what they are for: data, kernel, Krylov spaces, and what an attack holds."""
+    """Bytes by what they are for: program, data, kernel, Krylov spaces, and what an attack holds.
+
+    `stored`: bytes of all images of the source, as they were read.
+    """
     m, v, w = sizes
     width = np.dtype(dtype).itemsize
     rows = min(max(batch, _CHUNK), max(v, w, 1))
     return {
-        # Read in single precision and kept in `dtype`.
-        "data": (m + v + w) * int(np.prod(shape)) * (4 + width),
+        "program": _PROGRAM,
+        # Drawn in single precision and kept in `dtype`.
+        "data": stored + (m + v + w) * int(np.prod(shape)) * (4 + width),
         # While it is computed, and once more in double precision for the regression beside it.
         "kernel": m * m * (width + max(width, 8)),
         "solver": 2 * 2 * classes * (2 * _DEPTH + 1) * m * width,
@@ -147,8 +160,9 @@ def accuracy(
 def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
     """Weights Theta^{-1} y of NTK regression, in double precision; NaN if Theta is not positive definite."""
     try:
-        # A copy: a view of an array in double precision would be overwritten with its factor.
-        wide = np.array(ntk, np.float64)
+        # A copy, since a view of an array in double precision would be overwritten with its factor; in
+        # LAPACK's order, since SciPy would make another one.
+        wide = np.array(ntk, np.float64, order="F")
         factor = scipy.linalg.cho_factor(wide, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
         return jnp.full(y.shape, jnp.nan, ntk.dtype)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -138,9 +140,44 @@ def test_what_will_not_fit_is_refused_with_its_numbers():
     with pytest.raises(OutOfMemory, match=r"training = 500 with mlp5 in float32 needs about .* are allowed"):
         prepare(preset("digits-mlp5-r8"), "float32", 2**20)
     parts = memory_parts(
-        kernel_of(network("mlp5", "relu", 1.7, 0.1)), (2000, 100, 100), (8, 8, 1), 10, 64, "float64"
+        kernel_of(network("mlp5", "relu", 1.7, 0.1)), (2000, 100, 100), (8, 8, 1), 10, 64, "float64", 7
     )
-    assert parts["kernel"] == 2000**2 * 16
+    assert parts["kernel"] == 2000**2 * 16 and parts["data"] == 7 + 2200 * 64 * 12
+
+
+TRAINS = """
+import sys
+from dataclasses import replace
+from implementations.runtime import configure
+configure("cpu")
+from implementations.adv_ntk.contract import implementation
+from implementations.adv_ntk.experiment import accuracy, prepare, regression
+from implementations.adv_ntk.presets import preset
+from implementations.adv_ntk.training import fit, gram
+from implementations.memory import peak_memory_bytes
+asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], training=4000, validation=200, test=200)
+asked = replace(asked, settings=replace(asked.settings, iterations=2))
+problem, split = prepare(asked, "float32", 2**40)
+ntk = gram(problem)
+fitted = fit(implementation("krylov"), problem, asked.settings, ntk)
+regression(ntk, split.y)
+accuracy(fitted.machine, split.test_images, split.test_labels, asked.settings)
+print(peak_memory_bytes())
+"""
+
+
+def test_memory_is_estimated_near_what_training_takes(tmp_path):
+    source = tmp_path / "own.npz"
+    pixels = np.random.default_rng(0).uniform(0, 1, (4400, 24, 24))
+    np.savez(source, images=pixels, labels=np.arange(4400) % 10)
+    taken = int(
+        subprocess.run(
+            [sys.executable, "-c", TRAINS, str(source)], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    kernel = kernel_of(network("mlp5", "relu", 1.7, 0.1))
+    parts = memory_parts(kernel, (4000, 200, 200), (24, 24, 1), 10, 128, "float32", pixels.nbytes)
+    assert 0.75 < taken / sum(parts.values()) < 1.25, (taken, parts)
 
 
 def test_accuracy_counts_every_sample_once(trained):
