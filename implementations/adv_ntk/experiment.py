@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,31 +131,49 @@ def accuracy(
     settings: Settings,
     on_chunk: Any = lambda done, total: None,
 ) -> Accuracy:
-    """Clean and robust accuracy under our own PGD, whoever trained the machine.
+    """Clean and robust accuracy under our own PGD, as `attacked` finds it."""
+    clean = robust = done = 0
+    for found in attacked(machine, x, labels, settings):
+        wanted = labels[done : done + len(found.x)]
+        clean += int((found.classes == wanted).sum())
+        robust += int((found.classes_moved == wanted).sum())
+        done += len(found.x)
+        on_chunk(done, len(x))
+    return Accuracy(clean / len(x), robust / len(x))
+
+
+class Attacked(NamedTuple):
+    """Samples within the box, where the attack moved them, and the class predicted at both."""
+
+    x: Float[np.ndarray, "k *shape"]
+    moved: Float[np.ndarray, "k *shape"]
+    classes: Int[np.ndarray, " k"]
+    classes_moved: Int[np.ndarray, " k"]
+
+
+def attacked(
+    machine: Machine,
+    x: Float[np.ndarray, "w *shape"],
+    labels: Int[np.ndarray, " w"],
+    settings: Settings,
+) -> Iterator[Attacked]:
+    """All samples in their order, a chunk at a time, under our own PGD, whoever trained the machine.
 
     The attack maximises 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
     """
     judge = Implementation()
-    classes, dtype = machine.weights.shape[1], machine.training.dtype
-
-    def right(samples: Array, begin: int, end: int) -> int:
-        found = np.argmax(np.asarray(judge.predict(machine, samples)), axis=1)
-        return int((found[: end - begin] == labels[begin:end]).sum())
-
-    clean = robust = 0
+    count, dtype = machine.weights.shape[1], machine.training.dtype
     for begin in range(0, len(x), _CHUNK):
-        end = min(begin + _CHUNK, len(x))
+        here = slice(min(_CHUNK, len(x) - begin))
         # Filled up by repetition: one compiled program for all chunks.
-        rows = np.resize(np.arange(begin, end), min(_CHUNK, len(x)))
+        rows = np.resize(np.arange(begin, begin + here.stop), min(_CHUNK, len(x)))
         at = jnp.clip(jnp.asarray(x[rows], dtype), settings.low, settings.high)
-        targets = jax.nn.one_hot(labels[rows], classes, dtype=dtype) - 1 / classes
+        targets = jax.nn.one_hot(labels[rows], count, dtype=dtype) - 1 / count
         # Away from the numbers of iterations.
         key = jax.random.fold_in(jax.random.key(settings.seed), 2**31 + begin)
         moved = judge.attack(machine, at, targets, settings, key)
-        clean += right(at, begin, end)
-        robust += right(moved, begin, end)
-        on_chunk(end, len(x))
-    return Accuracy(clean / len(x), robust / len(x))
+        classes = (np.argmax(np.asarray(judge.predict(machine, of)), axis=1) for of in (at, moved))
+        yield Attacked(*(np.asarray(of)[here] for of in (at, moved, *classes)))
 
 
 def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
