@@ -14,7 +14,14 @@ import pytest
 
 from implementations.adv_ntk import files
 from implementations.adv_ntk.contract import Implementation, Krylov
-from implementations.adv_ntk.experiment import OutOfMemory, accuracy, memory_parts, prepare, regression
+from implementations.adv_ntk.experiment import (
+    OutOfMemory,
+    accuracy,
+    attacked,
+    memory_parts,
+    prepare,
+    regression,
+)
 from implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
 from implementations.adv_ntk.problem import problem
 from implementations.adv_ntk.settings import Settings
@@ -189,6 +196,25 @@ def test_accuracy_counts_every_sample_once(trained):
     assert whole.clean == 1.0 and whole.robust <= whole.clean
     twice = accuracy(machine, np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(labels, 50), SETTINGS)
     assert twice.clean == 1.0
+
+
+def test_accuracies_are_those_of_what_the_attack_found(trained):
+    found, fitted = trained
+    x, labels = np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(found.labels, 50)
+    settings = dataclasses.replace(SETTINGS, radius=0.3)
+    chunks = list(attacked(fitted.machine, x, labels, settings))
+    assert len(chunks) > 1
+    at, moved, classes, classes_moved = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    np.testing.assert_array_equal(at, x.astype(at.dtype))
+    assert 0.29 < np.abs(moved - at).max() <= 0.3 + 1e-6 and np.abs(moved).max() <= 0.5
+    for of, said in ((at, classes), (moved, classes_moved)):
+        outputs = (
+            fitted.machine.kernel.cross(jnp.asarray(of), fitted.machine.training) @ fitted.machine.weights
+        )
+        np.testing.assert_array_equal(said, np.argmax(outputs, axis=1))
+    shares = accuracy(fitted.machine, x, labels, settings)
+    assert shares == ((classes == labels).mean(), (classes_moved == labels).mean())
+    assert shares.robust < shares.clean
 
 
 def test_regression_interpolates_and_a_singular_kernel_has_none():
