@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
+from advntk.options import AsJson, DeviceName, OnDevice
 from advntk.report_cli import report
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
 
@@ -37,7 +38,6 @@ Theory = Annotated[
     ),
 ]
 Evidence = Annotated[Path, typer.Option(metavar="DIR", help="Folder with the evidence (its latest run).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
 class ProfileName(StrEnum):
@@ -46,13 +46,6 @@ class ProfileName(StrEnum):
     quick = "quick"
     standard = "standard"
     thorough = "thorough"
-
-
-class DeviceName(StrEnum):
-    """Where it is measured."""
-
-    cpu = "cpu"
-    gpu = "gpu"
 
 
 def _version(wanted: bool) -> None:
@@ -88,7 +81,7 @@ def check(
             help="Where inputs come from; an .npz holds `images` (n, height, columns) and `labels` (n).",
         ),
     ] = "digits",
-    device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.cpu,
+    device: OnDevice = DeviceName.cpu,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of scenarios and networks.")] = 0,
     evidence: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder that the evidence and the page are kept in.")

@@ -23,7 +23,7 @@ _USAGE_ERRORS = (
     ("checks.axes", "BadAxis"),
     ("checks.evidence", "BadEvidence"),
     ("checks.planning", "BadPlan"),
-    ("implementations.adv_ntk.files", "BadFile"),
+    ("implementations.npz_files", "BadFile"),
     ("implementations.data.dataset", "BadData"),
     ("implementations.neural_tangents_adapter", "IncompatibleJax"),
     ("implementations.runtime", "DeviceUnavailable"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,40 @@ from markupsafe import Markup
 
 from checks.evidence import RunRecord, TrialRow
 from reports.catches import planted_falsehoods
+from reports.figures.band import band_figure
+from reports.figures.blocks import blocks_figure
 from reports.figures.bound import bound_figure
+from reports.figures.contrast import Ladders, contrast_figure
 from reports.figures.defect import defect_figure
 from reports.figures.fading import fading_figure
+from reports.figures.images import images_figure
 from reports.figures.ladder import ladder_figure
+from reports.figures.learning import learning_figure
 from reports.figures.level import level_figure
 from reports.figures.margin import margin_figure
+from reports.figures.margin_map import margin_map_figure
 from reports.figures.overfitting import overfitting_figure
+from reports.figures.phase import phase_figure
 from reports.figures.style import figure_style
 from reports.mathematics import to_html
 from reports.summary import summarise
 from reports.wording import estimate, expectation, number, replay
 
-# A trial that records one of these curves gets the figure for it.
-_OF_CURVE = {
-    "curve_margin": margin_figure,
-    "curve_defect": defect_figure,
-    "curve_v": fading_figure,
-    "curve_robust": overfitting_figure,
-}
+# A trial that records one of these curves gets the figure for it, beside the claims on these statistics.
+_OF_CURVE: tuple[tuple[str, set[str], Callable[[list[list[TrialRow]]], tuple[str, str]]], ...] = (
+    ("curve_margin", set(), margin_figure),
+    ("curve_margin", set(), margin_map_figure),
+    ("curve_defect", {"prediction_off"}, defect_figure),
+    ("curve_v", {"excess", "trace_of_search"}, fading_figure),
+    ("curve_robust", set(), overfitting_figure),
+    ("curve_xi_block", {"xi_gap"}, blocks_figure),
+    ("curve_output", set(), band_figure),
+    ("curve_learning_robust", set(), learning_figure),
+    ("curve_shown_clean", set(), images_figure),
+)
 _OF_DECIDER = {"rate": ladder_figure, "level": level_figure, "bound": bound_figure}
+# Errors whose size depends on eta S.
+_WITH_PHASES = ("searched_training",)
 
 
 def render(record: RunRecord) -> str:
@@ -43,7 +58,11 @@ def render(record: RunRecord) -> str:
     summary = summarise(record)
     with figure_style():
         sections = [
-            {"theorem": theorem, "claims": [_claim(record, c, summary) for c in _of(theorem, summary)]}
+            {
+                "theorem": theorem,
+                "claims": [_claim(record, c, summary) for c in _of(theorem, summary)],
+                "figures": _across_claims(record, {c["id"] for c in _of(theorem, summary)}),
+            }
             for theorem in record.request["theorems"].values()
         ]
     return environment.get_template("page.html.j2").render(
@@ -87,11 +106,31 @@ def _figures(record: RunRecord, decisions: list[dict]) -> list[dict]:
         chosen = [d for d in measured if d["decider"] == decider and _drawable(record, d)]
         if chosen:
             figures.append(draw(chosen, [_rows(record, d) for d in chosen]))
-    for curve, figure in _OF_CURVE.items():
-        curves = {(d["trial"], d["family"]): _rows_with(record, d, curve) for d in measured}
+    for curve, statistics, figure in _OF_CURVE:
+        told = [d for d in measured if not statistics or d["statistic"] in statistics]
+        curves = {(d["trial"], d["family"]): _rows_with(record, d, curve) for d in told}
         curves = {family: rows for family, rows in curves.items() if rows}
         if curves:
             figures.append(figure(list(curves.values())))
+    return [{"svg": Markup(svg), "words": words} for svg, words in figures]
+
+
+def _across_claims(record: RunRecord, claims: set[str]) -> list[dict]:
+    """Figures of statistics that are decided both in the joint limit and with the input width fixed."""
+    ladders: dict[str, dict[str, Ladders]] = {}
+    for decision in record.decisions:
+        if (decision["claim"], decision["decider"]) not in {(claim, "rate") for claim in claims}:
+            continue
+        if decision["detail"].get("intercept") is not None and _drawable(record, decision):
+            growth = decision["scenario"]["input_growth"]
+            found = ladders.setdefault(decision["statistic"], {}).setdefault(growth, [])
+            found.append((decision, _rows(record, decision)))
+    figures = []
+    for statistic, of in ladders.items():
+        if of.keys() >= {"joint", "fixed"}:
+            figures.append(contrast_figure(statistic, of["joint"], of["fixed"]))
+            if statistic in _WITH_PHASES:
+                figures.append(phase_figure(statistic, of["joint"], of["fixed"]))
     return [{"svg": Markup(svg), "words": words} for svg, words in figures]
 
 

@@ -36,11 +36,16 @@ def figure_style() -> AbstractContextManager:
     return matplotlib.rc_context(_RC)
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches; nothing overlaps in it."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def panels(count: int, width: float = 3.4, height: float = 2.9) -> tuple[Figure, list]:
     """A figure with `count` axes in rows of three."""
     columns = min(count, PANELS_PER_ROW)
     rows = -(-count // PANELS_PER_ROW)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure = new_figure(width * columns, height * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for unused in axes[count:]:
         unused.set_visible(False)
