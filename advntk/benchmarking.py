@@ -10,11 +10,14 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advntk.checking import cache_folder
 from advntk.training import BadTraining
 from implementations.memory import peak_memory_bytes
+
+if TYPE_CHECKING:
+    from implementations.runtime import Device
 
 # The published program's settings for CIFAR-10.
 RADIUS, TRAINING, VALIDATION = 8 / 255, 10_000, 2_000
@@ -29,6 +32,7 @@ class Request:
     repeats: int
     full: bool
     network: str
+    device: Device
 
 
 def benchmark(request: Request, as_json: bool) -> str:
@@ -37,9 +41,10 @@ def benchmark(request: Request, as_json: bool) -> str:
 
     if min(request.sizes) < 2 * 128:
         raise BadTraining(f"--sizes {min(request.sizes)}: give at least 256 samples")
-    configure("cpu", cache_folder() / "programs")
+    found_on = configure(request.device, cache_folder() / "programs")
     found: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "device": found_on,
         "versions": versions(),
         "network": request.network,
         "sizes": [_at(request, size) for size in sorted(request.sizes)],
@@ -155,7 +160,8 @@ def _exponent(sizes: list[dict[str, Any]]) -> float | None:
 
 def _text(found: dict[str, Any]) -> str:
     lines = [
-        f"{found['network']}, 3072 inputs, 10 classes, float32, batch 128, PGD-10; {found['machine']}; "
+        f"{found['network']}, 3072 inputs, 10 classes, float32, batch 128, PGD-10; "
+        f"{found['machine']}, {found['device']}; "
         "seconds",
         f"{'samples':>8}{'kernel':>9}{'step':>9}{'attack':>9}{'/products':>11}{'published':>11}{'/ours':>8}"
         f"{'error of p':>12}",

@@ -64,7 +64,8 @@ def check_claims(arguments: Arguments) -> int:
         summary = run_check(arguments)
     except KeyboardInterrupt:
         print(
-            f"interrupted; what was measured is kept in {arguments.evidence}; go on with --resume",
+            f"interrupted; what was measured is kept in {arguments.evidence}; go on with --resume, or look "
+            f"at it with `advntk report {arguments.evidence}`",
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
@@ -237,14 +238,12 @@ def _widths(text: str | None) -> tuple[int, ...]:
 
 def _write_reports(folder: Path, run: int) -> dict[str, Any]:
     from checks.evidence import read_run
-    from reports.page import render
-    from reports.summary import summarise, to_json, write_atomically
+    from reports.formats import FORMATS, write_reports
+    from reports.summary import summarise
 
     record = read_run(folder, run)
-    summary = summarise(record)
-    write_atomically(folder / "summary.json", to_json(summary))
-    write_atomically(folder / "index.html", render(record))
-    return summary
+    write_reports(record, [(name, folder / FORMATS[name].file_name) for name in ("json", "html")])
+    return summarise(record)
 
 
 def _show(arguments: Arguments, summary: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 
 from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
+from advntk.options import AsJson, DeviceName, OnDevice
+from advntk.report_cli import report
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
 
 app = typer.Typer(
@@ -36,7 +38,6 @@ Theory = Annotated[
     ),
 ]
 Evidence = Annotated[Path, typer.Option(metavar="DIR", help="Folder with the evidence (its latest run).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
 class ProfileName(StrEnum):
@@ -45,13 +46,6 @@ class ProfileName(StrEnum):
     quick = "quick"
     standard = "standard"
     thorough = "thorough"
-
-
-class DeviceName(StrEnum):
-    """Where it is measured."""
-
-    cpu = "cpu"
-    gpu = "gpu"
 
 
 def _version(wanted: bool) -> None:
@@ -87,7 +81,7 @@ def check(
             help="Where inputs come from; an .npz holds `images` (n, height, columns) and `labels` (n).",
         ),
     ] = "digits",
-    device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.cpu,
+    device: OnDevice = DeviceName.cpu,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of scenarios and networks.")] = 0,
     evidence: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder that the evidence and the page are kept in.")
@@ -206,11 +200,12 @@ def gate(
 def export(
     evidence: Evidence = Path("advntk-evidence"),
     out: Annotated[
-        Path, typer.Option(metavar="FILE.parquet|FILE.jsonl", help="Where to write; the ending decides.")
+        Path,
+        typer.Option(metavar="FILE.parquet|FILE.csv|FILE.jsonl", help="Where to write; the ending decides."),
     ] = Path("trials.parquet"),
     run: Annotated[int | None, typer.Option(min=1, help="Another run than the latest.")] = None,
 ) -> None:
-    """Write the trials of a run as a table for other programs: Parquet, or JSON lines."""
+    """Write the trials of a run as a table for other programs: Parquet, CSV or JSON lines."""
     from advntk.exporting import export_trials
 
     typer.echo(export_trials(evidence, out, run))
@@ -236,6 +231,7 @@ def explain(
     typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
 
 
+app.command()(report)
 app.command()(train)
 app.command()(evaluate)
 

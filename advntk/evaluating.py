@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from implementations.adv_ntk.contract import Machine
+    from implementations.runtime import Device
 
 # Samples per round: what stands after an attack goes to the next one.
 _ROUND = 200
@@ -27,6 +28,7 @@ def evaluate(
     radius: float | None,
     norm: str,
     audited: bool,
+    device: Device,
     as_json: bool,
 ) -> str:
     """Clean accuracy, robust accuracy in the worst case over all attacks, and what casts doubt on it.
@@ -37,7 +39,7 @@ def evaluate(
     """
     from implementations.runtime import configure
 
-    configure("cpu", cache_folder() / "programs")
+    configure(device, cache_folder() / "programs")
     try:
         found = _evaluated(model, data, data_dir, test, radius, norm, audited)
     except ValueError as error:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from checks.evidence import read_run
-from checks.evidence.export import write_json_lines, write_parquet
-
-_WRITERS = {".parquet": write_parquet, ".jsonl": write_json_lines}
+from reports.legible import legible_record
+from reports.trials import TRIAL_WRITERS
 
 
 class BadExport(ValueError):
@@ -21,10 +20,10 @@ def export_trials(evidence: Path, out: Path, run: int | None) -> str:
       BadExport: an unknown ending, or a place that cannot be written.
       BadEvidence: no such evidence or run.
     """
-    write = _WRITERS.get(out.suffix)
+    write = TRIAL_WRITERS.get(out.suffix)
     if write is None:
-        raise BadExport(f"--out {out}: unknown ending {out.suffix!r}; choose {' or '.join(_WRITERS)}")
-    record = read_run(evidence, run)
+        raise BadExport(f"--out {out}: unknown ending {out.suffix!r}; choose {' or '.join(TRIAL_WRITERS)}")
+    record = legible_record(read_run(evidence, run))
     draft = out.with_name(f".{out.name}.new")
     try:
         count = write(record, draft)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from implementations.adv_ntk.presets import Experiment
     from implementations.adv_ntk.settings import Settings
     from implementations.adv_ntk.training import Fitted, State
+    from implementations.runtime import Device
 
 
 class BadTraining(ValueError):
@@ -38,11 +39,11 @@ class Request:
     finite_steps: int | None
     checkpoint_seconds: float
     memory_gib: float | None
+    device: Device
 
-    @property
-    def checkpoint(self) -> Path:
-        """Beside the model."""
-        return self.out.with_name(f"{self.out.stem}.checkpoint.npz")
+    def checkpoint(self, of: str = "") -> Path:
+        """Beside the model; `of` a baseline that keeps its own."""
+        return self.out.with_name(f"{self.out.stem}.{of}{'.' if of else ''}checkpoint.npz")
 
 
 def train(request: Request, as_json: bool) -> str:
@@ -57,7 +58,7 @@ def train(request: Request, as_json: bool) -> str:
         raise BadTraining(f"--out {request.out}: must end in .npz")
     if not request.out.parent.is_dir():
         raise BadTraining(f"--out {request.out}: no folder {request.out.parent}; create it")
-    configure("cpu", _cache())
+    configure(request.device, _cache())
     try:
         return _trained(request, as_json)
     except ValueError as error:
@@ -82,11 +83,11 @@ def _trained(request: Request, as_json: bool) -> str:
         notes.append(f"{twice} training samples repeat others: the kernel is singular, which Adv-NTK bears")
     state = begin(problem, settings)
     if request.resume:
-        if request.checkpoint.exists():
-            state = load_checkpoint(request.checkpoint, problem, settings)
+        if request.checkpoint().exists():
+            state = load_checkpoint(request.checkpoint(), problem, settings)
             notes.append(f"resumed at iteration {state.iteration}")
         else:
-            notes.append(f"no checkpoint {request.checkpoint} to resume from: begun anew")
+            notes.append(f"no checkpoint {request.checkpoint()} to resume from: begun anew")
     began = last = time.monotonic()
 
     with progress_display(settings.iterations, "iterations") as show:
@@ -103,7 +104,7 @@ def _trained(request: Request, as_json: bool) -> str:
             )
             due = time.monotonic() - last >= request.checkpoint_seconds
             if due or new.iteration == settings.iterations:
-                save_checkpoint(request.checkpoint, problem, settings, new)
+                save_checkpoint(request.checkpoint(), problem, settings, new)
                 last = time.monotonic()
 
         fitted = fit(chosen, problem, settings, ntk, state, seen)
@@ -181,6 +182,7 @@ def _baseline(
             lambda row: show(
                 int(row["step"]), steps, f"{name}: validation {row['validation_robust']:.1%} robust"
             ),
+            request.checkpoint(name), request.resume,
         )  # fmt: skip
     return found, words, course
 
@@ -226,9 +228,15 @@ def _median(values: list[float]) -> float:
 
 
 def _memory(request: Request) -> int:
+    import jax
+
     from checks.planning import physical_memory
 
-    return int(request.memory_gib * 2**30) if request.memory_gib else physical_memory() // 2
+    if request.memory_gib:
+        return int(request.memory_gib * 2**30)
+    # What an accelerator says of itself; a CPU says nothing.
+    of_device = (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
+    return int(of_device) or physical_memory() // 2
 
 
 def _cache() -> Path:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from advntk.options import AsJson, DeviceName, OnDevice
+
 _AT_REDUCED_SIZE = "With a preset, the data's own name or 'digits' (then at reduced size)."
 
 
@@ -21,7 +23,6 @@ def _fraction(text: str | None) -> float | None:
         raise typer.BadParameter(f"{text!r} is neither a number nor a fraction such as 8/255") from None
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 Folder = Annotated[
     Path | None,
     typer.Option(
@@ -30,7 +31,12 @@ Folder = Annotated[
 ]
 Memory = Annotated[
     float | None,
-    typer.Option(metavar="GIB", min=0.1, max=1e6, help="What may be taken; default half of the RAM."),
+    typer.Option(
+        metavar="GIB",
+        min=0.1,
+        max=1e6,
+        help="What may be taken; default half of the RAM, or the whole of a GPU's.",
+    ),
 ]
 
 
@@ -100,12 +106,13 @@ def train(
         float, typer.Option(min=0, help="How often the checkpoint is kept at most.")
     ] = 10.0,
     memory: Memory = None,
-    as_json: Json = False,
+    device: OnDevice = DeviceName.cpu,
+    as_json: AsJson = False,
 ) -> None:
     """Train Adv-NTK, keep the model, and say how robust it is beside NTK regression.
 
-    A checkpoint (FILE.checkpoint.npz) is kept every few seconds; `--resume` continues an interrupted run as
-    if it had not been interrupted.
+    A checkpoint (FILE.checkpoint.npz, and one for each finite network) is kept as training goes; `--resume`
+    continues an interrupted run as if it had not been interrupted.
     """
     from advntk.training import Request
     from advntk.training import train as run
@@ -124,6 +131,7 @@ def train(
     request = Request(
         preset, asked, settings, data_dir, implementation, out, resume,
         tuple(name for name in beside.split(",") if name), finite_steps, checkpoint_seconds, memory,
+        device.value,
     )  # fmt: skip
     typer.echo(run(request, as_json))
 
@@ -142,12 +150,13 @@ def evaluate(
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for attacks that fail for the wrong reasons.")
     ] = True,
-    as_json: Json = False,
+    device: OnDevice = DeviceName.cpu,
+    as_json: AsJson = False,
 ) -> None:
     """Attack a model with all there is, PGD, APGD and Square, and keep the worst case of each sample."""
     from advntk.evaluating import evaluate as run
 
-    typer.echo(run(model, data, data_dir, test, _fraction(radius), norm, audit, as_json))
+    typer.echo(run(model, data, data_dir, test, _fraction(radius), norm, audit, device.value, as_json))
 
 
 def benchmark_adv_ntk(
@@ -162,7 +171,8 @@ def benchmark_adv_ntk(
         bool, typer.Option("--full", help="Also the whole published training: 10000 + 2000 samples.")
     ] = False,
     network: Annotated[str, typer.Option(help="mlpN, cnnN, ...")] = "mlp5",
-    as_json: Json = False,
+    device: OnDevice = DeviceName.cpu,
+    as_json: AsJson = False,
 ) -> None:
     """Time Adv-NTK on synthetic images of 3072 pixels, against the published procedure."""
     from advntk.benchmarking import Request, benchmark
@@ -171,4 +181,4 @@ def benchmark_adv_ntk(
         numbers = tuple(int(size) for size in sizes.split(","))
     except ValueError:
         raise typer.BadParameter(f"--sizes {sizes}: give whole numbers, for example 1000,2000") from None
-    typer.echo(benchmark(Request(numbers, published_up_to, repeats, full, network), as_json))
+    typer.echo(benchmark(Request(numbers, published_up_to, repeats, full, network, device.value), as_json))

@@ -32,7 +32,7 @@ from checks.machines import (
 from checks.realise import realise
 from checks.scenario import Scenario
 from checks.systems import Setting, setting
-from implementations.adv_ntk.experiment import accuracy, regression
+from implementations.adv_ntk.experiment import Attacked, attacked, regression
 from implementations.adv_ntk.files import load_checkpoint, save_checkpoint
 from implementations.adv_ntk.problem import Problem, problem
 from implementations.adv_ntk.settings import Settings
@@ -48,7 +48,8 @@ UNSEEN = 6
 INTEGRATION = 1e-11  # tolerance of one step of the flow, relative to the initial residual
 RADIUS = 0.15
 POINTS = 0.02  # what counts as a difference in accuracy
-VALIDATION, TEST = 60, 200
+VALIDATION, TEST = 60, 200  # the test images fit into one chunk of the attack
+SHOWN = 4  # images per split that the evidence keeps
 # Two optimisers with a memory; batches of two passes over the validation samples.
 BROKEN_OFF, ITERATIONS = 2, 4
 _FEW = Settings(RADIUS, attack_steps=3, iterations=ITERATIONS, batch=3, low=LOW, high=HIGH)
@@ -174,15 +175,55 @@ def gain_of_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
             kernel, drawn.x, drawn.y, drawn.validation_x, drawn.validation_labels, LOW, HIGH, asked.dtype
         )
         ntk = gram(samples)
-        machine = fit(asked, samples, settings, ntk).machine
-        without = machine._replace(weights=regression(ntk, drawn.y))
-        found.append([accuracy(of, drawn.test_x, drawn.test_labels, settings) for of in (machine, without)])
+        fitted = fit(asked, samples, settings, ntk)
+        without = fitted.machine._replace(weights=regression(ntk, drawn.y))
+        ours, theirs = (
+            next(attacked(of, drawn.test_x, drawn.test_labels, settings)) for of in (fitted.machine, without)
+        )
+        # The same digits with their own labels.
+        true = split(seed, scenario.samples, VALIDATION, TEST, 0.0).y.argmax(1)
+        found.append(
+            _accuracies(ours, theirs, drawn.test_labels)
+            | _learning(fitted, settings.iterations, true != drawn.y.argmax(1))
+            | _shown(ours, theirs, drawn.test_labels)
+        )
+    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+
+def _accuracies(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[str, np.ndarray]:
+    shares = {
+        "robust": ours.classes_moved, "robust_regression": theirs.classes_moved,
+        "clean": ours.classes, "clean_regression": theirs.classes,
+    }  # fmt: skip
+    found = {name: (classes == labels).mean() for name, classes in shares.items()}
+    return {"gain": found["robust"] - found["robust_regression"], **found}
+
+
+def _learning(fitted: Fitted, iterations: int, wrong: np.ndarray) -> dict[str, np.ndarray]:
+    """For the eye: the course of training, NaN after an early end, varpi, and which labels are wrong."""
+    course = np.full((3, iterations), np.nan)
+    rows = fitted.state.course[:iterations]
+    course[:, : len(rows)] = np.array([(row.loss, row.clean, row.robust) for row in rows]).reshape(-1, 3).T
+    names = ("curve_learning_loss", "curve_learning_clean", "curve_learning_robust")
+    varpi = np.asarray(fitted.state.strengths, np.float64)
     return {
-        "gain": np.array([ours.robust - theirs.robust for ours, theirs in found]),
-        "robust": np.array([ours.robust for ours, _ in found]),
-        "robust_regression": np.array([theirs.robust for _, theirs in found]),
-        "clean": np.array([ours.clean for ours, _ in found]),
-        "clean_regression": np.array([theirs.clean for _, theirs in found]),
+        **dict(zip(names, np.round(course, 4), strict=True)),
+        "curve_varpi": np.round(varpi if varpi.ndim == 1 else varpi.mean(1), 4),
+        "curve_wrong_label": wrong.astype(int),
+    }
+
+
+def _shown(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """For the eye: the first test images that both classify rightly until they are attacked."""
+    right = (ours.classes == labels) & (theirs.classes == labels)
+    chosen = np.argsort(~right, kind="stable")[:SHOWN]
+    return {
+        "curve_shown_label": labels[chosen],
+        "curve_shown_clean": np.round(ours.x[chosen], 3),
+        "curve_shown_moved": np.round(ours.moved[chosen], 3),
+        "curve_shown_class": ours.classes_moved[chosen],
+        "curve_shown_moved_regression": np.round(theirs.moved[chosen], 3),
+        "curve_shown_class_regression": theirs.classes_moved[chosen],
     }
 
 

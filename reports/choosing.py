@@ -13,14 +13,18 @@ from typing import Any
 import numpy as np
 
 from checks.evidence import RunRecord, TrialRow
+from reports.figures.band import band_figure
 from reports.figures.beside import beside_figure
+from reports.figures.blocks import blocks_figure
 from reports.figures.bound import bound_figure
 from reports.figures.defect import defect_figure
 from reports.figures.ensemble import ensemble_figure
 from reports.figures.estimates import estimates_figure
 from reports.figures.fading import fading_figure
 from reports.figures.gain import gain_figure
+from reports.figures.images import images_figure
 from reports.figures.ladder import ladder_figure
+from reports.figures.learning import learning_figure
 from reports.figures.level import level_figure
 from reports.figures.margin import margin_figure
 from reports.figures.median import median_figure
@@ -61,8 +65,15 @@ _OF_NUMBERS: tuple[tuple[tuple[str, ...], Callable[[list[list[TrialRow]]], Drawi
         overfitting_figure,
     ),
     (("robust", "robust_regression", "clean", "clean_regression"), gain_figure),
+    (("curve_learning_loss", "curve_learning_clean", "curve_learning_robust"), learning_figure),
+    (("curve_shown_clean", "curve_shown_moved", "curve_shown_moved_regression"), images_figure),
     (("mean", "variance", "characteristic"), ensemble_figure),
+    (("curve_output", "curve_band_mean", "curve_band_deviation"), band_figure),
 )
+# Those that belong to one statistic only, of several that the same trials decide.
+_OF_STATISTIC: dict[str, tuple[str, Callable[[list[list[TrialRow]]], Drawing]]] = {
+    "xi_gap": ("curve_xi_block", blocks_figure),
+}
 _OF_SEARCH = ("searched_training", "searched_unseen")
 
 
@@ -118,6 +129,11 @@ class Chooser:
             found = {family: rows for family, rows in found.items() if rows}
             if found:
                 yield (draw, frozenset(found)), draw, list(found.values())
+        for name, (curve, draw) in _OF_STATISTIC.items():
+            told = dict.fromkeys((d["trial"], d["family"]) for d in decisions if d["statistic"] == name)
+            trials = [rows_with(self.record.trials.get(family, []), (curve,)) for family in told]
+            if any(trials):
+                yield (draw, frozenset(told)), draw, [rows for rows in trials if rows]
         searched = {
             (d["trial"], d["family"]): self.record.trials.get((d["trial"], d["family"]), [])
             for d in decisions

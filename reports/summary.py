@@ -6,11 +6,13 @@ import json
 import math
 import os
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from checks.coverage import coverage
 from checks.evidence import RunRecord
+from reports.missing import missing
 from theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 1
@@ -20,12 +22,18 @@ _WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HO
 
 
 def summarise(record: RunRecord) -> dict[str, Any]:
-    """The content of summary.json: `schema_version`, `run` and `claims`."""
+    """The content of summary.json: `schema_version`, `run`, `missing` and `claims`; see `schema`."""
     return {
         "schema_version": SCHEMA_VERSION,
         "run": _run(record),
+        "missing": missing(record),
         "claims": [_claim(record, stated) for stated in record.request["claims"].values()],
     }
+
+
+def schema() -> str:
+    """The JSON schema (draft 2020-12) of summary.json, as text."""
+    return files("reports").joinpath("summary.schema.json").read_text(encoding="utf-8")
 
 
 def worst(verdicts: Iterable[str]) -> Verdict:

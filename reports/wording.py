@@ -33,6 +33,13 @@ def estimate(found: dict | None) -> str:
     return f"{text} [{number(low)}, {number(high)}]"
 
 
+def interval(value: float, low: float, high: float) -> str:
+    """'0.48 [0.4, 0.57]', or the value alone where there is no interval around it."""
+    if not any(math.isfinite(end) and end != value for end in (low, high)):
+        return number(value)
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
 def expectation(claim: dict) -> str:
     """'as expected' or 'unexpected'; 'as measured' where theory predicts nothing."""
     if claim["expected"] == AS_MEASURED and claim["as_expected"]:

@@ -315,7 +315,14 @@ def _ensemble(
     )
     deviation = jnp.sqrt(jnp.einsum("kp,pq,kq->k", directions, covariance, directions))
     z = jnp.einsum("kp,spc->skc", directions, found - mean[None]) / deviation[None, :, None]
+
+    def for_the_eye(of_first_output: Array) -> Array:
+        return jnp.round(jnp.broadcast_to(of_first_output, found.shape[:2]), 4)
+
     return {
+        "curve_output": for_the_eye(found[:, :, 0]),
+        "curve_band_mean": for_the_eye(mean[:, 0]),
+        "curve_band_deviation": for_the_eye(jnp.sqrt(jnp.diagonal(covariance))),
         "mean": jnp.einsum("spc,pc->s", found, mean) / (mean**2).sum(),
         "variance": (z**2).mean((1, 2)),
         "characteristic": jnp.cos(z).mean((1, 2)) / jnp.exp(-0.5),

@@ -112,6 +112,8 @@ def _joint_gaps(
         "ark_gap": _gap(ark, ark_limit),
         "xi_gap": _norm(xi - xi_limit[None]) / jnp.linalg.norm(xi_limit),
         "xi_off_diagonal": _norm(off) / _norm(xi - off),
+        # For the eye: the first input's block, in units of its limit.
+        "curve_xi_block": jnp.round(xi[:, 0] / xi_limit[0, 0, 0], 4),
     }
 
 

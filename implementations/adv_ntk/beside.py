@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float
 from implementations.adv_ntk.contract import Machine
 from implementations.adv_ntk.experiment import Accuracy, accuracy
 from implementations.adv_ntk.presets import Experiment
-from implementations.baselines import finite, infinite
+from implementations.baselines import checkpoints, finite, infinite
 from implementations.baselines.recipe import Recipe, published_start
 from implementations.data.splits import AdversarialSplit
 from implementations.kernels.described import RESNETS, network
@@ -78,11 +79,17 @@ def finite_network(
     experiment: Experiment,
     steps: int,
     on_evaluation: Callable[[dict[str, float]], Any],
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> tuple[Accuracy, list[dict[str, float]], str]:
     """A network of the published width and start, its accuracies, its course, and its best time in words.
 
     Of a shorter training the learning rate falls at the same shares of its steps.  Standard training is
-    measured under the same attack as adversarial training.
+    measured under the same attack as adversarial training.  Whenever it is measured its state is kept in the
+    file `checkpoint`, from which `resume` goes on, if it is there.
+
+    Raises:
+      BadFile: a checkpoint that is broken, or of another training.
     """
     settings = experiment.settings
     found: Any = network(experiment.network, experiment.activation, experiment.sigma_w, experiment.sigma_b)
@@ -96,6 +103,11 @@ def finite_network(
     sets = finite.sets_of(arch, split)
     key = jax.random.key(settings.seed)
     course: list[dict[str, float]] = []
+    state: finite.State | None = None
+    whose = checkpoints.identity(experiment.network, recipe, settings.seed, sets) if checkpoint else {}
+    if checkpoint and resume and checkpoint.exists():
+        like = jax.eval_shape(lambda: finite.begin(arch, sets, recipe, settings.seed))
+        state, course = checkpoints.load_state(checkpoint, whose, like)
 
     def measured(evaluation: finite.Evaluation, state: finite.State) -> None:
         row = {"step": float(evaluation.step)}
@@ -103,10 +115,14 @@ def finite_network(
             one = finite.measure(arch, against, state.parameters, getattr(sets, of), key)
             row |= {f"{of}_clean": one.clean, f"{of}_robust": one.robust}
         course.append(row)
+        if checkpoint:
+            checkpoints.save_state(checkpoint, whose, state, course)
         on_evaluation(row)
 
     at = sorted({round(steps * share) for share in np.linspace(0, 1, _EVALUATIONS + 1)})
-    ended = finite.train(arch, sets, recipe, settings.seed, at, on_evaluation=measured, most_evaluated=1)
+    ended = finite.train(
+        arch, sets, recipe, settings.seed, at, state=state, on_evaluation=measured, most_evaluated=1
+    )
     last = course[-1] if course else {"test_clean": np.nan, "test_robust": np.nan}
     words = "" if ended.diverged_at is None else f"diverged at step {ended.diverged_at}"
     if course and not words:

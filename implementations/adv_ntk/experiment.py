@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ from implementations.kernels.machine import Kernel, kernel_of
 _CHUNK = 250
 # Depth of the two Krylov spaces that the estimate allows for.
 _DEPTH = 64
+# Python, its libraries and compiled programs.
+_PROGRAM = 2**30 * 3 // 8
 
 
 class OutOfMemory(ValueError):
@@ -60,8 +63,9 @@ def prepare(
     kernel = kernel_for(experiment)
     pools = read_pools(experiment.data, folder)
     sizes = experiment.training, experiment.validation, _test_size(experiment, pools)
+    stored = [images.nbytes for images in (pools.images, pools.test_images) if images is not None]
     needed = memory_parts(
-        kernel, sizes, pools.images.shape[1:], pools.classes, experiment.settings.batch, dtype
+        kernel, sizes, pools.images.shape[1:], pools.classes, experiment.settings.batch, dtype, sum(stored)
     )
     if sum(needed.values()) > memory:
         parts = ", ".join(f"{name} {size / 2**30:.2g}" for name, size in needed.items())
@@ -94,15 +98,25 @@ def splitted(experiment: Experiment, folder: Path | None = None) -> AdversarialS
 
 
 def memory_parts(
-    kernel: Kernel, sizes: tuple[int, int, int], shape: tuple[int, ...], classes: int, batch: int, dtype: str
+    kernel: Kernel,
+    sizes: tuple[int, int, int],
+    shape: tuple[int, ...],
+    classes: int,
+    batch: int,
+    dtype: str,
+    stored: int,
 ) -> dict[str, int]:
-    """Bytes by what they are for: data, kernel, Krylov spaces, and what an attack holds."""
+    """Bytes by what they are for: program, data, kernel, Krylov spaces, and what an attack holds.
+
+    `stored`: bytes of all images of the source, as they were read.
+    """
     m, v, w = sizes
     width = np.dtype(dtype).itemsize
     rows = min(max(batch, _CHUNK), max(v, w, 1))
     return {
-        # Read in single precision and kept in `dtype`.
-        "data": (m + v + w) * int(np.prod(shape)) * (4 + width),
+        "program": _PROGRAM,
+        # Drawn in single precision and kept in `dtype`.
+        "data": stored + (m + v + w) * int(np.prod(shape)) * (4 + width),
         # While it is computed, and once more in double precision for the regression beside it.
         "kernel": m * m * (width + max(width, 8)),
         "solver": 2 * 2 * classes * (2 * _DEPTH + 1) * m * width,
@@ -117,38 +131,57 @@ def accuracy(
     settings: Settings,
     on_chunk: Any = lambda done, total: None,
 ) -> Accuracy:
-    """Clean and robust accuracy under our own PGD, whoever trained the machine.
+    """Clean and robust accuracy under our own PGD, as `attacked` finds it."""
+    clean = robust = done = 0
+    for found in attacked(machine, x, labels, settings):
+        wanted = labels[done : done + len(found.x)]
+        clean += int((found.classes == wanted).sum())
+        robust += int((found.classes_moved == wanted).sum())
+        done += len(found.x)
+        on_chunk(done, len(x))
+    return Accuracy(clean / len(x), robust / len(x))
+
+
+class Attacked(NamedTuple):
+    """Samples within the box, where the attack moved them, and the class predicted at both."""
+
+    x: Float[np.ndarray, "k *shape"]
+    moved: Float[np.ndarray, "k *shape"]
+    classes: Int[np.ndarray, " k"]
+    classes_moved: Int[np.ndarray, " k"]
+
+
+def attacked(
+    machine: Machine,
+    x: Float[np.ndarray, "w *shape"],
+    labels: Int[np.ndarray, " w"],
+    settings: Settings,
+) -> Iterator[Attacked]:
+    """All samples in their order, a chunk at a time, under our own PGD, whoever trained the machine.
 
     The attack maximises 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
     """
     judge = Implementation()
-    classes, dtype = machine.weights.shape[1], machine.training.dtype
-
-    def right(samples: Array, begin: int, end: int) -> int:
-        found = np.argmax(np.asarray(judge.predict(machine, samples)), axis=1)
-        return int((found[: end - begin] == labels[begin:end]).sum())
-
-    clean = robust = 0
+    count, dtype = machine.weights.shape[1], machine.training.dtype
     for begin in range(0, len(x), _CHUNK):
-        end = min(begin + _CHUNK, len(x))
+        here = slice(min(_CHUNK, len(x) - begin))
         # Filled up by repetition: one compiled program for all chunks.
-        rows = np.resize(np.arange(begin, end), min(_CHUNK, len(x)))
+        rows = np.resize(np.arange(begin, begin + here.stop), min(_CHUNK, len(x)))
         at = jnp.clip(jnp.asarray(x[rows], dtype), settings.low, settings.high)
-        targets = jax.nn.one_hot(labels[rows], classes, dtype=dtype) - 1 / classes
+        targets = jax.nn.one_hot(labels[rows], count, dtype=dtype) - 1 / count
         # Away from the numbers of iterations.
         key = jax.random.fold_in(jax.random.key(settings.seed), 2**31 + begin)
         moved = judge.attack(machine, at, targets, settings, key)
-        clean += right(at, begin, end)
-        robust += right(moved, begin, end)
-        on_chunk(end, len(x))
-    return Accuracy(clean / len(x), robust / len(x))
+        classes = (np.argmax(np.asarray(judge.predict(machine, of)), axis=1) for of in (at, moved))
+        yield Attacked(*(np.asarray(of)[here] for of in (at, moved, *classes)))
 
 
 def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
     """Weights Theta^{-1} y of NTK regression, in double precision; NaN if Theta is not positive definite."""
     try:
-        # A copy: a view of an array in double precision would be overwritten with its factor.
-        wide = np.array(ntk, np.float64)
+        # A copy, since a view of an array in double precision would be overwritten with its factor; in
+        # LAPACK's order, since SciPy would make another one.
+        wide = np.array(ntk, np.float64, order="F")
         factor = scipy.linalg.cho_factor(wide, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
         return jnp.full(y.shape, jnp.nan, ntk.dtype)

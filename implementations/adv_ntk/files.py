@@ -1,11 +1,7 @@
-"""Checkpoints and models as .npz files: arrays and JSON text, never pickles; written whole or not at all."""
+"""Checkpoints and models of Adv-NTK as files."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,19 +15,16 @@ from implementations.adv_ntk.problem import Problem
 from implementations.adv_ntk.settings import Settings
 from implementations.adv_ntk.training import Fitted, Row, State, begin
 from implementations.kernels.described import described, kernel_from
+from implementations.npz_files import BadFile, read, write
 
 _CHECKPOINT, _MODEL = "advntk checkpoint 1", "advntk model 1"
-
-
-class BadFile(ValueError):
-    """A checkpoint or model that cannot be read, or that belongs to something else."""
 
 
 def save_checkpoint(path: Path, problem: Problem, settings: Settings, state: State) -> None:
     """All that exact resumption takes, and whose it is."""
     about = {"settings": settings.as_dict(), "problem": problem.digest, "iteration": state.iteration}
     memory = {f"memory_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.memory))}
-    _write(path, _CHECKPOINT, about, strengths=state.strengths, course=_table(state.course), **memory)
+    write(path, _CHECKPOINT, about, strengths=state.strengths, course=_table(state.course), **memory)
 
 
 def load_checkpoint(path: Path, problem: Problem, settings: Settings) -> State:
@@ -42,7 +35,7 @@ def load_checkpoint(path: Path, problem: Problem, settings: Settings) -> State:
     Raises:
       BadFile: unreadable, or of another problem or other settings, which are named.
     """
-    about, arrays = _read(path, _CHECKPOINT)
+    about, arrays = read(path, _CHECKPOINT)
     theirs, ours = about["settings"], settings.as_dict()
     changed = [name for name in ours if name != "iterations" and theirs.get(name) != ours[name]]
     if changed:
@@ -79,7 +72,7 @@ def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[st
         "about": dict(about),
     }
     machine = fitted.machine
-    _write(
+    write(
         path,
         _MODEL,
         text,
@@ -96,7 +89,7 @@ def load_model(path: Path) -> tuple[Machine, dict[str, Any]]:
     Raises:
       BadFile: missing, broken, or not a model.
     """
-    about, arrays = _read(path, _MODEL)
+    about, arrays = read(path, _MODEL)
     try:
         kernel = kernel_from(about["kernel"])
         return Machine(kernel, jnp.asarray(arrays["training"]), jnp.asarray(arrays["weights"])), about
@@ -106,33 +99,3 @@ def load_model(path: Path) -> tuple[Machine, dict[str, Any]]:
 
 def _table(course: tuple[Row, ...]) -> np.ndarray:
     return np.array([list(row) for row in course], np.float64).reshape(len(course), len(Row._fields))
-
-
-def _write(path: Path, kind: str, about: Mapping[str, Any], **arrays: Any) -> None:
-    text = np.array(json.dumps({"kind": kind, **about}))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, about=text, **{k: np.asarray(v) for k, v in arrays.items()})
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    try:
-        # Opened here: numpy leaves open what it cannot read.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays.pop("about")))
-        found = about["kind"]
-    except FileNotFoundError:
-        raise BadFile(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise BadFile(f"{path}: no {kind.rsplit(' ', 1)[0]}, or a broken one ({error})") from error
-    if found != kind:
-        raise BadFile(f"{path}: is '{found}', not '{kind}'")
-    return about, arrays

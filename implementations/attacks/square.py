@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from implementations.attacks.losses import Best, Outputs, better, margin
+from implementations.attacks.square_l2 import LEAST_SIDE, moved, tiles
 from implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample, project
 
 # The share of changed pixels halves after these of 10 000 queries; other budgets scale them.
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+SHARES = {"linf": 0.8, "l2": 0.1}
 
 
 def square(
@@ -25,21 +27,24 @@ def square(
     threat: ThreatModel,
     key: Keys,
     queries: int = 1000,
-    share: float = 0.8,
+    share: float | None = None,
 ) -> Float[Array, "k *shape"]:
     """Inputs of the largest margin max_{j != y} f_j - f_y that `queries` random changes led to.
 
-    Images (k, h, w, channels) start from vertical stripes of +-radius, then squares of +-radius per
-    channel are kept where they raise the margin; their area, first `share` of the image, shrinks.
-    Flat inputs (k, d) are images of one row and one channel, squares intervals.  The clean input
-    competes.  Evaluates `outputs` queries + 2 times per sample.  `key`: one, or one per sample.
+    In linf, images (k, h, w, channels) start from vertical stripes of +-radius, then squares of +-radius
+    per channel are kept where they raise the margin; in l2 they start from bumps side by side, between
+    which windows move their mass (`square_l2`).  The area of a square, first `share` of the image (by
+    default 0.8 in linf and 0.1 in l2, as published), shrinks.  Flat inputs (k, d) are images of one row
+    and one channel, squares intervals.  The clean input competes.  Evaluates `outputs` queries + 2 times
+    per sample.  `key`: one, or one per sample.
 
     Raises:
-      ValueError: a threat model other than linf, inputs of another rank, `queries` negative or `share`
-        outside (0, 1].
+      ValueError: a threat model in l1, inputs of another rank, `queries` negative or `share` outside
+        (0, 1].
     """
-    if threat.norm != "linf":
-        raise ValueError(f"threat.norm = {threat.norm!r} has no Square attack here; choose 'linf'")
+    if threat.norm not in SHARES:
+        raise ValueError(f"threat.norm = {threat.norm!r} has no Square attack here; choose 'linf' or 'l2'")
+    share = SHARES[threat.norm] if share is None else share
     if x.ndim not in (2, 4):
         raise ValueError(f"x has shape {x.shape}; reshape it to (k, h, w, channels) or (k, d)")
     if queries < 0:
@@ -48,7 +53,8 @@ def square(
         raise ValueError(f"share = {share} must be in (0, 1]")
     height, width, channels = x.shape[1:] if x.ndim == 4 else (1, x.shape[1], 1)
     keys = per_sample(key, len(x))
-    sides = patch_sizes(height, width, queries, share)
+    shape = (height, width, channels)
+    sides = patch_sizes(height, width, queries, share, 1 if threat.norm == "linf" else LEAST_SIDE)
 
     def signs(key: Array, shape: tuple[int, ...]) -> Array:
         return jax.random.rademacher(key, shape, x.dtype)
@@ -65,33 +71,52 @@ def square(
         inside = in_rows[:, None, None] & in_columns[None, :, None]
         return jnp.where(inside, signs(sign, (channels,))[None, None, :], 0)
 
-    def towards(ends: Array) -> Array:
-        return project(threat, x, x + threat.radius * ends.reshape(x.shape))
+    def towards(perturbation: Array) -> Array:
+        return project(threat, x, x + perturbation.reshape(x.shape))
+
+    def repainted(at: Array, keys: Array, patch: Array) -> Array:
+        changed = jax.vmap(ends, (0, None))(keys, patch).reshape(x.shape)
+        # The paper adds +-2 radius and projects: the patch overwrites what stood there.
+        return jnp.where(changed == 0, at, towards(threat.radius * changed))
+
+    def mass_moved(at: Array, keys: Array, patch: Array) -> Array:
+        held = (at - x).reshape(-1, *shape)
+        return towards(jax.vmap(moved, (0, 0, None, None))(keys, held, patch, threat.radius))
+
+    def striped(keys: Array) -> Array:
+        stripes = jax.vmap(lambda key: signs(key, (1, width, channels)))(keys)
+        return threat.radius * jnp.broadcast_to(stripes, (len(x), *shape))
+
+    in_linf = threat.norm == "linf"
+    change = repainted if in_linf else mass_moved
+    first = fold_in(keys, 0)
+    begin = towards(striped(first) if in_linf else tiles(first, threat.radius, shape, x.dtype))
 
     def query(best: Best, now: tuple[Array, Array]) -> tuple[Best, None]:
         number, patch = now
-        changed = jax.vmap(ends, (0, None))(fold_in(keys, number), patch).reshape(x.shape)
-        # The paper adds +-2 radius and projects: the patch overwrites what stood there.
-        tried = jnp.where(changed == 0, best.at, towards(changed))
+        tried = change(best.at, fold_in(keys, number), patch)
         return better(best, tried, margin(outputs(tried), labels)), None
 
-    stripes = jax.vmap(lambda key: signs(key, (1, width, channels)))(fold_in(keys, 0))
-    begin = towards(jnp.broadcast_to(stripes, (len(x), height, width, channels)))
-    # The stripes are where the search starts even where they lower the margin.
+    # That is where the search starts even where it lowers the margin.
     start = Best(begin, margin(outputs(begin), labels))
     found = jax.lax.scan(query, start, (jnp.arange(1, queries + 1), jnp.asarray(sides)))[0]
     return better(found, x, margin(outputs(x), labels)).at
 
 
-def patch_sizes(height: int, width: int, queries: int, share: float) -> Int[np.ndarray, "q 2"]:
+def patch_sizes(
+    height: int, width: int, queries: int, share: float, least: int = 1
+) -> Int[np.ndarray, "q 2"]:
     """Height and width of the patch at each query: squares of an area that halves by schedule.
 
-    In a single row, intervals of that length.
+    In a single row, intervals of that length.  No side is shorter than `least`, if the image is not.
     """
     passed = np.arange(queries) * 10_000 // max(queries, 1)
     halved = (passed[:, None] > np.asarray(HALVINGS)[None, :]).sum(1)
     area = share * height * width / 2.0**halved
     if height == 1:
-        return np.stack([np.ones(queries, int), np.clip(np.rint(area).astype(int), 1, width)], axis=1)
-    side = np.clip(np.rint(np.sqrt(area)).astype(int), 1, min(height, width))
+        return np.stack(
+            [np.ones(queries, int), np.clip(np.rint(area).astype(int), min(least, width), width)], axis=1
+        )
+    most = min(height, width)
+    side = np.clip(np.rint(np.sqrt(area)).astype(int), min(least, most), most)
     return np.stack([side, side], axis=1)

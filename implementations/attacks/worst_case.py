@@ -81,7 +81,7 @@ _SPARSE = tuple(Attack(f"pgd-{loss}", partial(plain_pgd, steps=100, loss=loss)) 
 # Margins instead of ratios of them: these ask for no third class, and their steps do not see scales.
 STANDARD: dict[str, tuple[Attack, ...]] = {
     "linf": (_CROSS_ENTROPY, _MARGIN, _TARGETED, _SQUARE),
-    "l2": (_CROSS_ENTROPY, _MARGIN, _TARGETED),
+    "l2": (_CROSS_ENTROPY, _MARGIN, _TARGETED, _SQUARE),
     "l1": _SPARSE,
 }
 

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 
 from implementations.data import cifar10, svhn
-from implementations.data.dataset import BadData, add_label_noise, one_hot
+from implementations.data.dataset import BadData, add_label_noise, checked, one_hot
 from implementations.data.fetching import default_folder
 from implementations.data.images import digits, from_npz
 
 SOURCES = ("cifar10", "svhn", "digits")
 LOW = -0.5
 MOST_CLASSES = 1000
+CHANNELS = (1, 3, 4)
 
 
 class AdversarialSplit(NamedTuple):
@@ -81,12 +82,12 @@ def adversarial_split(
 ) -> AdversarialSplit:
     """Disjoint sets drawn by `seed`; a share `noise` of the training labels is replaced by others.
 
-    `source` is "cifar10", "svhn", "digits" or the path of an .npz with `images` (n, height, columns) and
-    `labels` (n).  CIFAR-10 and SVHN are read from `folder` (default: `default_folder`), training and
-    validation from their training set, test from their test set; the others are one pool.  The digits are
-    those of `implementations.dynamics.robust_overfitting.split`.  Pixels of an .npz are scaled so that the
-    smallest of the file becomes -1/2 and the largest 1/2.  Images that the source holds twice may end up in
-    two sets.  Targets are 1 at the label, 0 elsewhere, less 1/c.
+    `source` is "cifar10", "svhn", "digits" or the path of an .npz with `labels` (n) and `images` (n, height,
+    columns) or (n, height, columns, channels).  CIFAR-10 and SVHN are read from `folder` (default:
+    `default_folder`), training and validation from their training set, test from their test set; the
+    others are one pool.  The digits are those of `implementations.dynamics.robust_overfitting.split`.  Pixels
+    of an .npz are scaled so that the smallest of the file becomes -1/2 and the largest 1/2.  Images that the
+    source holds twice may end up in two sets.  Targets are 1 at the label, 0 elsewhere, less 1/c.
 
     Raises:
       BadData: an unknown or unusable source, more images than there are, noise outside [0, 1].
@@ -153,7 +154,7 @@ def _read(source: str, folder: Path) -> Pools:
 
 
 def _from_npz(path: Path) -> Pools:
-    images, labels = from_npz(path)
+    images, labels = _with_channels(path) or _grey(path)
     classes = int(labels.max()) + 1
     if classes > MOST_CLASSES:
         raise BadData(
@@ -166,7 +167,37 @@ def _from_npz(path: Path) -> Pools:
             f"--data {path}: pixels from {smallest:g} to {largest:g} cannot be scaled to [-1/2, 1/2]; "
             "give images with some content"
         )
-    return Pools(images[..., None], labels, None, None, classes, smallest, largest)
+    return Pools(images, labels, None, None, classes, smallest, largest)
+
+
+def _grey(path: Path) -> tuple[Float[np.ndarray, "n height columns 1"], Int[np.ndarray, " n"]]:
+    images, labels = from_npz(path)
+    return images[..., None], labels
+
+
+def _with_channels(
+    path: Path,
+) -> tuple[Float[np.ndarray, "n height columns channels"], Int[np.ndarray, " n"]] | None:
+    """Images of a fourth axis and their labels; None for any other file, which is judged as grey images."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            images, labels = archive["images"], archive["labels"]
+    except Exception:  # numpy raises many kinds for foreign files
+        return None
+    if images.ndim != 4:
+        return None
+    if images.shape[3] not in CHANNELS:
+        raise BadData(
+            f"--data {path}: images of shape {images.shape} have {images.shape[3]} channels; "
+            f"the last axis must have {' or '.join(map(str, CHANNELS))}"
+        )
+    images = checked(images, f"--data {path}: images")
+    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise BadData(
+            f"--data {path}: labels of shape {labels.shape}, dtype {labels.dtype}; give an integer 0, 1, ... "
+            f"for each of the {len(images)} images"
+        )
+    return images, labels.astype(np.int64)
 
 
 def _draw(

@@ -53,7 +53,8 @@ def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
     _map(map_axis, shown)
     title(
         map_axis,
-        f"λ_min(sym(Θ A)) / λ_max(Θ) of {len(shown)} scenarios;\n{len(rows) - len(shown)} others are not drawn",
+        f"λ_min(sym(Θ A)) / λ_max(Θ) of {len(shown)} scenarios;\n"
+        f"{len(rows) - len(shown)} others are not drawn",
     )
     critical = [float(row.numbers["critical_scale"]) for row in known]
     certified = [float(row.numbers["certified_scale"]) for row in known]

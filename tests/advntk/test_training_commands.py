@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,39 @@ def test_a_checkpoint_of_another_training_is_refused(advntk, tmp_path):
     assert advntk("train", *SMALL, "--iterations", "1", "--out", model).returncode == 0
     refused = advntk("train", *SMALL, "--iterations", "2", "--radius", "0.1", "--out", model, "--resume")
     assert refused.returncode == 2 and "made with radius = 0.15, not 0.1" in refused.stderr
+
+
+def test_a_finite_network_that_is_interrupted_goes_on_where_it_was(advntk, tmp_path):
+    sizes = (*SMALL, "--iterations", "1", "--beside", "adversarial", "--finite-steps", "60", "--json")
+    whole = json.loads(advntk("train", *sizes, "--out", tmp_path / "whole.npz").stdout)
+    model, checkpoint = tmp_path / "half.npz", tmp_path / "half.adversarial.checkpoint.npz"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "advntk", "train", *sizes, "--out", str(model)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    with np.load(checkpoint) as kept:
+        steps = [row["step"] for row in json.loads(str(kept["about"]))["course"]]
+    assert steps and steps[-1] < 60, "killed too late to test anything"
+    resumed = advntk("train", *sizes, "--out", model, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    told = json.loads(resumed.stdout)
+    assert told["baseline_courses"] == whole["baseline_courses"]
+    assert told["accuracy"] == whole["accuracy"]
+    other = advntk("train", *sizes, "--finite-steps", "80", "--out", model, "--resume")
+    assert other.returncode == 2 and "made with steps = 60, not 80" in other.stderr
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="a GPU is here")
+@pytest.mark.parametrize("command", [("train",), ("evaluate", "model.npz"), ("benchmark", "adv-ntk")])
+def test_a_device_that_is_not_here_is_one_line(advntk, tmp_path, command):
+    found = advntk(*command, "--device", "gpu", cwd=tmp_path)
+    assert found.returncode == 2 and "--device gpu: not available here" in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,14 @@ import pytest
 
 from implementations.adv_ntk import files
 from implementations.adv_ntk.contract import Implementation, Krylov
-from implementations.adv_ntk.experiment import OutOfMemory, accuracy, memory_parts, prepare, regression
+from implementations.adv_ntk.experiment import (
+    OutOfMemory,
+    accuracy,
+    attacked,
+    memory_parts,
+    prepare,
+    regression,
+)
 from implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
 from implementations.adv_ntk.problem import problem
 from implementations.adv_ntk.settings import Settings
@@ -138,9 +147,44 @@ def test_what_will_not_fit_is_refused_with_its_numbers():
     with pytest.raises(OutOfMemory, match=r"training = 500 with mlp5 in float32 needs about .* are allowed"):
         prepare(preset("digits-mlp5-r8"), "float32", 2**20)
     parts = memory_parts(
-        kernel_of(network("mlp5", "relu", 1.7, 0.1)), (2000, 100, 100), (8, 8, 1), 10, 64, "float64"
+        kernel_of(network("mlp5", "relu", 1.7, 0.1)), (2000, 100, 100), (8, 8, 1), 10, 64, "float64", 7
     )
-    assert parts["kernel"] == 2000**2 * 16
+    assert parts["kernel"] == 2000**2 * 16 and parts["data"] == 7 + 2200 * 64 * 12
+
+
+TRAINS = """
+import sys
+from dataclasses import replace
+from implementations.runtime import configure
+configure("cpu")
+from implementations.adv_ntk.contract import implementation
+from implementations.adv_ntk.experiment import accuracy, prepare, regression
+from implementations.adv_ntk.presets import preset
+from implementations.adv_ntk.training import fit, gram
+from implementations.memory import peak_memory_bytes
+asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], training=4000, validation=200, test=200)
+asked = replace(asked, settings=replace(asked.settings, iterations=2))
+problem, split = prepare(asked, "float32", 2**40)
+ntk = gram(problem)
+fitted = fit(implementation("krylov"), problem, asked.settings, ntk)
+regression(ntk, split.y)
+accuracy(fitted.machine, split.test_images, split.test_labels, asked.settings)
+print(peak_memory_bytes())
+"""
+
+
+def test_memory_is_estimated_near_what_training_takes(tmp_path):
+    source = tmp_path / "own.npz"
+    pixels = np.random.default_rng(0).uniform(0, 1, (4400, 24, 24))
+    np.savez(source, images=pixels, labels=np.arange(4400) % 10)
+    taken = int(
+        subprocess.run(
+            [sys.executable, "-c", TRAINS, str(source)], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    kernel = kernel_of(network("mlp5", "relu", 1.7, 0.1))
+    parts = memory_parts(kernel, (4000, 200, 200), (24, 24, 1), 10, 128, "float32", pixels.nbytes)
+    assert 0.75 < taken / sum(parts.values()) < 1.25, (taken, parts)
 
 
 def test_accuracy_counts_every_sample_once(trained):
@@ -152,6 +196,25 @@ def test_accuracy_counts_every_sample_once(trained):
     assert whole.clean == 1.0 and whole.robust <= whole.clean
     twice = accuracy(machine, np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(labels, 50), SETTINGS)
     assert twice.clean == 1.0
+
+
+def test_accuracies_are_those_of_what_the_attack_found(trained):
+    found, fitted = trained
+    x, labels = np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(found.labels, 50)
+    settings = dataclasses.replace(SETTINGS, radius=0.3)
+    chunks = list(attacked(fitted.machine, x, labels, settings))
+    assert len(chunks) > 1
+    at, moved, classes, classes_moved = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    np.testing.assert_array_equal(at, x.astype(at.dtype))
+    assert 0.29 < np.abs(moved - at).max() <= 0.3 + 1e-6 and np.abs(moved).max() <= 0.5
+    for of, said in ((at, classes), (moved, classes_moved)):
+        outputs = (
+            fitted.machine.kernel.cross(jnp.asarray(of), fitted.machine.training) @ fitted.machine.weights
+        )
+        np.testing.assert_array_equal(said, np.argmax(outputs, axis=1))
+    shares = accuracy(fitted.machine, x, labels, settings)
+    assert shares == ((classes == labels).mean(), (classes_moved == labels).mean())
+    assert shares.robust < shares.clean
 
 
 def test_regression_interpolates_and_a_singular_kernel_has_none():

@@ -254,7 +254,7 @@ def test_radius_0_leaves_the_clean_inputs(norm):
     attacks = (Attack("pgd", partial(plain_pgd, steps=2, restarts=2)),)
     if norm != "l1":
         attacks += (Attack("apgd", partial(auto_pgd, steps=2)),)
-    if norm == "linf":
+    if norm != "l1":
         attacks += (Attack("square", partial(square, queries=2)),)
     worst = worst_case(NETWORK, X, LABELS, none, KEY, attacks)
     np.testing.assert_array_equal(worst.adversarial, X)
@@ -265,7 +265,8 @@ def test_attacks_follow_the_dtype_of_their_inputs():
     single = jnp.asarray(X[:3], jnp.float32)
     weights = jnp.asarray(np.random.default_rng(0).standard_normal((D, C)), jnp.float32)
     for norm, run in (
-        ("l1", plain_pgd), ("l2", plain_pgd), ("l2", auto_pgd), ("linf", auto_pgd_targeted), ("linf", square)
+        ("l1", plain_pgd), ("l2", plain_pgd), ("l2", auto_pgd), ("linf", auto_pgd_targeted), ("linf", square),
+        ("l2", square),
     ):  # fmt: skip
         budget = {"queries": 2} if run is square else {"steps": 2}
         found = compiled(partial(run, lambda x: x @ weights, **budget))(
@@ -289,11 +290,13 @@ NO_L1 = "threat.norm = 'l1' is not"
         (lambda f, x, y, t: auto_pgd(f, x, y, L1, KEY, restarts=2), rf"{NO_L1} for Auto-PGD"),
         (lambda f, x, y, t: auto_pgd_targeted(f, x, y, L1, KEY), rf"{NO_L1} for Auto-PGD"),
         (lambda f, x, y, t: apgd(lambda at: (at.sum(1), at), x, L1, 5), rf"{NO_L1} for Auto-PGD"),
-        (lambda f, x, y, t: square(f, x, y, L1, KEY), "threat.norm = 'l1' has no Square.*choose 'linf'"),
+        (
+            lambda f, x, y, t: square(f, x, y, L1, KEY),
+            "threat.norm = 'l1' has no Square.*choose 'linf' or 'l2'",
+        ),
         (lambda f, x, y, t: auto_pgd_targeted(f, x, y, t, targets=0), "targets = 0"),
         (lambda f, x, y, t: auto_pgd(lambda x: f(x)[:, :2], x, y, t, loss="dlr"), "2 classes.*needs 3"),
         (lambda f, x, y, t: auto_pgd_targeted(lambda x: f(x)[:, :3], x, y, t), "3 classes.*needs 4"),
-        (lambda f, x, y, t: square(f, x, y, ThreatModel("l2", 1.0), KEY), "'l2' has no Square attack"),
         (lambda f, x, y, t: square(f, x[:, :, None], y, t, KEY), r"shape \(32, 6, 1\)"),
         (lambda f, x, y, t: square(f, x, y, t, KEY, queries=-1), "queries = -1"),
         (lambda f, x, y, t: square(f, x, y, t, KEY, share=0.0), "share = 0.0"),

@@ -147,6 +147,20 @@ def test_own_images_are_one_pool_scaled_by_their_own_range(tmp_path):
     np.testing.assert_array_equal(labels, OWN_LABELS[order])
 
 
+COLOUR = RNG.uniform(0, 255, (20, 4, 5, 3)).astype(np.uint8)
+
+
+def test_own_colour_images_keep_their_channels(tmp_path):
+    found = adversarial_split(own(tmp_path, COLOUR), 9, 6, 5, 2, 0.0)
+    together = np.concatenate([found.images, found.validation_images, found.test_images])
+    assert together.shape == (20, 4, 5, 3)
+    scaled = (COLOUR - float(COLOUR.min())) / (float(COLOUR.max()) - COLOUR.min()) - 0.5
+    order = [int(np.abs(scaled - image).sum((1, 2, 3)).argmin()) for image in together]
+    assert sorted(order) == list(range(20))
+    np.testing.assert_allclose(together, scaled[order], rtol=0, atol=EPS32)
+    np.testing.assert_array_equal(found.labels, OWN_LABELS[order[:9]])
+
+
 NAN = OWN.copy()
 NAN[7, 1, 1] = np.nan
 
@@ -162,6 +176,11 @@ NAN[7, 1, 1] = np.nan
         ({"labels": 0 * OWN_LABELS}, ["all 20 labels are 0", "at least 2 classes"]),
         ({"images": 0 * OWN + 5}, ["pixels from 5 to 5 cannot be scaled", "some content"]),
         ({"labels": OWN_LABELS[:7]}, ["20 images but 7 labels"]),
+        ({"images": COLOUR[..., :2]}, ["(20, 4, 5, 2)", "2 channels", "1 or 3 or 4"]),
+        ({"images": COLOUR, "labels": OWN_LABELS[:7]}, ["labels of shape (7,)", "20 images"]),
+        ({"images": COLOUR, "labels": OWN_LABELS - 1}, ["integer 0, 1, ..."]),
+        ({"images": np.where(COLOUR[0, 0, 0, 0] == COLOUR, np.nan, COLOUR)}, ["NaN", "(0, 0, 0, 0)"]),
+        ({"images": COLOUR[:0], "labels": OWN_LABELS[:0]}, ["is empty", "at least one sample"]),
     ],
 )
 def test_own_images_that_cannot_be_used_are_named(tmp_path, arrays, said):

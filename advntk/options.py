@@ -1,0 +1,19 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class DeviceName(StrEnum):
+    """Where it is computed."""
+
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+OnDevice = Annotated[DeviceName, typer.Option(help="Where to compute.")]

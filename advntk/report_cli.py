@@ -1,0 +1,73 @@
+"""The command line of `advntk report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Folder with the evidence; default advntk-evidence."),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME[,...]",
+            help="html, json, md, junit, tex, csv, parquet; default html,json. With --compare: "
+            "md, json, html. With --history: html, json.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE|-",
+            help="Where to write, default DIR; with one format a file, or - for standard output.",
+        ),
+    ] = None,
+    run: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, metavar="N", help="Another run than the latest; with --compare one per DIR, or two of one."
+        ),
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare two runs: DIR DIR, or the last two of one DIR.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show all runs of every DIR as small multiples.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of summary.json, and do nothing else.")
+    ] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Show evidence that is there already in other formats, compare runs, show their history.
+
+    Measures nothing; a run that was interrupted or still goes on is shown as far as it got, with what is
+    missing. Exits with 0, or 2 for a usage error; `advntk gate` judges.
+    """
+    if schema:
+        from reports.summary import schema as text
+
+        typer.echo(text(), nl=False)
+        return
+    from advntk.reporting import Asked, BadReport, report_run
+
+    asked = Asked(tuple(folders or [Path("advntk-evidence")]), formats, out, tuple(run or ()), open_browser)
+    if compare and history:
+        raise BadReport("--compare --history: choose one of them")
+    if compare:
+        from advntk.report_several import compare_runs
+
+        typer.echo(compare_runs(asked))
+    elif history:
+        from advntk.report_several import show_history
+
+        typer.echo(show_history(asked))
+    else:
+        typer.echo(report_run(asked), nl=str(out) != "-")

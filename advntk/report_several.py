@@ -1,0 +1,128 @@
+"""`advntk report --compare` and `--history`: what several runs say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from advntk.reporting import Asked, BadReport, find_targets, read, said, write
+from checks.evidence import BadEvidence, RunRecord, read_run_heads
+from reports.legible import legible, legible_record
+from reports.several import compared, history
+from reports.summary import to_json, write_atomically
+
+_COMPARISON_FILES = {"md": "comparison.md", "json": "comparison.json", "html": "comparison.html"}
+_HISTORY_FILES = {"html": "history.html", "json": "history.json"}
+
+Named = tuple[str, RunRecord]
+
+
+def compare_runs(asked: Asked) -> str:
+    """Two runs compared: a table for the terminal, and files where formats are asked for.
+
+    Raises:
+      BadReport: not two runs, or files that cannot be written.
+    """
+    before, now = _two(asked)
+    content = compared(before, now)
+    if asked.formats is None and asked.out is None and not asked.open_browser:
+        return _on_terminal(content)
+    default = ("html",) if asked.open_browser else ("md", "json", "html")
+    text = _written(asked, content, _COMPARISON_FILES, default, _comparison_text)
+    return text if str(asked.out) == "-" else f"{_on_terminal(content)}\n{text}"
+
+
+def show_history(asked: Asked) -> str:
+    """All runs of all folders, as small multiples.
+
+    Raises:
+      BadReport: a folder without evidence, or files that cannot be written.
+    """
+    if asked.runs:
+        raise BadReport(f"--run {asked.runs[0]}: --history shows all runs; leave it out")
+    folders = list(dict.fromkeys(asked.folders))
+    runs = [_named(folder, run) for folder in folders for run in _run_ids(folder)]
+    return _written(asked, history(runs), _HISTORY_FILES, ("html",), _history_text)
+
+
+def _two(asked: Asked) -> tuple[Named, Named]:
+    folders, runs = asked.folders, asked.runs
+    if len(folders) == 2 and len(runs) in (0, 2):
+        old, new = runs or (None, None)
+        return _named(folders[0], old), _named(folders[1], new)
+    if len(folders) == 1 and len(runs) in (0, 2):
+        ids = runs or tuple(_run_ids(folders[0])[-2:])
+        if len(ids) == 2:
+            return _named(folders[0], ids[0]), _named(folders[0], ids[1])
+    given = " ".join([*map(str, folders), *(f"--run {run}" for run in runs)])
+    raise BadReport(
+        f"--compare {given}: takes two runs; name two folders, or one that holds two runs, with --run twice "
+        "where not the latest are meant"
+    )
+
+
+def _run_ids(folder: Path) -> list[int]:
+    try:
+        heads = read_run_heads(folder)
+    except BadEvidence as error:
+        raise BadReport(f"DIR {str(error).removeprefix('--evidence ')}") from error
+    return [head.id for head in heads]
+
+
+def _named(folder: Path, run: int | None) -> Named:
+    return legible(str(folder)), legible_record(read(folder, run))
+
+
+def _written(
+    asked: Asked,
+    content: dict[str, Any],
+    names: dict[str, str],
+    default: tuple[str, ...],
+    text: Callable[[str, dict[str, Any]], str],
+) -> str:
+    targets = find_targets(asked, names, default, asked.folders[-1])
+    if targets[0].path is None:
+        return text(targets[0].format, content)
+    texts = [(t.path, text(t.format, content)) for t in targets if t.path]
+
+    def job() -> None:
+        for path, found in texts:
+            write_atomically(path, found)
+
+    write(asked, targets, job)
+    return "\n".join(said(asked, targets))
+
+
+def _comparison_text(name: str, content: dict[str, Any]) -> str:
+    if name == "json":
+        return to_json(content)
+    if name == "md":
+        from reports.differences import comparison_markdown
+
+        return comparison_markdown(content)
+    from reports.sheets import comparison_page
+
+    return comparison_page(content)
+
+
+def _history_text(name: str, content: dict[str, Any]) -> str:
+    if name == "json":
+        return to_json(content)
+    from reports.sheets import history_page
+
+    return history_page(content)
+
+
+def _on_terminal(content: dict[str, Any]) -> str:
+    from rich.console import Console
+
+    from reports.differences import comparison_tables
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140
+    with console.capture() as captured:
+        for shown in comparison_tables(content):
+            console.print(shown)
+    return captured.get().rstrip("\n")

@@ -1,0 +1,143 @@
+"""`advntk report`: evidence that is there already, shown in other ways; measures nothing."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.evidence import BadEvidence, RunRecord, read_run
+from reports.formats import FORMATS, rendered, write_reports
+from reports.missing import missing
+
+STANDARD_OUTPUT = "-"
+
+
+class BadReport(ValueError):
+    """A report that cannot be made; the message names the argument, its value and the fix."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line was given; `formats` and `out` are None where it left them out."""
+
+    folders: tuple[Path, ...]
+    formats: str | None = None
+    out: Path | None = None
+    runs: tuple[int, ...] = ()
+    open_browser: bool = False
+
+
+@dataclass(frozen=True)
+class Target:
+    """A format and the file that it goes to; None is standard output."""
+
+    format: str
+    path: Path | None
+
+
+def report_run(asked: Asked) -> str:
+    """Write one run in the formats asked for; says where, or is the report itself for `--out -`.
+
+    Raises:
+      BadReport: no such evidence or format, or a place that cannot be written.
+    """
+    if len(asked.folders) > 1:
+        raise BadReport(
+            f"DIR {' '.join(map(str, asked.folders))}: several; name one, or add --compare or --history"
+        )
+    if len(asked.runs) > 1:
+        raise BadReport(f"--run {' --run '.join(map(str, asked.runs))}: name one run, or add --compare")
+    (folder,) = asked.folders
+    names = {name: chosen.file_name for name, chosen in FORMATS.items()}
+    targets = find_targets(asked, names, ("html", "json"), folder)
+    record = read(folder, asked.runs[0] if asked.runs else None)
+    if targets[0].path is None:
+        return rendered(record, targets[0].format)
+    lacking = missing(record)["words"]
+    write(asked, targets, lambda: write_reports(record, [(t.format, t.path) for t in targets if t.path]))
+    return "\n".join([*(f"missing: {words}" for words in lacking), *said(asked, targets)])
+
+
+def read(folder: Path, run: int | None = None) -> RunRecord:
+    """A run of the evidence in `folder`; the latest one unless named.
+
+    Raises:
+      BadReport: no evidence there, or no such run.
+    """
+    try:
+        return read_run(folder, run)
+    except BadEvidence as error:
+        # The folder is an argument here, not an option.
+        raise BadReport(f"DIR {str(error).removeprefix('--evidence ')}") from error
+
+
+def find_targets(
+    asked: Asked, names: Mapping[str, str], default: tuple[str, ...], folder: Path
+) -> list[Target]:
+    """Where each format goes; `names` has the formats there are and the files they are called.
+
+    `--out` is a folder, or with one format a file; its ending chooses the format where none is given.
+
+    Raises:
+      BadReport: an unknown format, or several for one file.
+    """
+    out = asked.out
+    chosen = default if asked.formats is None else _formats(asked.formats, names)
+    if out is not None and asked.formats is None:
+        chosen = tuple(name for name, file in names.items() if Path(file).suffix == out.suffix) or default
+    if asked.open_browser and "html" not in chosen:
+        raise BadReport(f"--open: shows the page; add html to --format {','.join(chosen)}")
+    if out is None:
+        return [Target(name, folder / names[name]) for name in chosen]
+    if str(out) == STANDARD_OUTPUT:
+        if len(chosen) > 1 or asked.open_browser or (chosen[0] in FORMATS and not FORMATS[chosen[0]].text):
+            raise BadReport(
+                f"--out -: takes one format that is text, not {','.join(chosen)}; choose it with --format"
+            )
+        return [Target(chosen[0], None)]
+    if not out.is_dir() and (out.is_file() or out.suffix[1:2].isalpha()):
+        if len(chosen) > 1:
+            raise BadReport(
+                f"--out {out}: one file cannot hold {','.join(chosen)}; name a folder, or one format"
+            )
+        return [Target(chosen[0], out)]
+    return [Target(name, out / names[name]) for name in chosen]
+
+
+def _formats(text: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in chosen:
+        if name not in names:
+            raise BadReport(f"--format {text}: unknown format {name!r}; choose from {', '.join(names)}")
+    return chosen
+
+
+def write(asked: Asked, targets: list[Target], job: Callable[[], None]) -> None:
+    """Make folders and files.
+
+    Raises:
+      BadReport: one of them cannot be written.
+    """
+    try:
+        for target in targets:
+            if target.path is not None:
+                target.path.parent.mkdir(parents=True, exist_ok=True)
+        job()
+    except OSError as error:
+        place = asked.out if asked.out is not None else asked.folders[-1]
+        raise BadReport(
+            f"--out {place}: cannot be written ({error.strerror}); choose another place with --out"
+        ) from error
+
+
+def said(asked: Asked, targets: list[Target]) -> list[str]:
+    """Where the files are; opens the page if that was asked for."""
+    lines = [f"{target.format:<8} {target.path}" for target in targets]
+    if asked.open_browser:
+        page = next(target.path for target in targets if target.format == "html" and target.path)
+        if not webbrowser.open(page.resolve().as_uri()):
+            print(f"--open: no browser found; open {page} yourself", file=sys.stderr)
+    return lines

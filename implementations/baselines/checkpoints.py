@@ -1,0 +1,57 @@
+"""Where the training of a finite network has got to, as a file to go on from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from implementations.baselines.finite import Sets, State
+from implementations.baselines.recipe import Recipe
+from implementations.npz_files import BadFile, read, write
+
+_KIND = "advntk checkpoint of a finite network 1"
+
+
+def identity(network: str, recipe: Recipe, seed: int, sets: Sets) -> dict[str, Any]:
+    """Plain values that two trainings share only if the one may go on where the other was."""
+    digest = hashlib.sha256()
+    for array in jax.tree.leaves(sets):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return {"network": network, **asdict(recipe), "seed": seed, "samples": digest.hexdigest()[:12]}
+
+
+def save_state(path: Path, whose: Mapping[str, Any], state: State, course: list[dict[str, float]]) -> None:
+    """All that training goes on from, and its course up to here (rows of the same names)."""
+    leaves = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
+    write(path, _KIND, {"whose": dict(whose), "course": course}, **leaves)
+
+
+def load_state(path: Path, whose: Mapping[str, Any], like: State) -> tuple[State, list[dict[str, float]]]:
+    """The state, in the form of `like`, and the course.
+
+    Raises:
+      BadFile: unreadable, or of another training; what differs is named.
+    """
+    about, arrays = read(path, _KIND)
+    theirs = about["whose"]
+    for name, ours in whose.items():
+        if theirs.get(name) != ours:
+            raise BadFile(
+                f"{path}: made with {name} = {theirs.get(name)}, not {ours}; resume as it was begun, or "
+                "give another --out"
+            )
+    leaves, tree = jax.tree.flatten(like)
+    try:
+        found = [
+            jnp.asarray(arrays[f"leaf_{i}"], leaf.dtype).reshape(leaf.shape) for i, leaf in enumerate(leaves)
+        ]
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadFile(f"{path}: incomplete ({error}); train anew") from error
+    return jax.tree.unflatten(tree, found), about["course"]

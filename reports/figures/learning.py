@@ -1,0 +1,80 @@
+"""Adv-NTK's training: loss and accuracies along its iterations, and the strengths that it ends with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from checks.evidence import TrialRow
+from reports.figures.style import (
+    ALARM,
+    FITTED,
+    MEASURED,
+    MOST_PANELS,
+    Drawing,
+    Key,
+    few_ticks,
+    panels,
+    title,
+    to_svg,
+)
+
+_BINS = 30
+_LEGEND = (
+    Key("line", FITTED, "loss at attacked images"),
+    Key("line", MEASURED, "clean accuracy; ϖ of samples with the right label"),
+    Key("line", ALARM, "robust accuracy (PGD-10); ϖ of samples with a wrong label"),
+)
+
+
+def learning_figure(trials: list[list[TrialRow]]) -> Drawing:
+    """For each scenario the courses of all splits with their means, and a histogram of varpi."""
+    shown = trials[: MOST_PANELS // 3]
+    axes = panels(3 * len(shown))
+    words = []
+    for place, rows in enumerate(shown):
+        loss, course, strengths = axes[3 * place : 3 * place + 3]
+        where = f"{rows[0].scenario['label_noise']:.0%} wrong labels, {len(rows)} splits"
+        last = _courses(loss, rows, {"loss": FITTED})
+        loss.set_ylabel("½‖f − y‖²")
+        title(loss, f"{where}\nloss {last['loss']:.3f} at last, mean over splits")
+        last = _courses(course, rows, {"clean": MEASURED, "robust": ALARM})
+        course.set_ylim(0, 1)
+        course.set_ylabel("accuracy on validation images")
+        title(course, f"{where}\n{last['clean']:.1%} clean, {last['robust']:.1%} robust at last")
+        said = _strengths(strengths, rows)
+        title(strengths, f"{where}\nvertical lines: medians")
+        words.append(f"{where}: {last['robust']:.1%} robust on validation at last; {said}")
+    return Drawing(to_svg(axes), "Training of Adv-NTK, and the ϖ it ends with. " + " ".join(words), _LEGEND)
+
+
+def _courses(axis: Any, rows: list[TrialRow], curves: dict[str, str]) -> dict[str, float]:
+    """Draw these curves of all splits; their means at the last iteration."""
+    last = {}
+    for name, colour in curves.items():
+        values = np.array([row.numbers[f"curve_learning_{name}"] for row in rows], dtype=float)
+        iterations = np.arange(values.shape[1])
+        axis.plot(iterations, values.T, lw=0.5, alpha=0.3, color=colour)
+        axis.plot(iterations, values.mean(0), lw=2, color=colour)
+        last[name] = float(values[:, -1].mean())
+    few_ticks(axis.yaxis)
+    axis.set_xlabel("iteration")
+    return last
+
+
+def _strengths(axis: Any, rows: list[TrialRow]) -> str:
+    varpi = np.concatenate([np.asarray(row.numbers["curve_varpi"], dtype=float) for row in rows])
+    wrong = np.concatenate([np.asarray(row.numbers["curve_wrong_label"], dtype=bool) for row in rows])
+    bins = np.linspace(varpi.min(), max(varpi.max(), varpi.min() + 1e-9), _BINS)
+    words = []
+    for chosen, colour, label in ((~wrong, MEASURED, "the right label"), (wrong, ALARM, "a wrong label")):
+        if chosen.any():
+            middle = float(np.median(varpi[chosen]))
+            axis.hist(varpi[chosen], bins, density=True, histtype="stepfilled", alpha=0.35, color=colour)
+            axis.axvline(middle, color=colour, lw=1.6)
+            words.append(f"median ϖ {middle:.2g} on {chosen.sum()} samples with {label}".replace("-", "−"))
+    axis.set_yticks([])
+    axis.set_xlabel("ϖ after training")
+    axis.set_ylabel("density")
+    return ", ".join(words) + "."

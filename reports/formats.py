@@ -1,0 +1,103 @@
+"""The faces of a run's evidence: which formats there are, what their files are called, what writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.evidence import RunRecord
+from reports.legible import legible_record
+from reports.summary import summarise, to_json, write_atomically
+
+
+@dataclass(frozen=True)
+class Format:
+    """A name of a file, and what makes its content: `text` from a legible record, or `file` at a path."""
+
+    file_name: str
+    about: str
+    text: Callable[[RunRecord], str] | None = None
+    file: Callable[[RunRecord, Path], int] | None = None
+
+
+# Imported where they are asked for: matplotlib alone takes most of a second.
+def _html(record: RunRecord) -> str:
+    from reports.page import render
+
+    return render(record)
+
+
+def _json(record: RunRecord) -> str:
+    return to_json(summarise(record))
+
+
+def _markdown(record: RunRecord) -> str:
+    from reports.markdown import to_markdown
+
+    return to_markdown(record)
+
+
+def _junit(record: RunRecord) -> str:
+    from reports.junit import to_junit
+
+    return to_junit(record)
+
+
+def _latex(record: RunRecord) -> str:
+    from reports.latex import to_latex
+
+    return to_latex(record)
+
+
+def _trials(ending: str) -> Callable[[RunRecord, Path], int]:
+    def write(record: RunRecord, path: Path) -> int:
+        from reports.trials import TRIAL_WRITERS
+
+        return TRIAL_WRITERS[ending](record, path)
+
+    return write
+
+
+FORMATS = {
+    "html": Format("index.html", "the page", text=_html),
+    "json": Format("summary.json", "for machines; --schema describes it", text=_json),
+    "md": Format("summary.md", "for a CI step summary, below GitHub's limit", text=_markdown),
+    "junit": Format("junit.xml", "test results, a test case per claim", text=_junit),
+    "tex": Format("verdicts.tex", "a LaTeX table", text=_latex),
+    "csv": Format("trials.csv", "every trial", file=_trials(".csv")),
+    "parquet": Format("trials.parquet", "every trial", file=_trials(".parquet")),
+}
+
+
+def rendered(record: RunRecord, name: str) -> str:
+    """The run in a format that is text.
+
+    Raises:
+      ValueError: the format is a table of trials.
+    """
+    text = FORMATS[name].text
+    if text is None:
+        raise ValueError(f"format {name!r}: is no text; write it to a file")
+    return text(legible_record(record))
+
+
+def write_reports(record: RunRecord, files: Iterable[tuple[str, Path]]) -> None:
+    """Write the run in each format to its path, each file as a whole.
+
+    Raises:
+      OSError: a path that cannot be written.
+    """
+    record = legible_record(record)
+    for name, path in files:
+        chosen = FORMATS[name]
+        if chosen.text is not None:
+            write_atomically(path, chosen.text(record))
+        elif chosen.file is not None:
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            try:
+                chosen.file(record, draft)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)

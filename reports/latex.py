@@ -1,0 +1,104 @@
+"""Verdicts as a LaTeX table, for the appendix of a paper."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pylatexenc.latexencode import UnicodeToLatexEncoder
+
+from checks.evidence import RunRecord
+from reports.summary import summarise
+
+# Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
+# argument of the line end before them.
+_LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=[?!`])(?=`)|(?<=')(?=')|(?<=,)(?=,)")
+_ARGUMENT = re.compile(r"[\[\]*]")
+
+
+def to_latex(record: RunRecord) -> str:
+    """A run of legible text as a `longtable`: a row per claim, grouped by theorem.
+
+    Needs the packages booktabs and longtable.
+    """
+    summary = summarise(record)
+    stated = record.request["claims"]
+    theorems = [
+        {
+            "title": theorem["title"],
+            "claims": [_row(c, stated) for c in summary["claims"] if c["theorem"] == name],
+        }
+        for name, theorem in record.request["theorems"].items()
+    ]
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=False,  # that would be for HTML; `finalize` escapes for LaTeX
+        block_start_string=r"\BLOCK{",
+        block_end_string="}",
+        variable_start_string=r"\VAR{",
+        variable_end_string="}",
+        comment_start_string=r"\#{",
+        comment_end_string="}",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else text(value),
+    )
+    environment.filters.update({"interval": _estimate, "power": _number})
+    return environment.get_template("verdicts.tex.j2").render(
+        run=summary["run"],
+        theorems=theorems,
+        missing=summary["missing"]["words"],
+        expected=sum(claim["as_expected"] for claim in summary["claims"]),
+        claims=len(summary["claims"]),
+    )
+
+
+def text(value: Any) -> str:
+    """The text as LaTeX shows it, on one line; characters that fonts may lack become their code points."""
+    encoded = _encoder().unicode_to_latex(" ".join(str(value).split()))
+    return _ARGUMENT.sub(r"{\g<0>}", _LIGATURE.sub("{}", encoded))
+
+
+@lru_cache
+def _encoder() -> UnicodeToLatexEncoder:
+    return UnicodeToLatexEncoder(
+        unknown_char_policy="unihex",
+        unknown_char_warning=False,
+        replacement_latex_protection="braces-after-macro",
+    )
+
+
+def _row(claim: dict, stated: dict) -> dict[str, Any]:
+    rate = stated[claim["id"]].get("rate")
+    return {
+        **claim,
+        # The theorem is named above its claims.
+        "name": claim["id"].removeprefix(claim["theorem"] + "."),
+        "predicted": rate["exponent"] if rate else None,
+    }
+
+
+def _estimate(found: dict | None) -> Markup:
+    if found is None:
+        return Markup("--")
+    value = f"{text(found['quantity'])} {_number(found['value'])}"
+    if found["confidence"] is None:
+        return Markup(value)
+    low, high = (_number(end) for end in found["interval"])
+    return Markup(rf"{value} {{[}}{low}, {high}{{]}}")
+
+
+def _number(value: float | None) -> Markup:
+    """Three significant digits as mathematics; a dash for what is not known."""
+    if value is None or math.isnan(value):
+        return Markup("--")
+    if math.isinf(value):
+        return Markup(r"\(\infty\)" if value > 0 else r"\(-\infty\)")
+    mantissa, _, exponent = f"{value:.3g}".partition("e")
+    return Markup(rf"\({mantissa}\times10^{{{int(exponent)}}}\)" if exponent else rf"\({mantissa}\)")

@@ -1,0 +1,100 @@
+"""Verdicts as Markdown, for the step summary of a CI job."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from checks.evidence import RunRecord
+from reports.cutting import fitting
+from reports.summary import summarise
+from reports.wording import estimate, number, replay
+
+# GitHub refuses step summaries above 1024 KiB; other steps of the job may have something to say as well.
+LIMIT_BYTES = 900_000
+
+_LONGEST_TEXT = 1000
+# What GitHub's Markdown gives a meaning, inside a line that starts with words of our own.
+_SPECIAL = re.compile(r"[\\`*_\[\]<>&|~$#]|:(?=//)|(?<=www)\.")
+
+
+def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
+    """A run of legible text as Markdown of at most `limit` bytes; what is left out is counted in words.
+
+    Raises:
+      ValueError: `limit` is too small even for the heading.
+    """
+    summary = summarise(record)
+    run = summary["run"]
+    claims = sorted(summary["claims"], key=lambda claim: claim["as_expected"])
+    bad = [
+        {**claim, "command": _command(claim, claim["estimate"], run)}
+        for claim in claims
+        if not claim["as_expected"]
+    ]
+    findings = [
+        {**finding, "command": _command(claim, finding, run)}
+        for claim in claims
+        for finding in claim["findings"]
+    ]
+    template = markdown_environment().get_template("summary.md.j2")
+
+    def render(count: int) -> str:
+        # The verdicts go first, then why some are unexpected, then what was found beside them.
+        rows, rest = claims[:count], max(0, count - len(claims))
+        return template.render(
+            run=run,
+            missing=summary["missing"]["words"],
+            expected=sum(claim["as_expected"] for claim in claims),
+            claims=claims,
+            rows=rows,
+            bad=bad,
+            reasons=bad[:rest],
+            findings=findings,
+            found=findings[: max(0, rest - len(bad))],
+            limit=limit,
+        )
+
+    return fitting(render, len(claims) + len(bad) + len(findings), limit)
+
+
+def markdown_environment() -> Environment:
+    """Templates in which every value is escaped for Markdown, unless it is marked as safe."""
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=False,  # that would be for HTML; `finalize` escapes for Markdown
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else inline(value),
+    )
+    environment.filters.update({"number": number, "estimate": estimate, "command": _fenced})
+    return environment
+
+
+def inline(value: Any) -> str:
+    """One line of Markdown that shows the text as it is; cut where it is very long."""
+    text = " ".join(str(value).split())
+    if len(text) > _LONGEST_TEXT:
+        text = text[: _LONGEST_TEXT - 1] + "…"
+    return _SPECIAL.sub(r"\\\g<0>", text)
+
+
+def _fenced(text: str) -> Markup:
+    """A block of code; its fence is longer than any in the text.  Half a command would be a wrong one."""
+    if len(text) > _LONGEST_TEXT:
+        return Markup("(the command is too long to be shown here)")
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return Markup(f"{fence}sh\n{text}\n{fence}")
+
+
+def _command(claim: dict, of: dict | None, run: dict) -> str | None:
+    """What measures a finding, or the scenario of an estimate, again."""
+    if of is None or "scenario" not in of:
+        return None
+    ladder = claim["kind"] != "exact" and of is claim["estimate"]
+    return replay(claim["id"], of["scenario"], run, ladder)

@@ -1,0 +1,132 @@
+"""Strict readers of every format: each raises where a file is not well-formed, and says what it read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from functools import cache
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import xmlschema
+from markdown_it import MarkdownIt
+from pylatexenc.latexwalker import LatexWalker
+
+from reports.summary import schema
+
+VOID = ("meta", "br", "img", "input", "link", "hr")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def read_json(text):
+    """The value of strict JSON: no NaN, no Infinity."""
+
+    def refuse(token):
+        raise AssertionError(f"not strict JSON: {token}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def read_summary(text):
+    """A summary that its schema accepts."""
+    found = read_json(text)
+    validator = jsonschema.Draft202012Validator(
+        json.loads(schema()), format_checker=jsonschema.FormatChecker()
+    )
+    validator.validate(found)
+    return found
+
+
+@cache
+def _junit():
+    return xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+
+
+def read_junit(text):
+    """The root of XML that the schema accepts."""
+    root = ElementTree.fromstring(text.encode())
+    _junit().validate(root)
+    return root
+
+
+def read_markdown(text):
+    """Rows of its tables, as lists of what a reader sees; no HTML but the folding of findings."""
+    parser = MarkdownIt("gfm-like", {"linkify": False, "html": True})
+    tokens = parser.parse(text)
+    inline = [child for token in tokens for child in token.children or ()]
+    html = [t.content.strip() for t in [*tokens, *inline] if t.type.startswith("html")]
+    assert all(re.fullmatch(r"<details><summary>Findings \(\d+\)</summary>|</details>", h) for h in html), (
+        html
+    )
+    assert not [
+        t.type for t in inline if t.type in ("link_open", "image", "code_inline", "em_open", "s_open")
+    ]
+    rows: list[list[str]] = []
+    for token, following in pairwise(tokens):
+        if token.type == "tr_open":
+            rows.append([])
+        if token.type in ("td_open", "th_open"):
+            rows[-1].append("".join(c.content for c in following.children or ()))
+    assert CONTROL.search(text) is None
+    return rows
+
+
+def read_latex(text):
+    """Rows of the table as the code between the line ends; every brace and environment closed."""
+    nodes, _, _ = LatexWalker(text, tolerant_parsing=False).get_latex_nodes()
+    (table,) = [n for n in nodes if getattr(n, "environmentname", "") == "longtable"]
+    assert CONTROL.search(text) is None and text.isascii()
+    body = table.latex_verbatim().split("\\endfoot")[1]
+    return [row.strip() for row in re.split(r"\\\\\n", body)[:-1]]
+
+
+def read_csv(text):
+    """Rows as dicts; every one as long as the header."""
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert all(len(row) == len(header) for row in rows)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+class Html(HTMLParser):
+    """Fails where tags do not nest, where something is fetched or run, where an id occurs twice."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.ids, self.labels, self.texts = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == [] and CONTROL.search(text) is None
+        assert not re.search(r"url\((?!#)|@import", text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        assert tag not in ("script", "link", "iframe") and not any(name.startswith("on") for name in found)
+        outside = [found.get(name) or "" for name in ("src", "href", "xlink:href")]
+        assert all(value == "" or value.startswith("#") for value in outside)
+        self.ids += [found["id"]] if "id" in found else []
+        if tag == "figure":
+            self.labels.append(found.get("aria-label"))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def read_html(text):
+    """A page that fetches and runs nothing."""
+    return Html(text)

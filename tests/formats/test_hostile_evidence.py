@@ -1,0 +1,131 @@
+"""Whatever the evidence holds, every format stays well-formed and shows text as text."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from itertools import product
+
+import pytest
+from format_readers import read_csv, read_html, read_json, read_junit, read_latex, read_markdown, read_summary
+from made_up_evidence import HOSTILE, HOSTILE_NAME, said
+from pyarrow import parquet
+
+from reports.differences import comparison_markdown, comparison_tables
+from reports.formats import FORMATS, rendered, write_reports
+from reports.legible import legible, legible_record
+from reports.several import compared, history
+from reports.sheets import comparison_page, history_page
+from reports.summary import to_json
+
+nan, inf = math.nan, math.inf
+CLAIM = f"made_up.{HOSTILE_NAME}"
+HOSTILE_SAID = said("REFUTED", reason=HOSTILE, quantity=HOSTILE, statistic=HOSTILE)
+FINDING = (CLAIM, {"kind": HOSTILE, "label": HOSTILE})
+
+CASES = {
+    "plain": {},
+    "hostile text": {"decisions": {CLAIM: [HOSTILE_SAID]}, "text": HOSTILE, "findings": [FINDING]},
+    "huge text": {"decisions": {"made_up.c": [said("REFUTED", reason="`|<" * 10**5)]}, "text": "<|`" * 1000},
+    "nan": {"decisions": {"made_up.c": [said("INCONCLUSIVE", nan, nan, nan)]}},
+    "infinities": {"decisions": {"made_up.c": [said("REFUTED", inf, -inf, inf), said(estimate=-inf)]}},
+    "a claim without a decision": {"decisions": {"made_up.c": [], "made_up.d": [said()]}},
+    "no claims, no trials": {"decisions": {}, "values": ()},
+    "no trials": {"decisions": {"made_up.c": []}, "values": ()},
+    "interrupted": {"decisions": {"made_up.c": [said()], "made_up.d": []}, "finished": False},
+    "interrupted at once": {"decisions": {"made_up.c": []}, "values": (), "finished": False},
+    "broken trials": {
+        "decisions": {"made_up.c": [said("ERROR", nan, nan, nan, quantity="", confidence=None)]},
+        "outcome": f"error: {HOSTILE_NAME}",
+    },
+    "out of scope": {"decisions": {"made_up.c": [said("OUT_OF_SCOPE")]}},
+    "as measured": {"decisions": {"made_up.c": [said("INCONCLUSIVE")]}, "expected": "as measured"},
+    "no circumstances": {"environment": False, "trials": None},
+}
+TEXTS = {
+    "html": read_html,
+    "json": read_summary,
+    "md": read_markdown,
+    "junit": read_junit,
+    "tex": read_latex,
+}
+
+
+# A page is of a run that noted its circumstances; every run does.
+@pytest.mark.parametrize(
+    ("name", "case"), [pair for pair in product(TEXTS, CASES) if pair != ("html", "no circumstances")]
+)
+def test_texts_are_well_formed(record, name, case):
+    found = record(**CASES[case])
+    text = rendered(found, name)
+    text.encode()
+    TEXTS[name](text)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_tables_are_well_formed(record, tmp_path, case):
+    found = record(**CASES[case])
+    files = {name: tmp_path / FORMATS[name].file_name for name in ("csv", "parquet")}
+    write_reports(found, files.items())
+    rows = sum(map(len, found.trials.values()))
+    assert len(read_csv(files["csv"].read_bytes().decode())) == rows
+    assert parquet.read_table(files["parquet"]).num_rows == rows
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_comparisons_and_histories_are_well_formed(record, case):
+    name = legible(HOSTILE)
+    plain = (name, legible_record(record(folder="plain")))
+    other = (name, legible_record(record(folder="other", **CASES[case])))
+    for pair in ((plain, other), (other, plain), (other, other)):
+        content = compared(*pair)
+        read_html(comparison_page(content))
+        read_markdown(comparison_markdown(content))
+        read_json(to_json(content))
+        assert comparison_tables(content)
+    content = history([plain, other, other])
+    page = read_html(history_page(content))
+    assert len(page.labels) == len(content["claims"]) and all(page.labels)
+    assert len(page.ids) == len(set(page.ids))
+    read_json(to_json(content))
+
+
+def test_text_is_shown_as_it_is(record):
+    found = record({CLAIM: [HOSTILE_SAID]}, text=HOSTILE, findings=[FINDING])
+    one_line = " ".join(legible(CLAIM).split())
+    (header, row) = read_markdown(rendered(found, "md"))
+    assert header[0] == "claim" and row[0] == one_line
+    (case,) = read_junit(rendered(found, "junit")).findall(".//testcase[@classname='made_up']")
+    assert case.get("name") == legible(CLAIM)
+    assert legible(HOSTILE).replace("\r\n", "\n") in case.find("failure").get("message").replace("\r\n", "\n")
+    summary = read_summary(rendered(found, "json"))
+    assert summary["claims"][0]["id"] == legible(CLAIM)
+    texts = "".join(read_html(rendered(found, "html")).texts)
+    assert legible(CLAIM) in texts and "<script>alert('x')</script>" in texts
+
+
+def test_a_spreadsheet_runs_nothing(record, tmp_path):
+    found = record(text=HOSTILE)
+    write_reports(found, [("csv", tmp_path / "t.csv")])
+    (row, *_) = read_csv((tmp_path / "t.csv").read_bytes().decode())
+    assert row["scenario.data"] == f"'{legible(HOSTILE)}" and row["value.gap"] == "0.4"
+
+
+def test_tex_compiles(record, tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex here; the structure is tested above")
+    found = record(
+        {CLAIM: [HOSTILE_SAID], "made_up.[x]": [said(estimate=-inf)], "made_up.*": [said(estimate=1e-9)]},
+        text=HOSTILE,
+        finished=False,
+    )
+    (tmp_path / "verdicts.tex").write_text(rendered(found, "tex"))
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}\input{verdicts}\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace"
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
