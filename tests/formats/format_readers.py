@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import re
@@ -93,24 +95,37 @@ def read_csv(text):
 
 
 class Html(HTMLParser):
-    """Fails where tags do not nest, where something is fetched or run, where an id occurs twice."""
+    """Fails where tags do not nest, something is fetched, or a script runs that no policy names."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.ids, self.labels, self.texts = [], [], [], []
+        self.open, self.ids, self.labels, self.texts, self.scripts = [], [], [], [], []
+        self.policy, self.named = "", []
         self.feed(text)
         self.close()
+        for script in self.scripts:
+            digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+            assert f"script-src 'sha256-{digest}'" in self.policy
+        assert len(self.scripts) <= 1 and all(name in self.ids for name in self.named)
+        assert len(self.ids) == len(set(self.ids))
         assert self.open == [] and CONTROL.search(text) is None
         assert not re.search(r"url\((?!#)|@import", text)
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
-        assert tag not in ("script", "link", "iframe") and not any(name.startswith("on") for name in found)
+        assert tag not in ("iframe", "object", "base") and not any(name.startswith("on") for name in found)
         outside = [found.get(name) or "" for name in ("src", "href", "xlink:href")]
-        assert all(value == "" or value.startswith("#") for value in outside)
+        assert all(value in ("", "data:,") or value.startswith(("#", "data:image/png;")) for value in outside)
+        if found.get("http-equiv") == "Content-Security-Policy":
+            self.policy = found["content"]
+            assert self.policy.startswith("default-src 'none'; ")
+        if tag == "script":
+            assert not found
+            self.scripts.append("")
         self.ids += [found["id"]] if "id" in found else []
         if tag == "figure":
-            self.labels.append(found.get("aria-label"))
+            self.labels.append(found.get("aria-label") or found["aria-labelledby"])
+            self.named += [found["aria-labelledby"]] if "aria-labelledby" in found else []
         if tag not in VOID:
             self.open.append(tag)
 
@@ -124,7 +139,10 @@ class Html(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.texts.append(data)
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        else:
+            self.texts.append(data)
 
 
 def read_html(text):
