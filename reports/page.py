@@ -106,7 +106,8 @@ class _Numbered:
     def __call__(self, drawing: Drawing) -> dict[str, Any]:
         self.count += 1
         name = f"figure-{self.count}"
-        svg = _NAMES.sub(rf"\1{name}-", drawing.svg)
+        # The caption stands for all panels together.
+        svg = _NAMES.sub(rf"\1{name}-", drawing.svg).replace("<svg ", '<svg aria-hidden="true" ')
         return {
             "id": name,
             "number": self.count,

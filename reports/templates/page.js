@@ -34,19 +34,21 @@
     for (const box of boxes) box.checked = verdicts.includes(box.value);
   };
 
+  // Claims have the numbers of their data, whose names may be anything.
+  const number = () => form.data.selectedOptions[0].dataset.number;
+
   const shows = (element, state) => {
     const verdicts = (state.get("verdict") || "").split(",").filter(Boolean);
     const of = element.dataset;
     if (state.get("theorem") && of.theorem !== state.get("theorem")) return false;
     if (verdicts.length && !verdicts.some((one) => one === of.verdict || (one === "unexpected" && of.off))) return false;
-    return !state.get("data") || of.data.split("\n").includes(state.get("data"));
+    return !form.data.value || of.data.split(" ").includes(number());
   };
 
   const apply = () => {
     const state = chosen();
-    const data = state.get("data");
     for (const row of rows) row.hidden = !shows(row, state);
-    for (const row of scenes) row.hidden = Boolean(data) && row.dataset.scene !== data;
+    for (const row of scenes) row.hidden = Boolean(form.data.value) && row.dataset.scene !== number();
     for (const section of sections) {
       const mine = rows.filter((row) => row.dataset.theorem === section.dataset.section);
       section.hidden = mine.length ? mine.every((row) => row.hidden) : state.size > 0;

@@ -1,0 +1,218 @@
+"""The page as Chromium shows it: nothing fetched, no error, filters, themes, contents, print, names."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+from made_up_evidence import HOSTILE, add_run, said
+
+from checks.evidence import read_run
+from reports.formats import rendered
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+CLAIMS = {
+    "first.holds": [said()],
+    "first.fails": [said("REFUTED", 0.1)],
+    "second.open": [said("INCONCLUSIVE", 0.3)],
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Pages of a plain run and of one whose every text is hostile."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, text in (("plain", "digits"), ("hostile", HOSTILE)):
+        run = add_run(folder / name, CLAIMS, text, values=(0.4, 0.3, 0.2, 0.1))
+        (folder / f"{name}.html").write_text(rendered(read_run(run), "html"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def visit(browser, files):
+    """Open a page; what it asked for and complained of is in its `asked` and `complaints`."""
+    contexts = []
+
+    def open_page(name="plain", fragment="", **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda said: page.complaints.append(said.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: page.complaints.append(dialog.message))
+        page.address = (files / f"{name}.html").as_uri()
+        page.goto(page.address + fragment)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def shown(page):
+    """Claims whose article can be seen."""
+    articles = page.locator("article[data-claim]")
+    return [
+        articles.nth(i).get_attribute("data-claim")
+        for i in range(articles.count())
+        if articles.nth(i).is_visible()
+    ]
+
+
+@pytest.mark.parametrize("name", ["plain", "hostile"])
+def test_nothing_is_fetched_and_nothing_goes_wrong(visit, name):
+    page = visit(name)
+    assert page.asked == [page.address] and page.complaints == []
+    assert page.evaluate("performance.getEntriesByType('resource').length") == 0
+    assert len(shown(page)) == 3
+
+
+def test_every_figure_has_a_name_that_says_what_it_shows(visit):
+    page = visit()
+    figures = page.locator("figure")
+    images = page.get_by_role("img")
+    assert figures.count() == images.count() >= 4
+    for i in range(images.count()):
+        snapshot = images.nth(i).aria_snapshot()
+        assert "Figure" in snapshot and len(snapshot) > 40
+
+
+def test_filters_show_what_they_say_and_are_in_the_address(visit):
+    page = visit()
+    page.get_by_role("combobox", name="Theorem").select_option("first")
+    assert shown(page) == ["first.holds", "first.fails"]
+    assert page.locator("#count").inner_text() == "2 of 3 claims shown"
+    page.get_by_role("checkbox", name="REFUTED").check()
+    assert shown(page) == ["first.fails"] and "theorem=first&verdict=REFUTED" in page.url
+    page.reload()
+    assert shown(page) == ["first.fails"]
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 3')")
+    assert len(shown(page)) == 3
+    page.get_by_role("checkbox", name="unexpected").check()
+    assert shown(page) == ["first.fails", "second.open"]
+    assert page.complaints == []
+
+
+def test_filters_work_by_keyboard(visit):
+    page = visit()
+    page.get_by_role("checkbox", name="INCONCLUSIVE").focus()
+    page.keyboard.press("Space")
+    assert shown(page) == ["second.open"]
+    page.get_by_role("combobox", name="Theorem").focus()
+    page.keyboard.type("first")
+    page.keyboard.press("Tab")
+    assert shown(page) == []
+
+
+def test_data_can_be_chosen_whatever_it_is_called(visit):
+    page = visit("hostile")
+    options = page.get_by_role("combobox", name="Data").locator("option")
+    assert options.count() == 2
+    page.get_by_role("combobox", name="Data").select_option(index=1)
+    assert len(shown(page)) == 3
+
+
+def test_a_link_to_what_a_filter_hides_shows_it(visit):
+    page = visit(fragment="#theorem=first")
+    assert shown(page) == ["first.holds", "first.fails"]
+    page.evaluate("location.hash = '#second.open'")
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 3')")
+    assert page.locator("[id='second.open']").is_visible()
+
+
+def test_links_of_the_contents_lead_somewhere(visit):
+    page = visit(viewport={"width": 1400, "height": 800})
+    links = page.locator("nav.contents a")
+    assert links.count() >= 7
+    for i in range(links.count()):
+        links.nth(i).click()
+        target = links.nth(i).get_attribute("href")[1:]
+        assert page.evaluate("id => Boolean(document.getElementById(id))", target)
+        assert page.locator(f"[id='{target}']").is_visible()
+
+
+def ground(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_theme_is_the_systems_until_one_is_chosen_and_that_is_kept(visit):
+    page = visit(color_scheme="light")
+    light = ground(page)
+    assert ground(visit(color_scheme="dark")) != light == "rgb(255, 255, 255)"
+    page.get_by_role("button", name="Dark theme").click()
+    dark = ground(page)
+    assert dark != light and ground(visit(color_scheme="dark")) == dark
+    ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
+    assert ink != "rgb(0, 0, 0)"
+    page.reload()
+    assert ground(page) == dark
+    page.get_by_role("button", name="Light theme").click()
+    assert ground(page) == light and page.complaints == []
+
+
+def test_paper_is_white_and_has_no_controls(visit):
+    page = visit(color_scheme="dark")
+    page.emulate_media(media="print")
+    assert ground(page) == "rgb(255, 255, 255)"
+    for hidden in ("#filters", "#theme", "nav.contents"):
+        assert not page.locator(hidden).is_visible()
+    assert len(shown(page)) == 3
+    assert page.pdf().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("name", ["plain", "hostile"])
+def test_nothing_is_wider_than_the_screen(visit, name, width):
+    page = visit(name, viewport={"width": width, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_scripts_everything_is_there_and_no_control(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("article[data-claim]").count() == 3
+    for i in range(3):
+        assert page.locator("article[data-claim]").nth(i).is_visible()
+    assert not page.locator("#filters").is_visible() and not page.locator("#theme").is_visible()
+
+
+@pytest.mark.slow
+def test_a_page_of_100_000_trials_is_small_and_opens_at_once(browser, tmp_path):
+    from checks.evidence import EvidenceStore, TrialRow
+    from checks.scenario import Scenario
+
+    folder = add_run(tmp_path / "many", CLAIMS, values=())
+    store, scenario = EvidenceStore(folder), Scenario()
+
+    def row(width, seed):
+        numbers = {"gap": (1 + seed % 97) / width}
+        at = scenario.at_width(width).as_dict()
+        return TrialRow("t", "f", at, width, seed, "measured", numbers, f"{width}/{seed}")
+
+    rows = [row(width, seed) for width in (8, 16, 32, 64) for seed in range(25_000)]
+    store.add_trials(1, rows)
+    store.close()
+    began = time.perf_counter()
+    text = rendered(read_run(folder), "html")
+    assert time.perf_counter() - began < 60 and len(text) < 1_000_000
+    path = tmp_path / "page.html"
+    path.write_text(text, encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri(), wait_until="load")
+    loaded = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventStart")
+    assert 0 < loaded < 1000
+    page.close()
