@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
 from drawings import SVG, drawn
 from matplotlib.image import imread
 
-from checks.evidence import TrialRow
+from checks.evidence import RunRecord, TrialRow
 from checks.scenario import Scenario
+from reports.choosing import Chooser
 from reports.figures.band import band_figure
 from reports.figures.beside import beside_figure
 from reports.figures.blocks import blocks_figure
@@ -19,6 +21,7 @@ from reports.figures.images import images_figure
 from reports.figures.learning import learning_figure
 from reports.figures.margin import margin_figure
 from reports.figures.phase import phase_figure
+from reports.figures.style import figure_style
 
 LINK = "{http://www.w3.org/1999/xlink}href"
 RNG = np.random.default_rng(0)
@@ -119,6 +122,41 @@ def test_the_band_counts_who_lies_within_it_at_the_largest_width():
     _, texts, words = drawn(band_figure, [rows])
     assert "66.7% of 6 lie within two standard deviations of its mean; 95.4% are expected" in words
     assert {"x1", "new", "3 networks, 66.7% of outputs in the band"} <= set(texts)
+
+
+def heights(root, colour):
+    """Vertical coordinates of all shapes of that colour; filled ones are defined once and then placed."""
+    defined = {f"#{path.get('id')}": path for path in root.iter(f"{SVG}path") if path.get("id")}
+    found = []
+    for element in root.iter():
+        if f"--{colour}," in element.get("style", ""):
+            path = defined.get(element.get(LINK), element).get("d", "")
+            pairs = re.findall(r"[ML] ?-?[\d.]+ (-?[\d.]+)", path)
+            found += [float(y) + float(element.get("y", 0)) for y in pairs]
+    return found
+
+
+def test_the_band_is_drawn_two_deviations_high():
+    """Networks at its very ends are drawn at the ends of the band."""
+    rows = [network(0, 64, [1.0, -1.0]), network(1, 64, [0.5, -2.0])]
+    root, _, _ = drawn(band_figure, [rows])
+    band, dots = heights(root, "band"), heights(root, "measured")
+    # Upwards is less; coordinates are rounded to tenths.
+    assert min(dots) == pytest.approx(min(band), abs=0.1) and max(dots) == pytest.approx(max(band), abs=0.1)
+
+
+def test_of_each_kind_the_ladder_nearest_to_failing_is_set_beside_the_other():
+    trials, decisions = {}, []
+    for family, (exponent, growth, strain) in {
+        "a": (0.9, "joint", 0.1), "b": (0.6, "joint", 0.8), "c": (0.0, "fixed", 0.5),
+    }.items():  # fmt: skip
+        decision, trials["trial", family] = ladder(exponent, growth)
+        about = {"trial": "trial", "family": family, "decider": "rate", "verdict": "HOLDS", "strain": strain}
+        decisions.append({**decision, **about, "scenario": trials["trial", family][0].scenario})
+    chooser = Chooser(RunRecord(1, "", None, {}, {}, {}, decisions, [], trials))
+    with figure_style():
+        (found,) = chooser.of_theorem(decisions)
+    assert "exponent 0.6 [0.5, 0.7] jointly, exponent 0 [−0.1, 0.1] with d fixed" in found.words
 
 
 def margin(critical, activation="erf"):
