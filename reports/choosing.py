@@ -111,7 +111,9 @@ class Chooser:
         """Ladders of the same error with joint and with fixed input width, side by side."""
         ladders = [d for d in decisions if d["decider"] == "rate" and d["verdict"] != "ERROR"]
         ladders = [d for d in ladders if d["verdict"] != "OUT_OF_SCOPE" and self._rows(d)]
-        pairs = []
+        # What was not decided, or claims nothing, shows no contrast.
+        ladders = [d for d in ladders if d["verdict"] != "INCONCLUSIVE"] or ladders
+        figures = []
         for name in dict.fromkeys(d["statistic"] for d in ladders):
             both = [
                 [d for d in ladders if d["statistic"] == name and d["scenario"]["input_growth"] == growth]
@@ -119,8 +121,8 @@ class Chooser:
             ]
             if all(both):
                 joint, fixed = (found[nearest_to_failing(found, 1)[0]] for found in both)
-                pairs.append(((joint, self._rows(joint)), (fixed, self._rows(fixed))))
-        return [beside_figure(pairs)] if pairs else []
+                figures.append(beside_figure((joint, self._rows(joint)), (fixed, self._rows(fixed))))
+        return figures
 
     def _by_numbers(self, decisions: list[dict]) -> Iterable[tuple[tuple, Callable, list]]:
         families = list(dict.fromkeys((d["trial"], d["family"]) for d in decisions))

@@ -9,20 +9,18 @@ from reports.figures.style import Drawing, panels, to_svg
 Ladder = tuple[dict, list[TrialRow]]
 
 
-def beside_figure(pairs: list[tuple[Ladder, Ladder]]) -> Drawing:
-    """Two panels per pair of (decision, rows): joint limit on the left, fixed input width on the right."""
-    axes = panels(2 * len(pairs))
-    words = []
-    for (joint, fixed), left, right in zip(pairs, axes[::2], axes[1::2], strict=True):
-        ladder_panel(left, *joint)
-        ladder_panel(right, *fixed)
-        limits = [axis.get_ylim() for axis in (left, right)]
-        for axis in (left, right):
-            axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-        name = str(joint[0]["statistic"]).replace("_", " ")
-        words.append(f"{name}: {slope(joint[0])} jointly, {slope(fixed[0])} with d fixed")
+def beside_figure(joint: Ladder, fixed: Ladder) -> Drawing:
+    """Two panels of (decision, rows) each: joint limit on the left, fixed input width on the right."""
+    left, right = axes = panels(2)
+    ladder_panel(left, *joint)
+    ladder_panel(right, *fixed)
+    limits = [axis.get_ylim() for axis in axes]
+    for axis in axes:
+        axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    name = str(joint[0]["statistic"]).replace("_", " ")
     text = (
-        "Relative error against width as the input width d grows with the hidden widths (left), and with d "
-        f"fixed (right), on one scale. {'; '.join(words)}. The scenario nearest to failing of each."
+        f"{name.capitalize()} against width as the input width d grows with the hidden widths (left), and "
+        f"with d fixed (right), on one scale: {slope(joint[0])} jointly, {slope(fixed[0])} with d fixed. The "
+        "scenario nearest to failing of each."
     )
     return Drawing(to_svg(axes), text, LEGEND)

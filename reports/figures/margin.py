@@ -45,7 +45,8 @@ def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
     rows = [row for found in trials for row in found[:1]]
     usable = [row for row in rows if _usable(row)]
     known = [row for row in usable if np.isfinite(row.numbers["critical_scale"])]
-    shown = sorted(known, key=lambda row: row.numbers["critical_scale"])[:MOST_ROWS]
+    known = [row for row in known if np.isfinite(row.numbers["certified_scale"])]
+    shown = sorted(usable, key=lambda row: row.numbers["critical_scale"])[:MOST_ROWS]
     height = max(2.75, 1.2 + 0.13 * len(shown))
     # Names of architectures need room.
     (map_axis,) = panels(1, height, left=1.25)
@@ -80,7 +81,7 @@ def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
 
 def _usable(row: TrialRow) -> bool:
     scale = row.numbers["certified_scale"]
-    return scale is not None and bool(np.isfinite(scale)) and scale > 0
+    return scale is not None and scale > 0
 
 
 def _map(axis: Any, rows: list[TrialRow]) -> None:
@@ -103,7 +104,11 @@ def _map(axis: Any, rows: list[TrialRow]) -> None:
                 lw=0,
             )
         for name, style in (("critical_scale", "-"), ("certified_scale", ":")):
-            axis.plot([row.numbers[name]] * 2, [height - 0.45, height + 0.45], style, color=FITTED, lw=1.4)
+            # Where nothing is lost there is no critical scale.
+            if np.isfinite(row.numbers[name]):
+                axis.plot(
+                    [row.numbers[name]] * 2, [height - 0.45, height + 0.45], style, color=FITTED, lw=1.4
+                )
         scenario = row.scenario
         names.append(f"{scenario['family']} L={scenario['depth']} {scenario['activation']}")
     axis.set_xscale("log")
