@@ -13,6 +13,7 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from checks.evidence import RunRecord
 from reports.summary import summarise
+from reports.wording import expectation
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
 # argument of the line end before them.
@@ -49,7 +50,7 @@ def to_latex(record: RunRecord) -> str:
         undefined=StrictUndefined,
         finalize=lambda value: value if isinstance(value, Markup) else text(value),
     )
-    environment.filters.update({"interval": _estimate, "power": _number})
+    environment.filters.update({"interval": _estimate, "power": _number, "expectation": expectation})
     return environment.get_template("verdicts.tex.j2").render(
         run=summary["run"],
         theorems=theorems,
