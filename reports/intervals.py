@@ -13,7 +13,15 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.style import ALARM, BAND, MEASURED, PREDICTED, figure_style, to_svg
+from reports.figures.style import (
+    ALARM,
+    BAND,
+    MEASURED,
+    PREDICTED,
+    figure_style,
+    plain_log_labels,
+    to_svg,
+)
 from reports.wording import interval
 
 _INK = "#010203"  # nobody else's colour: replaced in the SVG
@@ -75,6 +83,8 @@ def over_runs(claim: dict, runs: int, key: str) -> str:
             _mark(axis, point, 0.04, size, axis.get_xaxis_transform())
         if not drawn:
             axis.set_yticks([])
+        if axis.get_yscale() == "log":
+            plain_log_labels(axis.yaxis)
         axis.set_xlim(0.5, runs + 0.5)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         axis.set_xlabel("run")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 from format_readers import read_html, read_json, read_junit, read_markdown, read_summary
 from made_up_evidence import add_run, said
+
+from reports.several import history
+from reports.sheets import history_page
 
 GOOD, BAD = {"made_up.claim": [said()]}, {"made_up.claim": [said("REFUTED", 0.1)]}
 
@@ -109,6 +113,13 @@ def test_a_history_has_every_run_in_the_order_of_their_start(report, tmp_path):
     ]
     assert [p["run"] for p in points["made_up.newer"]] == [3]
     assert len(read_html((tmp_path / "out" / "history.html").read_text()).labels) == 2
+
+
+def test_a_history_over_many_decades_is_labelled_in_plain_numbers(record):
+    runs = [record({"made_up.claim": [said(estimate=10.0**k, low=None, high=None)]}) for k in (1, 5, 9)]
+    page = history_page(history([("runs", run) for run in runs]))
+    ticks = set(re.findall(r">(1e\+\d+|10+)<", page))
+    assert "mathdefault" not in page and len(ticks) >= 3, ticks
 
 
 def test_the_schema_is_the_published_one_and_rejects_what_is_none(report):
