@@ -59,7 +59,6 @@ def render(record: RunRecord) -> str:
         data=sorted({name for section in sections for claim in section["claims"] for name in claim["data"]}),
         catches=falsehoods,
         catch_figure=catches,
-        missing=_missing(record, summary),
         trials=_trials(record),
         again=_again(record),
         verdicts=VERDICTS,
@@ -175,16 +174,6 @@ def _scene(claim: str, decisions: list[dict], run: dict) -> dict[str, Any]:
 def _label(scenario: dict) -> str:
     # Evidence of older versions lacks fields, which then have their defaults.
     return from_dict(scenario).label()
-
-
-def _missing(record: RunRecord, summary: dict) -> dict[str, Any]:
-    """What an interrupted run did not get to."""
-    decided = {d["claim"] for d in record.decisions}
-    return {
-        "measured": sum(map(len, record.trials.values())),
-        "planned": record.request["trials"],
-        "claims": [claim["id"] for claim in summary["claims"] if claim["id"] not in decided],
-    }
 
 
 def _trials(record: RunRecord) -> list[dict[str, Any]]:
