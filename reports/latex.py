@@ -90,7 +90,7 @@ def _estimate(found: dict | None) -> Markup:
         return Markup("--")
     value = f"{text(found['quantity'])} {_number(found['value'])}"
     if found["confidence"] is None:
-        return Markup(value)
+        return Markup(f"{value} ({found['required']})" if found.get("required") else value)
     low, high = (_number(end) for end in found["interval"])
     return Markup(rf"{value} {{[}}{low}, {high}{{]}}")
 

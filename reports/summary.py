@@ -117,6 +117,10 @@ def _critical(in_scope: list[dict]) -> dict | None:
     return max(candidates, key=lambda d: (not math.isnan(d["strain"]), d["strain"]), default=None)
 
 
+# What an exact claim asks of the ratio of a value to its bound.
+_REQUIRED = {"at most": "at most 1", "above": "above 1"}
+
+
 def _estimate(decision: dict) -> dict[str, Any]:
     return {
         "quantity": decision["quantity"],
@@ -125,6 +129,7 @@ def _estimate(decision: dict) -> dict[str, Any]:
         "interval": [decision["low"], decision["high"]],
         "confidence": decision["confidence"],
         "scenario": decision["scenario"],
+        "required": _REQUIRED.get((decision.get("detail") or {}).get("side")),
     }
 
 

@@ -23,13 +23,13 @@ def number(value: float | None) -> str:
 
 
 def estimate(found: dict | None) -> str:
-    """'exponent 0.48 [0.42, 0.53]', or the worst ratio of an exact claim."""
+    """'exponent 0.48 [0.42, 0.53]', or of an exact claim 'value / bound 0.3 (at most 1)'."""
     if found is None:
         return "–"
     low, high = found["interval"]
     text = f"{found['quantity']} {number(found['value'])}"
     if found["confidence"] is None:
-        return text
+        return f"{text} ({found['required']})" if found.get("required") else text
     return f"{text} [{number(low)}, {number(high)}]"
 
 

@@ -169,6 +169,15 @@ def test_the_estimate_shown_is_that_of_the_scenario_nearest_to_failing(evidence)
     assert claim["estimate"]["value"] == 0.3
 
 
+@pytest.mark.parametrize("side", ["at most", "above"])
+def test_the_ratio_of_an_exact_claim_comes_with_what_is_asked_of_it(evidence, side):
+    exact = decision("HOLDS", quantity="value / bound", confidence=None, detail={"side": side})
+    (claim,) = summarise(evidence({"made_up.claim": [exact]}))["claims"]
+    assert estimate(claim["estimate"]) == f"value / bound 0.5 ({side} 1)"
+    (claim,) = summarise(evidence({"made_up.claim": [decision("HOLDS")]}))["claims"]
+    assert claim["estimate"]["required"] is None and estimate(claim["estimate"]) == "exponent 0.5 [0.4, 0.6]"
+
+
 def test_summary_json_is_strict_and_keeps_what_is_not_finite_as_null(evidence):
     record = evidence({"made_up.claim": [decision("INCONCLUSIVE", low=-math.inf, high=math.inf)]})
 
