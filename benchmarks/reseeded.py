@@ -91,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--group", choices=GROUPS, default="exact")
     parser.add_argument("--runs", type=int, default=None)
+    parser.add_argument("--first", type=int, default=1, help="seed to begin at: halves for two processes")
     parser.add_argument("--data", default="gaussian")
     options = parser.parse_args()
 
@@ -99,7 +100,7 @@ def main() -> None:
     configure("cpu")
     claims, usual = GROUPS[options.group]
     runs = options.runs or usual
-    for seed in range(1, runs + 1):
+    for seed in range(options.first, runs + 1):
         if missing := _missing(options.group, claims, seed):
             row = {"group": options.group, **run_once(missing, options.data, seed)}
             with LOG.open("a") as file:

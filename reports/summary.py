@@ -129,7 +129,7 @@ def _estimate(decision: dict) -> dict[str, Any]:
         "interval": [decision["low"], decision["high"]],
         "confidence": decision["confidence"],
         "scenario": decision["scenario"],
-        "required": _REQUIRED.get((decision.get("detail") or {}).get("side")),
+        "required": _REQUIRED.get((decision.get("detail") or {}).get("side", "")),
     }
 
 
