@@ -1,18 +1,26 @@
 "use strict";
-// Filters and the theme.  Without scripts everything is shown, in the theme that the system asks for.
+// Filters, the theme, copying.  Without scripts everything is shown, in the theme that the system asks for.
 (() => {
   const root = document.documentElement;
   const form = document.getElementById("filters");
   const count = document.getElementById("count");
-  const names = ["theorem", "verdict", "data"];
   const rows = [...document.querySelectorAll("[data-claim]")];
   const scenes = [...document.querySelectorAll("[data-scene]")];
   const sections = [...document.querySelectorAll("[data-section]")];
   const boxes = [...form.querySelectorAll("input[name=verdict]")];
 
-  // The state is in the address, after '#': theorem=...&verdict=...,...&data=...  Anchors have no '='.
+  // The state is in the address, after '#': theorem=...&verdict=...,...&data=...&text=...
   const read = () => new URLSearchParams(location.hash.slice(1));
-  const isState = () => location.hash.includes("=") || location.hash.length < 2;
+
+  // What the address points to, if it is no state.  Anything may stand in an address.
+  const target = () => {
+    const raw = location.hash.slice(1);
+    try {
+      return document.getElementById(raw) || document.getElementById(decodeURIComponent(raw));
+    } catch {
+      return null;
+    }
+  };
 
   const chosen = () => {
     const state = new URLSearchParams();
@@ -20,6 +28,7 @@
     if (form.theorem.value) state.set("theorem", form.theorem.value);
     if (verdicts.length) state.set("verdict", verdicts.join(","));
     if (form.data.value) state.set("data", form.data.value);
+    if (form.text.value.trim()) state.set("text", form.text.value.trim());
     return state;
   };
 
@@ -32,6 +41,21 @@
     }
     const verdicts = (state.get("verdict") || "").split(",");
     for (const box of boxes) box.checked = verdicts.includes(box.value);
+    form.text.value = state.get("text") || "";
+  };
+
+  // What is searched: what a claim says of itself, not its tables; read once, when somebody searches.
+  let said;
+  const says = (claim) => {
+    said ??= new Map(
+      rows
+        .filter((row) => row.localName === "article")
+        .map((row) => {
+          const parts = [row.closest("section").querySelector("h2"), ...row.querySelectorAll("h3, p, dd, figcaption, .findings > li")];
+          return [row.dataset.claim, parts.map((part) => part.textContent).join(" ").toLowerCase()];
+        }),
+    );
+    return said.get(claim) || "";
   };
 
   // Claims have the numbers of their data, whose names may be anything.
@@ -42,7 +66,9 @@
     const of = element.dataset;
     if (state.get("theorem") && of.theorem !== state.get("theorem")) return false;
     if (verdicts.length && !verdicts.some((one) => one === of.verdict || (one === "unexpected" && of.off))) return false;
-    return !form.data.value || of.data.split(" ").includes(number());
+    if (form.data.value && !of.data.split(" ").includes(number())) return false;
+    const words = (state.get("text") || "").toLowerCase().split(/\s+/).filter(Boolean);
+    return words.every((word) => says(of.claim).includes(word));
   };
 
   const apply = () => {
@@ -64,24 +90,28 @@
   };
 
   const follow = () => {
-    if (isState()) {
+    const found = target();
+    if (!found) {
       write(read());
       apply();
       return;
     }
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!target) return;
     // A link to what a filter hides takes the filter away.
-    if (target.closest("[hidden]")) {
+    if (found.closest("[hidden]")) {
       write(new URLSearchParams());
       apply();
     }
-    reveal(target);
+    reveal(found);
   };
 
-  form.addEventListener("change", () => {
+  // Not at "change": a field that is left by following a link would overwrite the link.
+  form.addEventListener("input", () => {
     apply();
-    history.replaceState(null, "", `#${chosen()}`);
+    try {
+      history.replaceState(null, "", `#${chosen()}`);
+    } catch {
+      // Browsers allow so many changes a second; the next one tells.
+    }
   });
   form.addEventListener("reset", () => {
     setTimeout(() => {
@@ -94,28 +124,60 @@
   addEventListener("hashchange", follow);
 
   // The theme: the system's until somebody chooses; kept where the browser lets a file keep things.
-  const button = document.getElementById("theme");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
-  const name = () => {
-    button.textContent = isDark() ? "Light theme" : "Dark theme";
+  const theme = document.getElementById("theme");
+  const themes = theme.querySelector("select");
+  const wear = (name) => {
+    if (name === "system") delete root.dataset.theme;
+    else root.dataset.theme = name;
+    themes.value = name;
   };
-  button.addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
+  themes.addEventListener("change", () => {
+    wear(themes.value);
     try {
-      localStorage.setItem("advntk-theme", root.dataset.theme);
+      localStorage.setItem("advntk-theme", themes.value);
     } catch {
       // Not kept, then.
     }
-    name();
   });
-  dark.addEventListener("change", name);
   try {
     const kept = localStorage.getItem("advntk-theme");
-    if (["light", "dark"].includes(kept)) root.dataset.theme = kept;
+    if (["light", "dark"].includes(kept)) wear(kept);
   } catch {
     // The system's, then.
   }
+
+  // A button beside each command that can be seen; those that are folded get theirs when they are opened.
+  const announce = document.getElementById("said");
+  const copy = async (command, button) => {
+    let done;
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+      done = true;
+    } catch {
+      // A file may not have a clipboard.  What stays selected can be copied by hand.
+      getSelection().selectAllChildren(command);
+      done = document.execCommand("copy");
+    }
+    button.textContent = announce.textContent = done ? "Copied" : "Selected: press Ctrl+C";
+    setTimeout(() => {
+      button.textContent = "Copy";
+      announce.textContent = "";
+    }, 2000);
+  };
+  const offer = (place) => {
+    for (const command of place.querySelectorAll(".command:not(.offered)")) {
+      if (command.closest("details:not([open])")) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.textContent = "Copy";
+      button.setAttribute("aria-label", "Copy the command");
+      button.addEventListener("click", () => copy(command, button));
+      command.classList.add("offered");
+      command.after(button);
+    }
+  };
+  document.addEventListener("toggle", (event) => offer(event.target), true);
 
   // Paper has no summaries to click on.
   let opened = [];
@@ -130,8 +192,8 @@
   // A table of contents that stands beside the text is open, one above it is not.
   if (matchMedia("(min-width: 72rem)").matches) document.getElementById("contents").open = true;
   form.hidden = false;
-  button.hidden = false;
-  name();
+  theme.hidden = false;
+  offer(document);
   apply();
   if (location.hash.length > 1) follow();
 })();

@@ -1,9 +1,10 @@
-"""The page as Chromium shows it: nothing fetched, no error, filters, themes, contents, print, names."""
+"""The page as Chromium shows it: nothing fetched, no error, filters, search, themes, copying, print."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from itertools import pairwise
 
 import pytest
 from made_up_evidence import HOSTILE, add_run, said
@@ -18,6 +19,8 @@ CLAIMS = {
     "first.fails": [said("REFUTED", 0.1)],
     "second.open": [said("INCONCLUSIVE", 0.3)],
 }
+# Names that an address does not take as they are.
+ODD = {"odd.50%": [said()], "odd.a=b": [said("REFUTED", 0.1)], "odd.c d": [said()]}
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +35,14 @@ def browser():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Pages of a plain run and of one whose every text is hostile."""
+    """Pages of a plain run, of one whose every text is hostile, and of one with odd names."""
     folder = tmp_path_factory.mktemp("pages")
-    for name, text in (("plain", "digits"), ("hostile", HOSTILE)):
-        run = add_run(folder / name, CLAIMS, text, values=(0.4, 0.3, 0.2, 0.1))
+    for name, text, claims in (
+        ("plain", "digits", CLAIMS),
+        ("hostile", HOSTILE, CLAIMS),
+        ("odd", "digits", ODD),
+    ):
+        run = add_run(folder / name, claims, text, values=(0.4, 0.3, 0.2, 0.1))
         (folder / f"{name}.html").write_text(rendered(read_run(run), "html"), encoding="utf-8")
     return folder
 
@@ -45,10 +52,11 @@ def visit(browser, files):
     """Open a page; what it asked for and complained of is in its `asked` and `complaints`."""
     contexts = []
 
-    def open_page(name="plain", fragment="", **options):
+    def open_page(name="plain", fragment="", before="", **options):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(before)
         page.asked, page.complaints = [], []
         page.on("request", lambda request: page.asked.append(request.url))
         page.on("console", lambda said: page.complaints.append(said.text))
@@ -119,6 +127,45 @@ def test_filters_work_by_keyboard(visit):
     assert shown(page) == []
 
 
+def test_text_is_searched_for_in_what_claims_say(visit):
+    page = visit()
+    search = page.get_by_role("searchbox", name="Text")
+    for text, found in {
+        "FAILS": ["first.fails"],
+        "holds first": ["first.holds", "first.fails"],  # every word, in any order; "it holds that ..."
+        "second nowhere": [],
+        "  ": list(CLAIMS),
+    }.items():
+        search.fill(text)
+        assert shown(page) == found
+        assert page.locator("#count").inner_text() == f"{len(found)} of 3 claims shown"
+    search.fill("second & 50%+1=#")
+    search.press("Enter")  # sends nothing
+    page.reload()
+    assert search.input_value() == "second & 50%+1=#" and shown(page) == []
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 3')")
+    assert search.input_value() == "" and page.complaints == []
+
+
+@pytest.mark.parametrize("fragment", ["#%", "#a%zz=%", "#nowhere", "#theorem=nowhere&data=%00", "#="])
+def test_an_address_that_points_nowhere_shows_everything(visit, fragment):
+    page = visit(fragment=fragment)
+    assert len(shown(page)) == 3 and page.complaints == []
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_claim_has_a_link_whatever_it_is_called(visit, name):
+    page = visit("odd", "#text=nowhere")
+    assert shown(page) == []
+    page.locator(f'.tile[href="#{name}"]').click()
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 3')")
+    article = page.locator(f'article[data-claim="{name}"]')
+    assert article.is_visible() and article.locator("h3 a.self").get_attribute("href") == f"#{name}"
+    page.reload()
+    assert len(shown(page)) == 3 and page.complaints == []
+
+
 def test_data_can_be_chosen_whatever_it_is_called(visit):
     page = visit("hostile")
     options = page.get_by_role("combobox", name="Data").locator("option")
@@ -133,6 +180,12 @@ def test_a_link_to_what_a_filter_hides_shows_it(visit):
     page.evaluate("location.hash = '#second.open'")
     page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 3')")
     assert page.locator("[id='second.open']").is_visible()
+    # Also while somebody is still typing.
+    page.get_by_role("searchbox", name="Text").fill("first")
+    assert shown(page) == ["first.holds", "first.fails"]
+    page.evaluate("location.hash = '#second.open'")
+    page.wait_for_function("document.getElementById('count').textContent.startsWith('3 of 3')")
+    assert page.url.endswith("#second.open") and page.locator("[id='second.open']").is_visible()
 
 
 def test_links_of_the_contents_lead_somewhere(visit):
@@ -150,19 +203,75 @@ def ground(page):
     return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
+def theme(page):
+    return page.get_by_role("combobox", name="Theme", exact=True)
+
+
 def test_the_theme_is_the_systems_until_one_is_chosen_and_that_is_kept(visit):
     page = visit(color_scheme="light")
     light = ground(page)
     assert ground(visit(color_scheme="dark")) != light == "rgb(255, 255, 255)"
-    page.get_by_role("button", name="Dark theme").click()
+    theme(page).select_option("dark")
     dark = ground(page)
     assert dark != light and ground(visit(color_scheme="dark")) == dark
     ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
     assert ink != "rgb(0, 0, 0)"
     page.reload()
+    assert ground(page) == dark and theme(page).input_value() == "dark"
+    theme(page).select_option("system")
+    assert ground(page) == light
+    page.reload()
+    assert ground(page) == light and theme(page).input_value() == "system"
+    page.emulate_media(color_scheme="dark")
     assert ground(page) == dark
-    page.get_by_role("button", name="Light theme").click()
+    theme(page).select_option("light")
     assert ground(page) == light and page.complaints == []
+
+
+def test_a_browser_that_keeps_nothing_for_files_still_changes_the_theme(visit):
+    refuse = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no') }})"
+    page = visit(before=refuse, color_scheme="light")
+    light = ground(page)
+    theme(page).select_option("dark")
+    assert ground(page) != light and page.complaints == []
+    assert len(shown(page)) == 3 and page.locator("#filters").is_visible()
+
+
+@pytest.mark.parametrize("clipboard", ["", "delete Navigator.prototype.clipboard"])
+def test_commands_can_be_copied_with_a_clipboard_and_without(visit, clipboard):
+    page = visit(before=clipboard)
+    search = page.get_by_role("searchbox", name="Text")
+    # All pages share one clipboard, which must not hold the command already.
+    search.fill("something else")
+    search.press("ControlOrMeta+a")
+    search.press("ControlOrMeta+c")
+    search.fill("")
+    command = page.locator("#provenance ~ dl .command")
+    button = page.locator("#provenance ~ dl").get_by_role("button", name="Copy the command")
+    button.click()
+    page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    search.focus()
+    page.keyboard.press("ControlOrMeta+v")
+    assert search.input_value() == command.inner_text().strip() != ""
+    assert page.complaints == []
+
+
+def test_a_command_that_no_way_copies_stays_selected(visit):
+    page = visit(before="delete Navigator.prototype.clipboard; Document.prototype.execCommand = () => false")
+    page.locator("#provenance ~ dl").get_by_role("button", name="Copy the command").click()
+    page.wait_for_function("document.getElementById('said').textContent.startsWith('Selected')")
+    command = page.locator("#provenance ~ dl .command").inner_text()
+    assert page.evaluate("getSelection().toString()").strip() == command.strip()
+
+
+def test_folded_commands_have_their_button_when_they_are_opened(visit):
+    page = visit()
+    article = page.locator("article").first
+    before = article.locator(".copy").count()
+    article.get_by_text("scenarios, with the command").click()
+    article.get_by_text("Replay", exact=True).last.click()
+    article.locator(".copy").first.wait_for()
+    assert before == 0 and article.locator(".copy").count() == 1
 
 
 def test_paper_is_white_and_has_no_controls(visit):
@@ -173,6 +282,26 @@ def test_paper_is_white_and_has_no_controls(visit):
         assert not page.locator(hidden).is_visible()
     assert len(shown(page)) == 3
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_headings_come_in_order_and_every_table_is_named(visit):
+    page = visit()
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => Number(h.localName[1]))")
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    tables = page.locator("table")
+    assert tables.count() == page.locator("table > caption").count() >= 4
+    assert all(text.strip() for text in tables.locator("> caption").all_text_contents())
+
+
+def test_the_first_key_skips_to_the_verdicts(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    skip = page.locator(".skip")
+    assert skip.evaluate("e => e === document.activeElement && e.getBoundingClientRect().left >= 0")
+    assert skip.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#verdicts")
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
