@@ -177,10 +177,15 @@ def _write_table() -> None:
     counts: dict[str, Counter] = {}
     # What a claim was measured with last counts; alarms of older sources stay listed below.
     last = {claim: _source(row, claim) for row in _rows() for claim in row["verdicts"]}
-    for row in _rows():
-        for claim, verdict in row["verdicts"].items():
-            if _source(row, claim) == last[claim]:
-                counts.setdefault(claim, Counter())[verdict] += 1
+    # Two processes may have met: a seed counts once.
+    found_at = {
+        (claim, row["group"], row["seed"]): verdict
+        for row in _rows()
+        for claim, verdict in row["verdicts"].items()
+        if _source(row, claim) == last[claim]
+    }
+    for (claim, *_), verdict in found_at.items():
+        counts.setdefault(claim, Counter())[verdict] += 1
     lines = [
         "# Reseeded runs",
         "",
