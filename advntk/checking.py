@@ -104,7 +104,7 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
         from checks.evidence import EvidenceStore
         from checks.running import run_plan
 
-        circumstances = environment(device, arguments.data, modules)
+        circumstances = environment(device, arguments.data, modules, arguments.theories, arguments.claims)
         with closing(EvidenceStore(arguments.evidence)) as store:
             run, older = begin(
                 store, describe(plan), circumstances, arguments.resume, arguments.allow_changed

@@ -17,8 +17,22 @@ import theorems
 _MEASURING = (theorems, implementations, checks)
 
 
-def environment(device: str, data: str, modules: Iterable[ModuleType]) -> dict[str, Any]:
-    """The circumstances of a run, as its evidence keeps them."""
+def environment(
+    device: str,
+    data: str,
+    modules: Iterable[ModuleType],
+    theories: Iterable[str] = (),
+    names: Iterable[str] | None = None,
+) -> dict[str, Any]:
+    """The circumstances of a run, as its evidence keeps them.
+
+    Args:
+      device: where it computes, in words.
+      data: what `--data` was given.
+      modules: whose source the numbers depend on besides the program's own.
+      theories: what `--theory` was given, so that commands in reports find the same theorems.
+      names: the theorems and claims as they were asked for; none: all; None: not chosen by name.
+    """
     from implementations.runtime import versions
 
     return {
@@ -28,6 +42,8 @@ def environment(device: str, data: str, modules: Iterable[ModuleType]) -> dict[s
         "code": source_digest(modules),
         "commit": _commit(),
         "data_digest": _digest([Path(data)]) if data.endswith(".npz") else "",
+        "theories": list(theories),
+        **({} if names is None else {"names": list(names)}),
     }
 
 

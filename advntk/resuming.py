@@ -7,8 +7,9 @@ from typing import Any
 
 from checks.evidence import BadEvidence, EvidenceStore, dumps, loads, read_run_heads
 
-# Noted for people; a commit that changes no source of what measures changes no number.
-_IRRELEVANT = "commit"
+# Noted for people; a commit that changes no source of what measures changes no number, and what was asked
+# for in other words is compared as what it selects.
+_IRRELEVANT = ("commit", "theories", "names")
 
 
 def begin(
@@ -45,7 +46,9 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs, in words; nested values are only named."""
     # As they come back from the file.
     now = loads(dumps(now))
-    names = [name for name in {**before, **now} if name != _IRRELEVANT and before.get(name) != now.get(name)]
+    names = [
+        name for name in {**before, **now} if name not in _IRRELEVANT and before.get(name) != now.get(name)
+    ]
     return [_change(name, before.get(name), now.get(name)) for name in names]
 
 

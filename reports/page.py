@@ -195,7 +195,9 @@ def _trials(record: RunRecord) -> list[dict[str, Any]]:
 def _again(record: RunRecord) -> str:
     """The command that does the whole run again."""
     request = record.request
-    parts = ["advntk", "check", *request["claims"], "--profile", request["profile"]]
+    # Evidence from before names were kept, and of test items, lists its claims.
+    names = record.environment.get("names", request["claims"])
+    parts = ["advntk", "check", *names, "--profile", request["profile"]]
     parts += ["--data", str(request["data"]), "--seed", str(request["seed"])]
     pins = dict(request["pins"])
     implementation = pins.pop("implementation", None)
@@ -205,4 +207,6 @@ def _again(record: RunRecord) -> str:
         parts += ["--implementation", str(implementation)]
     if request["widths"]:
         parts += ["--widths", ",".join(map(str, request["widths"]))]
+    for theory in record.environment.get("theories", ()):
+        parts += ["--theory", theory]
     return shlex.join(str(part) for part in parts)

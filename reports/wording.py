@@ -59,4 +59,6 @@ def replay(claim_id: str, scenario: dict, run: dict, ladder: bool) -> str:
         parts += ["--implementation", str(scenario["implementation"])]
     if ladder and run["widths"]:
         parts += ["--widths", ",".join(map(str, run["widths"]))]
+    for theory in run.get("theories", ()):
+        parts += ["--theory", str(theory)]
     return shlex.join(parts)

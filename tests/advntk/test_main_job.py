@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,6 +97,21 @@ def test_a_strangers_theorem_fits_in_without_touching_the_engine(advntk, tmp_pat
     assert "arc_cosine.nngp" in found.stdout
     page = (tmp_path / "index.html").read_text()
     assert "Arc-cosine limit of a ReLU layer" in page and "<svg" in page
+
+
+def test_commands_on_the_page_find_a_strangers_theorem(advntk, tmp_path):
+    few = ("--axis", "activation=relu", "--widths", "32,64,128,256")
+    advntk("check", "arc_cosine", "--theory", STRANGER, *few, "--evidence", tmp_path / "first")
+    page = (tmp_path / "first" / "index.html").read_text()
+    commands = [
+        html.unescape(each) for each in re.findall(r'<code class="command">(advntk check [^<]*)</code>', page)
+    ]
+    assert len(commands) > 1
+    for number, command in enumerate({commands[0], commands[-1]}):  # one scenario, the whole run
+        found = advntk(*shlex.split(command)[1:], "--evidence", tmp_path / f"again-{number}")
+        assert found.returncode == 0, found.stderr
+        replayed = {(d["family"], d["verdict"]) for d in read_run(tmp_path / f"again-{number}").decisions}
+        assert replayed <= {(d["family"], d["verdict"]) for d in read_run(tmp_path / "first").decisions}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
