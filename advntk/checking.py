@@ -262,8 +262,8 @@ def _print_table(summary: dict, evidence: Path) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console.width = 140
-    console.print(verdict_table(summary))
+        console.width = 160
+    console.print(verdict_table(summary, console.width))
     for line in remarks(summary):
         console.print(line, highlight=False)
     expected = sum(claim["as_expected"] for claim in summary["claims"])

@@ -15,7 +15,7 @@ from junitparser.junitparser import SystemErr, SystemOut
 
 from checks.evidence import RunRecord
 from reports.summary import summarise
-from reports.wording import estimate, replay
+from reports.wording import counted, estimate, replay
 from theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
@@ -106,4 +106,5 @@ def _details(claim: dict, run: dict) -> str:
 
 
 def _measured(claim: dict) -> str:
-    return f"{estimate(claim['estimate'])}; {claim['scenarios']} scenarios, {claim['trials']} trials"
+    sampled = f"{counted(claim['scenarios'], 'scenario')}, {counted(claim['trials'], 'trial')}"
+    return f"{estimate(claim['estimate'])}; {sampled}"

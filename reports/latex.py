@@ -13,7 +13,7 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from checks.evidence import RunRecord
 from reports.summary import summarise
-from reports.wording import expectation
+from reports.wording import expectation, quantity
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
 # argument of the line end before them.
@@ -88,11 +88,11 @@ def _row(claim: dict, stated: dict) -> dict[str, Any]:
 def _estimate(found: dict | None) -> Markup:
     if found is None:
         return Markup("--")
-    value = f"{text(found['quantity'])} {_number(found['value'])}"
-    if found["confidence"] is None:
-        return Markup(f"{value} ({found['required']})" if found.get("required") else value)
-    low, high = (_number(end) for end in found["interval"])
-    return Markup(rf"{value} {{[}}{low}, {high}{{]}}")
+    value = f"{text(quantity(found))} {_number(found['value'])}"
+    if found["confidence"] is not None:
+        low, high = (_number(end) for end in found["interval"])
+        value = rf"{value} {{[}}{low}, {high}{{]}}"
+    return Markup(f"{value} ({text(found['required'])})" if found.get("required") else value)
 
 
 def _number(value: float | None) -> Markup:

@@ -22,7 +22,7 @@ from reports.figures.caught import caught_figure
 from reports.figures.style import Drawing, figure_style
 from reports.mathematics import to_html
 from reports.summary import summarise
-from reports.wording import estimate, expectation, number, replay
+from reports.wording import counted, estimate, expectation, measured, number, replay
 
 VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
 # A shape beside the colour, for those who cannot tell colours apart and for paper.
@@ -78,7 +78,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(math=_mathematics, number=number, estimate=estimate, expectation=expectation)
+    environment.filters.update(
+        math=_mathematics,
+        number=number,
+        counted=counted,
+        estimate=estimate,
+        measured=measured,
+        expectation=expectation,
+    )
     return environment
 
 

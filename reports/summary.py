@@ -117,8 +117,15 @@ def _critical(in_scope: list[dict]) -> dict | None:
     return max(candidates, key=lambda d: (not math.isnan(d["strain"]), d["strain"]), default=None)
 
 
-# What an exact claim asks of the ratio of a value to its bound.
-_REQUIRED = {"at most": "at most 1", "above": "above 1"}
+def _claimed(detail: dict) -> str | None:
+    """What is claimed of an estimate: "at most 1", "above 0.35", "within a factor 1.41"; None if not kept."""
+    side = detail.get("side", "above")
+    if "margin" in detail:
+        return f"within a factor {detail['margin']:.3g}"
+    if "threshold" in detail:
+        return f"{side} {detail['threshold']:g}"
+    # Of the ratio of a value to its bound.
+    return f"{side} 1" if "side" in detail else None
 
 
 def _estimate(decision: dict) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def _estimate(decision: dict) -> dict[str, Any]:
         "interval": [decision["low"], decision["high"]],
         "confidence": decision["confidence"],
         "scenario": decision["scenario"],
-        "required": _REQUIRED.get((decision.get("detail") or {}).get("side", "")),
+        "required": _claimed(decision.get("detail") or {}),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from reports.wording import estimate, expectation
+from reports.wording import counted, estimate, expectation
 
 _STYLES = {
     "HOLDS": "green",
@@ -18,29 +18,42 @@ _STYLES = {
 }
 
 
-def verdict_table(summary: dict[str, Any]) -> Table:
-    """One row per claim; a verdict that was not expected says so in words, not only in colour."""
+# The longest row of the widest table; where there is less, an estimate has a line of its own.
+WIDE = 150
+
+
+def verdict_table(summary: dict[str, Any], width: int = WIDE) -> Table:
+    """One row per claim; a verdict that was not expected says so in words, not only in colour.
+
+    Args:
+      summary: as `reports.summary.summarise` gives it.
+      width: columns of the terminal; with fewer than `WIDE` the estimate stands below the claim's id.
+    """
     run = summary["run"]
     table = Table(title=f"{run['profile']} on {run['data']}, seed {run['seed']}", title_justify="left")
     table.add_column("claim", overflow="fold")
     table.add_column("verdict", no_wrap=True)
-    table.add_column("estimate [interval]")
-    table.add_column("scenarios", justify="right")
-    table.add_column("trials", justify="right")
+    if width >= WIDE:
+        table.add_column(Text("estimate [interval] (as claimed)"))
+        table.add_column("scenarios", justify="right")
+        table.add_column("trials", justify="right")
     for claim in summary["claims"]:
-        verdict = Text(claim["verdict"], style=_STYLES[claim["verdict"]])
-        if claim["as_expected"] and claim["expected"] != "HOLDS":
-            verdict.append(f" ({expectation(claim)})", style="dim")
-        elif not claim["as_expected"]:
-            verdict.append(f" (expected {claim['expected']})", style="bold")
-        table.add_row(
-            claim["id"],
-            verdict,
-            estimate(claim["estimate"]),
-            str(claim["scenarios"]),
-            str(claim["trials"]),
-        )
+        found = estimate(claim["estimate"])
+        if width >= WIDE:
+            counts = (str(claim["scenarios"]), str(claim["trials"]))
+            table.add_row(Text(claim["id"]), _verdict(claim), Text(found), *counts)
+        else:
+            table.add_row(Text.assemble(claim["id"], "\n  ", (found, "dim")), _verdict(claim))
     return table
+
+
+def _verdict(claim: dict[str, Any]) -> Text:
+    verdict = Text(claim["verdict"], style=_STYLES[claim["verdict"]])
+    if claim["as_expected"] and claim["expected"] != "HOLDS":
+        verdict.append(f" ({expectation(claim)})", style="dim")
+    elif not claim["as_expected"]:
+        verdict.append(f" (expected {claim['expected']})", style="bold")
+    return verdict
 
 
 def remarks(summary: dict[str, Any]) -> list[str]:
@@ -52,5 +65,7 @@ def remarks(summary: dict[str, Any]) -> list[str]:
             lines.append(f"{claim['id']}: sampled narrowly, at one value only of {', '.join(narrow)}")
         cases = [f["label"] for f in claim["findings"] if f["kind"] == "degenerate case"]
         if cases:
-            lines.append(f"{claim['id']}: {len(cases)} degenerate cases outside its assumptions found")
+            lines.append(
+                f"{claim['id']}: {counted(len(cases), 'degenerate case')} outside its assumptions found"
+            )
     return lines

@@ -22,15 +22,31 @@ def number(value: float | None) -> str:
     return text.replace("-", "−")
 
 
+def counted(number: int, what: str) -> str:
+    """'1 scenario', '3 scenarios'."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def estimate(found: dict | None) -> str:
-    """'exponent 0.48 [0.42, 0.53]', or of an exact claim 'value / bound 0.3 (at most 1)'."""
+    """What was measured, and what is claimed of it: 'exponent 0.48 [0.42, 0.53] (above 0.35)'."""
+    required = found and found.get("required")
+    return f"{measured(found)} ({required})" if required else measured(found)
+
+
+def measured(found: dict | None) -> str:
+    """'exponent 0.48 [0.42, 0.53]', 'value / bound 0.3'; a dash where there is no estimate."""
     if found is None:
         return "–"
     low, high = found["interval"]
-    text = f"{found['quantity']} {number(found['value'])}"
-    if found["confidence"] is None:
-        return f"{text} ({found['required']})" if found.get("required") else text
-    return f"{text} [{number(low)}, {number(high)}]"
+    text = f"{quantity(found)} {number(found['value'])}"
+    return text if found["confidence"] is None else f"{text} [{number(low)}, {number(high)}]"
+
+
+def quantity(found: dict) -> str:
+    """What an estimate is of, in words: 'exponent', 'median gain'."""
+    if found["quantity"] == "median":
+        return f"median {found['statistic'].replace('_', ' ')}"
+    return found["quantity"]
 
 
 def interval(value: float, low: float, high: float) -> str:

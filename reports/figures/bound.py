@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 
 from checks.evidence import TrialRow
 from reports.figures.style import (
@@ -72,13 +73,23 @@ def _panel(axis: Any, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> st
     axis.set_xlim(min(0.5, *drawn) / 2, max(2.0, *drawn) * 2)
     axis.set_ylim(-0.8, max(len(rows_of) - 1, 1) + 0.8)
     plain_log_labels(axis.xaxis)
+    axis.xaxis.set_major_formatter(FuncFormatter(_ratio_label))
     axis.set_yticks([])
     hidden = f" of {len(pairs)}, nearest to failing" if len(rows_of) < len(pairs) else ""
-    axis.set_ylabel(f"{len(rows_of)}{hidden} scenarios")
+    axis.set_ylabel(f"{len(rows_of)}{hidden} scenarios" if len(pairs) > 1 else "1 scenario")
     shown = name.replace("_", " ")
     axis.set_xlabel(f"value / bound, {'at most' if side == 'at most' else 'more than'} 1")
     title(axis, f"{shown}\n{violations} of {total} trials beyond the bound")
     return f"{shown}: {violations} of {total} trials in scope beyond the bound."
+
+
+def _ratio_label(value: float, _: int) -> str:
+    """A tick; those at the edges stand for everything beyond, exact zeros and bounds of zero included."""
+    if np.isclose(value, _LEAST, rtol=1e-9):
+        return f"≤{_LEAST:g}".replace("-", "−")
+    if np.isclose(value, _MOST, rtol=1e-9):
+        return f"≥{_MOST:g}"
+    return f"{value:g}".replace("-", "−")
 
 
 def _ratio(row: TrialRow, name: str, bound: str) -> float:

@@ -268,7 +268,7 @@ def test_folded_commands_have_their_button_when_they_are_opened(visit):
     page = visit()
     article = page.locator("article").first
     before = article.locator(".copy").count()
-    article.get_by_text("scenarios, with the command").click()
+    article.get_by_text(", with the command").click()
     article.get_by_text("Replay", exact=True).last.click()
     article.locator(".copy").first.wait_for()
     assert before == 0 and article.locator(".copy").count() == 1

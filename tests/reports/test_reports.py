@@ -163,6 +163,20 @@ def test_as_expected(evidence, expected, verdict, agrees, words):
     assert (f"(expected {expected})" in shown) is not agrees
 
 
+@pytest.mark.parametrize("width", [80, 160])
+def test_no_id_and_no_verdict_is_broken_on_a_terminal(evidence, width):
+    from rich.console import Console
+
+    (claim,) = summarise(evidence({"made_up.claim": [decision("HOLDS")]}))["claims"]
+    claim = {**claim, "id": "xi_fading.robust_overfitting_clean_labels", "expected": "as measured"}
+    summary = {**summarise(evidence({"made_up.claim": [decision("HOLDS")]})), "claims": [claim]}
+    console = Console(width=width, record=True)
+    console.print(verdict_table(summary, width))
+    text = console.export_text()
+    assert claim["id"] in text and "HOLDS (as measured)" in text and "exponent 0.5 [0.4, 0.6]" in text
+    assert ("scenarios" in text) is (width == 160)
+
+
 def test_the_estimate_shown_is_that_of_the_scenario_nearest_to_failing(evidence):
     decisions = [decision("HOLDS", strain=s, estimate=e) for s, e in ((0.1, 0.9), (0.7, 0.3), (0.2, 0.8))]
     (claim,) = summarise(evidence({"made_up.claim": decisions}))["claims"]
@@ -174,8 +188,25 @@ def test_the_ratio_of_an_exact_claim_comes_with_what_is_asked_of_it(evidence, si
     exact = decision("HOLDS", quantity="value / bound", confidence=None, detail={"side": side})
     (claim,) = summarise(evidence({"made_up.claim": [exact]}))["claims"]
     assert estimate(claim["estimate"]) == f"value / bound 0.5 ({side} 1)"
-    (claim,) = summarise(evidence({"made_up.claim": [decision("HOLDS")]}))["claims"]
-    assert claim["estimate"]["required"] is None and estimate(claim["estimate"]) == "exponent 0.5 [0.4, 0.6]"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "detail", "words"),
+    [
+        ("exponent", {"threshold": 0.35}, "exponent 0.5 [0.4, 0.6] (above 0.35)"),
+        ("median", {"threshold": 0.02, "side": "below"}, "median the_fall 0.5 [0.4, 0.6] (below 0.02)"),
+        (
+            "ratio to prediction",
+            {"margin": 2**0.5},
+            "ratio to prediction 0.5 [0.4, 0.6] (within a factor 1.41)",
+        ),
+        ("exponent", {}, "exponent 0.5 [0.4, 0.6]"),  # of evidence that did not keep it
+    ],
+)
+def test_a_statistical_estimate_comes_with_what_is_claimed_of_it(evidence, quantity, detail, words):
+    one = decision("HOLDS", quantity=quantity, statistic="the_fall", detail=detail)
+    (claim,) = summarise(evidence({"made_up.claim": [one]}))["claims"]
+    assert estimate(claim["estimate"]) == words.replace("_", " ")
 
 
 def test_summary_json_is_strict_and_keeps_what_is_not_finite_as_null(evidence):
