@@ -22,7 +22,7 @@ from reports.figures.caught import caught_figure
 from reports.figures.style import Drawing, figure_style
 from reports.mathematics import to_html
 from reports.summary import summarise
-from reports.wording import counted, estimate, expectation, measured, number, replay
+from reports.wording import counted, expectation, measured, noun, number, replay
 
 VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
 # A shape beside the colour, for those who cannot tell colours apart and for paper.
@@ -82,7 +82,7 @@ def _environment() -> Environment:
         math=_mathematics,
         number=number,
         counted=counted,
-        estimate=estimate,
+        noun=noun,
         measured=measured,
         expectation=expectation,
     )

@@ -24,7 +24,12 @@ def number(value: float | None) -> str:
 
 def counted(number: int, what: str) -> str:
     """'1 scenario', '3 scenarios'."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {noun(number, what)}"
+
+
+def noun(number: int, what: str) -> str:
+    """'scenario' for one, 'scenarios' for any other number."""
+    return what if number == 1 else f"{what}s"
 
 
 def estimate(found: dict | None) -> str:

@@ -40,7 +40,7 @@ def _cells(axis: Any, values: np.ndarray) -> None:
         axis.broken_barh(
             [(b - 0.48, 0.96)], (a - 0.48, 0.96), facecolor=MEASURED, alpha=0.05 + 0.6 * strength, lw=0
         )
-        text = f"{value:.2f}".replace("-", "−")
+        text = f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")  # no zero with a sign
         axis.text(b, a, text, ha="center", va="center", fontsize=7.5, color=FITTED)
     outputs = len(values)
     axis.set_xlim(-0.5, outputs - 0.5)

@@ -20,6 +20,7 @@ from reports.figures.style import (
     nearest_to_failing,
     panels,
     plain_log_labels,
+    short,
     thinned,
     title,
     to_svg,
@@ -70,7 +71,10 @@ def _panel(axis: Any, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> st
     axis.axvline(1, color=FITTED, lw=1.2)
     axis.set_xscale("log")
     drawn = [x for found in places.values() for x, _ in found]
-    axis.set_xlim(min(0.5, *drawn) / 2, max(2.0, *drawn) * 2)
+    low, high = min(0.5, *drawn), max(2.0, *drawn)
+    # A label at the edge needs a twelfth of the axis beside it.
+    margin = max(2.0, (high / low) ** (1 / 12))
+    axis.set_xlim(low / margin, high * margin)
     axis.set_ylim(-0.8, max(len(rows_of) - 1, 1) + 0.8)
     plain_log_labels(axis.xaxis)
     axis.xaxis.set_major_formatter(FuncFormatter(_ratio_label))
@@ -86,10 +90,10 @@ def _panel(axis: Any, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> st
 def _ratio_label(value: float, _: int) -> str:
     """A tick; those at the edges stand for everything beyond, exact zeros and bounds of zero included."""
     if np.isclose(value, _LEAST, rtol=1e-9):
-        return f"≤{_LEAST:g}".replace("-", "−")
+        return f"≤{short(value)}"
     if np.isclose(value, _MOST, rtol=1e-9):
-        return f"≥{_MOST:g}"
-    return f"{value:g}".replace("-", "−")
+        return f"≥{short(value)}"
+    return short(value)
 
 
 def _ratio(row: TrialRow, name: str, bound: str) -> float:

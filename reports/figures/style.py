@@ -131,9 +131,15 @@ def thinned(values: np.ndarray, most: int = MOST_DOTS) -> np.ndarray:
     return np.sort(order[np.linspace(0, len(order) - 1, most).round().astype(int)])
 
 
+def short(value: float) -> str:
+    """A number for a tick: 0.001, 1e−6, 1e12."""
+    mantissa, exponential, exponent = f"{value:g}".partition("e")
+    return (mantissa + (f"e{int(exponent)}" if exponential else "")).replace("-", "−")
+
+
 def plain_log_labels(axis: Any) -> None:
-    """Label a log axis 0.1, 0.2, 0.5, 1, ... (1e-06 where that is shorter): no superscripts to typeset."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    """Label a log axis 0.1, 0.2, 0.5, 1, ... (1e−6 where that is shorter): no superscripts to typeset."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axis.set_minor_formatter(NullFormatter())
     low, high = sorted(axis.get_view_interval())
     # Small ticks say little where steps are labelled, and take longest of all to draw.

@@ -318,6 +318,25 @@ def test_a_replay_command_names_the_implementation_where_it_is_not_ours():
     assert "implementation" not in replay("made_up.claim", ours, run, ladder=False)
 
 
+def test_mathematics_in_a_note_is_set_as_mathematics(evidence):
+    record = evidence({"made_up.claim": [decision("HOLDS")]})
+    record.request["claims"]["made_up.claim"]["note"] = r"As far as $2\rho$."
+    page = render(record)
+    assert "<math" in page and r"$2\rho$" not in page
+
+
+def test_ticks_say_what_lies_beyond_the_ends_of_the_axis():
+    from reports.figures.bound import _ratio_label
+
+    assert [_ratio_label(x, 0) for x in (1e-6, 1e-5, 0.01, 1, 1e12)] == [
+        "≤1e−6",
+        "1e−5",
+        "0.01",
+        "1",
+        "≥1e12",
+    ]
+
+
 def test_files_are_replaced_as_a_whole(tmp_path):
     path = tmp_path / "summary.json"
     write_atomically(path, "first")
