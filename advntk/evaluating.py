@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Samples per round: what stands after an attack goes to the next one.
 _ROUND = 200
+# A box of side a in d dimensions reaches a d^this far across in the norm.
+_PER_COORDINATE = {"linf": 0.0, "l2": 0.5, "l1": 1.0}
 
 
 def evaluate(
@@ -75,6 +77,13 @@ def _evaluated(
         raise BadTraining(
             f"--data {data}: images of shape {images.shape[1:]}; the model was trained on "
             f"{machine.training.shape[1:]}"
+        )
+    across = settings.high - settings.low
+    if radius is not None and not 0 < radius < across * len(images[0].ravel()) ** _PER_COORDINATE.get(
+        norm, 0
+    ):
+        raise BadTraining(
+            f"--radius {radius:g}: must be above 0, and less than what reaches across the whole box in {norm}"
         )
     threat = ThreatModel(norm, settings.radius if radius is None else radius, settings.low, settings.high)
     outputs = _predictor(machine)

@@ -72,6 +72,7 @@ def _trained(request: Request, as_json: bool) -> str:
     from implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from implementations.adv_ntk.problem import duplicates
     from implementations.adv_ntk.training import begin, fit, gram
+    from reports.summary import finite
 
     experiment = _experiment(request)
     settings = experiment.settings
@@ -84,7 +85,7 @@ def _trained(request: Request, as_json: bool) -> str:
     state = begin(problem, settings)
     if request.resume:
         if request.checkpoint().exists():
-            state = load_checkpoint(request.checkpoint(), problem, settings)
+            state = load_checkpoint(request.checkpoint(), problem, settings, request.implementation)
             notes.append(f"resumed at iteration {state.iteration}")
         else:
             notes.append(f"no checkpoint {request.checkpoint()} to resume from: begun anew")
@@ -104,7 +105,7 @@ def _trained(request: Request, as_json: bool) -> str:
             )
             due = time.monotonic() - last >= request.checkpoint_seconds
             if due or new.iteration == settings.iterations:
-                save_checkpoint(request.checkpoint(), problem, settings, new)
+                save_checkpoint(request.checkpoint(), problem, settings, new, request.implementation)
                 last = time.monotonic()
 
         fitted = fit(chosen, problem, settings, ntk, state, seen)
@@ -118,8 +119,11 @@ def _trained(request: Request, as_json: bool) -> str:
     unsure = sum(not row.converged for row in fitted.state.course)
     if unsure:
         notes.append(f"the solver did not stand by its result in {unsure} iterations")
+    if not fitted.converged:
+        notes.append("the solver does not stand by the weights that the model is made of")
     if fitted.stopped:
         notes.append(f"stopped early, at the last good strengths: {fitted.stopped}")
+    notes += _undefined(found)
     about = {
         "preset": request.preset,
         "data": experiment.data,
@@ -127,18 +131,31 @@ def _trained(request: Request, as_json: bool) -> str:
         "experiment": _plain(experiment),
         "implementation": request.implementation,
         "seconds": seconds,
-        "seconds_per_iteration": _median([row.seconds for row in fitted.state.course]),
-        "accuracy": {name: one._asdict() for name, one in found.items()},
+        "seconds_per_iteration": finite(_median([row.seconds for row in fitted.state.course])),
+        "accuracy": {name: finite(one._asdict()) for name, one in found.items()},
         "baseline_courses": {name: course for name, course in courses.items() if course},
         "notes": notes,
     }
     save_model(request.out, fitted, settings, about)
     if as_json:
         course = [row._asdict() for row in fitted.state.course]
-        return json.dumps(
-            {**about, "model": str(request.out), "course": course}, ensure_ascii=False, indent=2
-        )
+        whole = finite({**about, "model": str(request.out), "course": course})
+        return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False)
     return _text(experiment, fitted, about, request.out)
+
+
+def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
+    """Why an accuracy is missing."""
+    reasons = {
+        "Adv-NTK": "its weights are not finite",
+        "NTK regression": "the kernel is not positive definite in this precision; leave out samples that "
+        "repeat others, or compare with --beside ridge",
+    }
+    return [
+        f"{name} has no accuracy: {reasons.get(name, 'its outputs are not finite')}"
+        for name, one in found.items()
+        if math.isnan(one.clean)
+    ]
 
 
 def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
@@ -210,9 +227,14 @@ def _text(experiment: Experiment, fitted: Fitted, about: Mapping[str, Any], out:
     if about["accuracy"]:
         lines.append(f"{'test accuracy':<16}{'clean':>8}{'robust':>9}")
         lines += [
-            f"{name:<16}{one['clean']:>8.1%}{one['robust']:>9.1%}" for name, one in about["accuracy"].items()
+            f"{name:<16}{_percent(one['clean']):>8}{_percent(one['robust']):>9}"
+            for name, one in about["accuracy"].items()
         ]
     return "\n".join([*lines, *(f"note: {note}" for note in about["notes"]), f"model: {out}"])
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 def _plain(experiment: Experiment) -> dict[str, Any]:

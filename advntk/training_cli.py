@@ -80,7 +80,9 @@ def train(
         int | None, typer.Option(help="Iterations between decays of the rate; 0: never.")
     ] = None,
     attack_steps: Annotated[int | None, typer.Option(min=1, help="Steps of PGD, each radius/5 long.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of split, batches and random starts.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of split, batches and random starts.")
+    ] = None,
     implementation: Annotated[
         str,
         typer.Option(metavar="NAME|MODULE:ATTRIBUTE", help="krylov, reference, as_published, or one's own."),

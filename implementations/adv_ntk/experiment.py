@@ -131,7 +131,12 @@ def accuracy(
     settings: Settings,
     on_chunk: Any = lambda done, total: None,
 ) -> Accuracy:
-    """Clean and robust accuracy under our own PGD, as `attacked` finds it."""
+    """Clean and robust accuracy under our own PGD, as `attacked` finds it.
+
+    NaN of a machine whose weights are not finite: it has no outputs, so it is right or wrong about nothing.
+    """
+    if not jnp.isfinite(machine.weights).all():
+        return Accuracy(float("nan"), float("nan"))
     clean = robust = done = 0
     for found in attacked(machine, x, labels, settings):
         wanted = labels[done : done + len(found.x)]

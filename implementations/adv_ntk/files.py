@@ -20,23 +20,33 @@ from implementations.npz_files import BadFile, read, write
 _CHECKPOINT, _MODEL = "advntk checkpoint 1", "advntk model 1"
 
 
-def save_checkpoint(path: Path, problem: Problem, settings: Settings, state: State) -> None:
-    """All that exact resumption takes, and whose it is."""
-    about = {"settings": settings.as_dict(), "problem": problem.digest, "iteration": state.iteration}
+def save_checkpoint(
+    path: Path, problem: Problem, settings: Settings, state: State, implementation: str = "krylov"
+) -> None:
+    """All that exact resumption takes, and whose it is: `implementation` by the name that chooses it."""
+    about = {
+        "settings": settings.as_dict(),
+        "problem": problem.digest,
+        "implementation": implementation,
+        "iteration": state.iteration,
+    }
     memory = {f"memory_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.memory))}
     write(path, _CHECKPOINT, about, strengths=state.strengths, course=_table(state.course), **memory)
 
 
-def load_checkpoint(path: Path, problem: Problem, settings: Settings) -> State:
+def load_checkpoint(
+    path: Path, problem: Problem, settings: Settings, implementation: str = "krylov"
+) -> State:
     """The state to go on from.
 
     More iterations than those of the checkpoint may be asked for; all else must be the same.
 
     Raises:
-      BadFile: unreadable, or of another problem or other settings, which are named.
+      BadFile: unreadable, or of another problem, implementation or other settings, which are named.
     """
     about, arrays = read(path, _CHECKPOINT)
-    theirs, ours = about["settings"], settings.as_dict()
+    ours = {**settings.as_dict(), "implementation": implementation}
+    theirs = {**about["settings"], "implementation": about.get("implementation", implementation)}
     changed = [name for name in ours if name != "iterations" and theirs.get(name) != ours[name]]
     if changed:
         name = changed[0]

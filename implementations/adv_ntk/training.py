@@ -25,6 +25,7 @@ from jaxtyping import Array, Float, Int
 from implementations.adv_ntk.contract import Implementation, Machine
 from implementations.adv_ntk.problem import Problem
 from implementations.adv_ntk.settings import Descent, Settings, optimiser
+from implementations.adv_ntk.solvers import Answer
 from implementations.adv_ntk.strengths import Strengths
 
 
@@ -56,12 +57,13 @@ class State(NamedTuple):
 class Fitted(NamedTuple):
     """Where training ended: the machine to predict with, and how it got there.
 
-    `stopped` says why it ended early, empty if it did not.
+    `stopped` says why it ended early, empty if it did not.  `converged`: the solver stands by the weights.
     """
 
     machine: Machine
     state: State
     stopped: str
+    converged: bool = True
 
 
 def begin(problem: Problem, settings: Settings) -> State:
@@ -83,23 +85,30 @@ def fit(
     """Train from `state` (default: from the beginning) to the last iteration.
 
     `ntk` is Theta(X, X) where it is known already.  `on_iteration` sees every new state, to show or keep it.
-    A loss, a gradient or weights that are not finite end training at the last good strengths.
+    A loss, a gradient or weights that are not finite end training at the last good strengths; where even
+    the strengths that it begins with have no finite weights, it ends there.
     """
-    state = begin(problem, settings) if state is None else state
+    before = state = begin(problem, settings) if state is None else state
     ntk = gram(problem) if ntk is None else ntk
     stopped = ""
     while state.iteration < settings.iterations and not stopped:
         new = iterated(implementation, problem, settings, ntk, state)
         row = new.course[-1]
         if np.isfinite([row.loss, row.gradient]).all() and bool(jnp.isfinite(new.strengths).all()):
-            state = new
+            before, state = state, new
         else:
             stopped = f"loss {row.loss:g}, gradient of length {row.gradient:g} in iteration {row.iteration}"
             state = state._replace(course=(*state.course, row))
         on_iteration(state)
     y = jnp.asarray(problem.y)
-    weights = implementation.weights(ntk, state.strengths, y).value
-    return Fitted(Machine(problem.kernel, jnp.asarray(problem.x), weights), state, stopped)
+    answer = _answer(implementation.weights(ntk, state.strengths, y), "weights")
+    if not jnp.isfinite(answer.value).all():
+        stopped = stopped or f"weights that are not finite after iteration {state.iteration - 1}"
+        # Those before gave a finite loss.
+        state = before._replace(course=state.course)
+        answer = implementation.weights(ntk, state.strengths, y)
+    machine = Machine(problem.kernel, jnp.asarray(problem.x), answer.value)
+    return Fitted(machine, state, stopped, bool(answer.converged))
 
 
 def gram(problem: Problem) -> Float[Array, "m m"]:
@@ -150,12 +159,29 @@ def batch(settings: Settings, iteration: int, samples: int) -> Int[np.ndarray, "
 
 
 def weights_and_pull_back(implementation: Any, ntk: Array, strengths: Strengths, y: Array) -> tuple:
-    """As the implementation does it, or from its two parts where it has no such method."""
+    """As the implementation does it, or from its two parts where it has no such method.
+
+    Raises:
+      ValueError: what comes is no answer, with a value and whether the solver stands by it.
+    """
     if hasattr(implementation, "weights_and_pull_back"):
-        return implementation.weights_and_pull_back(ntk, strengths, y)
-    return implementation.weights(ntk, strengths, y), (
-        lambda cotangent: implementation.weights_gradient(ntk, strengths, y, cotangent)
-    )
+        answer, pull_back = implementation.weights_and_pull_back(ntk, strengths, y)
+    else:
+        answer = implementation.weights(ntk, strengths, y)
+
+        def pull_back(cotangent: Array) -> Any:
+            return implementation.weights_gradient(ntk, strengths, y, cotangent)
+
+    return _answer(answer, "weights"), lambda cotangent: _answer(pull_back(cotangent), "weights_gradient")
+
+
+def _answer(found: Any, of: str) -> Answer:
+    if not (hasattr(found, "value") and hasattr(found, "converged")):
+        raise ValueError(
+            f"implementation: {of} gave a {type(found).__name__}; it must give "
+            "implementations.adv_ntk.solvers.Answer(value, converged)"
+        )
+    return found
 
 
 def _judged_of(

@@ -54,6 +54,47 @@ def test_what_cannot_be_trained_is_said_in_one_line(advntk, tmp_path, arguments,
     assert len(found.stderr.strip().splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
+def test_a_comparison_that_is_undefined_has_no_number(advntk, tmp_path):
+    """The same images again and again: the kernel has no inverse, so NTK regression no weights."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.uniform(0, 1, (40, 4, 4)), np.arange(40) % 3
+    own = tmp_path / "own.npz"
+    np.savez(own, images=np.tile(images, (3, 1, 1)), labels=np.tile(labels, 3))
+    arguments = (
+        "--data",
+        own,
+        "--out",
+        tmp_path / "model.npz",
+        *SMALL[:-2],
+        "--test",
+        "20",
+        "--iterations",
+        "1",
+    )
+    found = advntk("train", *arguments)
+    assert found.returncode == 0, found.stderr
+    assert "NTK regression         –        –" in found.stdout
+    assert "NTK regression has no accuracy: the kernel is not positive definite" in found.stdout
+    told = json.loads(advntk("train", *arguments, "--json").stdout)
+    assert told["accuracy"]["NTK regression"] == {"clean": None, "robust": None}
+    assert told["accuracy"]["Adv-NTK"]["clean"] > 0
+
+
+def test_one_implementation_does_not_go_on_where_another_was(advntk, tmp_path):
+    arguments = ("train", *SMALL, "--out", tmp_path / "model.npz", "--iterations", "1")
+    assert advntk(*arguments).returncode == 0
+    found = advntk(*arguments, "--resume", "--implementation", "as_published")
+    assert found.returncode == 2 and "made with implementation = krylov, not as_published" in found.stderr
+
+
+@pytest.mark.parametrize(("norm", "radius"), [("linf", "0"), ("linf", "1"), ("l2", "9"), ("l1", "65")])
+def test_a_radius_that_means_nothing_is_refused_before_any_attack(advntk, tmp_path, norm, radius):
+    model = tmp_path / "model.npz"
+    assert advntk("train", *SMALL, "--iterations", "0", "--out", model).returncode == 0
+    found = advntk("evaluate", model, "--norm", norm, "--radius", radius)
+    assert found.returncode == 2 and found.stderr.startswith(f"error: --radius {radius}: must be above 0")
+
+
 def test_own_images_and_their_faults(advntk, tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.uniform(0, 1, (80, 4, 4)), np.arange(80) % 3

@@ -107,6 +107,8 @@ def test_a_checkpoint_is_taken_for_its_own_training_only(trained, tmp_path):
         files.load_checkpoint(path, found, dataclasses.replace(SETTINGS, radius=0.2))
     with pytest.raises(files.BadFile, match="is at iteration 2, beyond iterations = 1"):
         files.load_checkpoint(path, found, dataclasses.replace(SETTINGS, iterations=1))
+    with pytest.raises(files.BadFile, match="made with implementation = krylov, not reference"):
+        files.load_checkpoint(path, found, SETTINGS, "reference")
     other = found._replace(x=found.x + np.float32(1e-6))
     with pytest.raises(files.BadFile, match="other samples or another kernel"):
         files.load_checkpoint(path, other, SETTINGS)

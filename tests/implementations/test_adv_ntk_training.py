@@ -154,6 +154,49 @@ def test_a_loss_that_is_not_finite_ends_training_at_the_last_good_strengths():
     assert np.isfinite(fitted.state.strengths).all() and len(fitted.state.course) == 1
 
 
+class Bursting(Krylov):
+    """Weights of long strengths overflow."""
+
+    def weights(self, ntk, strengths, y):
+        found = super().weights(ntk, strengths, y)
+        return found._replace(value=jnp.where(jnp.linalg.norm(strengths) > 1.5, jnp.nan, 1.0) * found.value)
+
+    weights_and_pull_back = Implementation.weights_and_pull_back
+
+
+@pytest.mark.parametrize("iterations", [2, 4])
+def test_weights_that_are_not_finite_end_training_before_them(iterations):
+    """Found in the last iteration, or by the next one's loss: steps are of length 1."""
+    settings = dataclasses.replace(SETTINGS, iterations=iterations, learning_rate=1.0)
+    fitted = fit(Bursting(), _problem("float32"), settings)
+    assert fitted.stopped and fitted.state.iteration == 1
+    assert np.isfinite(fitted.machine.weights).all()
+    assert np.isclose(np.linalg.norm(fitted.state.strengths), 1)
+
+
+@pytest.mark.parametrize("method", ["weights", "weights_gradient"])
+def test_an_answer_that_is_a_bare_array_is_refused_in_one_line(method):
+    class Bare(Krylov):
+        def weights_and_pull_back(self, *given):
+            return self.weights(*given), lambda cotangent: self.weights_gradient(*given, cotangent)
+
+    setattr(Bare, method, lambda self, *given: getattr(Krylov(), method)(*given).value)
+    with pytest.raises(ValueError, match=rf"implementation: {method} gave a \w+; it must give .*Answer"):
+        fit(Bare(), _problem("float32"), SETTINGS)
+
+
+def test_where_nothing_is_finite_training_says_so():
+    class Blank(Krylov):
+        def weights(self, ntk, strengths, y):
+            found = super().weights(ntk, strengths, y)
+            return found._replace(value=found.value * jnp.nan, converged=False)
+
+        weights_and_pull_back = Implementation.weights_and_pull_back
+
+    fitted = fit(Blank(), _problem("float32"), SETTINGS)
+    assert "nan" in fitted.stopped and fitted.state.iteration == 0 and not fitted.converged
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -162,6 +162,19 @@ def test_the_bound_holds_before_convergence_too_and_says_so():
         assert 1e-12 < error <= found.error_estimate
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_bound_holds_in_any_unit_of_the_kernel(scale):
+    """Theta s and D/s have the same exponential, and weights 1/s times as large."""
+    ntk, y, w = kernel(SPECTRA["one large"]), normal(60, 3, seed=3), 10 * normal(60, seed=4)
+    wanted = reference.weights(ntk * scale, w / scale, y)
+    for steps in (2, 5, 8, 11, 16):
+        found = krylov.weights(ntk * scale, w / scale, y, 1e-12, steps)
+        assert 1e-12 < relative(found.weights, wanted) <= found.error_estimate
+        assert np.isclose(
+            found.error_estimate, krylov.weights(ntk, w, y, 1e-12, steps).error_estimate, rtol=1e-3
+        )
+
+
 def test_more_precision_takes_more_steps():
     ntk, y, w = kernel(SPECTRA["polynomial"]), normal(60, 3, seed=3), normal(60, seed=4)
     steps = [krylov.weights(ntk, w, y, tolerance).steps for tolerance in (1e-1, 1e-10)]
