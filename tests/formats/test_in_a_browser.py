@@ -305,11 +305,17 @@ def test_the_first_key_skips_to_the_verdicts(visit):
     assert page.url.endswith("#verdicts")
 
 
-@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("width", [360, 800, 1280, 1400])
 @pytest.mark.parametrize("name", ["plain", "hostile"])
 def test_nothing_is_wider_than_the_screen(visit, name, width):
     page = visit(name, viewport={"width": width, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # An id of any length.
+    page.locator(".verdicts td code").first.evaluate(
+        "e => e.textContent = 'claim_of_an_own_theory.'.repeat(9)"
+    )
+    edges = "[...document.querySelectorAll('.verdicts td')].map(e => e.getBoundingClientRect().right)"
+    assert page.evaluate(f"Math.max(...{edges})") <= width
 
 
 def test_without_scripts_everything_is_there_and_no_control(visit):
