@@ -31,6 +31,7 @@ from reports.figures.median import median_figure
 from reports.figures.overfitting import overfitting_figure
 from reports.figures.phase import phase_figure
 from reports.figures.style import MOST_PANELS, Drawing, nearest_to_failing
+from theorems.vocabulary import AS_MEASURED
 
 _OF_DECIDER: dict[str, Callable[[list[dict], list[list[TrialRow]]], Drawing | None]] = {
     "rate": ladder_figure,
@@ -112,7 +113,8 @@ class Chooser:
         ladders = [d for d in decisions if d["decider"] == "rate" and d["verdict"] != "ERROR"]
         ladders = [d for d in ladders if d["verdict"] != "OUT_OF_SCOPE" and self._rows(d)]
         # What was not decided, or claims nothing, shows no contrast.
-        ladders = [d for d in ladders if d["verdict"] != "INCONCLUSIVE"] or ladders
+        claiming = [d for d in ladders if not self._as_measured(d.get("claim"))] or ladders
+        ladders = [d for d in claiming if d["verdict"] != "INCONCLUSIVE"] or claiming
         figures = []
         for name in dict.fromkeys(d["statistic"] for d in ladders):
             both = [
@@ -123,6 +125,10 @@ class Chooser:
                 joint, fixed = (found[nearest_to_failing(found, 1)[0]] for found in both)
                 figures.append(beside_figure((joint, self._rows(joint)), (fixed, self._rows(fixed))))
         return figures
+
+    def _as_measured(self, claim: str | None) -> bool:
+        """Whether theory predicts nothing of the claim."""
+        return self.record.request.get("claims", {}).get(claim, {}).get("expected") == AS_MEASURED
 
     def _by_numbers(self, decisions: list[dict]) -> Iterable[tuple[tuple, Callable, list]]:
         families = list(dict.fromkeys((d["trial"], d["family"]) for d in decisions))

@@ -38,8 +38,11 @@ def comparison_tables(content: dict[str, Any]) -> list[Table | Text]:
             for m in content["moves"]
         ]
         shown.append(_table(("estimate moved", "statistic", "scenario", *sides), moves))
+    both = [row for row in content["changes"] if row["before"] and row["now"]]
+    alone = len(content["changes"]) - len(both)
+    only = f"claims in one run only: {alone}; " if alone else ""
     counted = (
-        f"verdicts changed: {len(content['changes'])}; estimates moved beyond both intervals: "
+        f"verdicts changed: {len(both)}; {only}estimates moved beyond both intervals: "
         f"{len(content['moves'])} of {content['compared']}"
     )
     return [*shown, Text(counted)]

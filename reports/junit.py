@@ -83,7 +83,7 @@ def _case(claim: dict, summary: dict) -> TestCase:
     case = TestCase(claim["id"], claim["theorem"], 0)
     measured = claim["scenarios"] or claim["out_of_scope"]
     if not measured:
-        case.result = [_result(Error, "nothing was measured", NOT_MEASURED)]
+        case.result = [_result(Error, claim["reason"], NOT_MEASURED)]
     elif claim["verdict"] == Verdict.ERROR:
         case.result = [_result(Error, claim["reason"], claim["verdict"])]
     elif not claim["as_expected"]:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from checks.evidence import RunRecord
 from reports.cutting import fitting
 from reports.summary import summarise
-from reports.wording import estimate, number, replay
+from reports.wording import estimate, expectation, number, replay
 
 # GitHub refuses step summaries above 1024 KiB; other steps of the job may have something to say as well.
 LIMIT_BYTES = 900_000
@@ -72,7 +72,9 @@ def markdown_environment() -> Environment:
         undefined=StrictUndefined,
         finalize=lambda value: value if isinstance(value, Markup) else inline(value),
     )
-    environment.filters.update({"number": number, "estimate": estimate, "command": _fenced})
+    environment.filters.update(
+        {"number": number, "estimate": estimate, "expectation": expectation, "command": _fenced}
+    )
     return environment
 
 

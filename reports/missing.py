@@ -31,7 +31,7 @@ def _words(found: dict[str, Any], claims: int) -> list[str]:
     words = []
     if not found["finished"]:
         planned = "" if found["planned"] is None else f" (at least {found['planned']} were planned)"
-        words.append(f"The run did not finish: it measured {found['measured']} trials{planned}.")
+        words.append(f"The run has not finished: it has measured {found['measured']} trials{planned}.")
     elif not claims:
         words.append("The run has no claims.")
     if absent := found["claims"]:

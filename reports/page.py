@@ -60,6 +60,7 @@ def render(record: RunRecord) -> str:
         catches=falsehoods,
         catch_figure=catches,
         trials=_trials(record),
+        confidences=_confidences(summary),
         again=_again(record),
         verdicts=VERDICTS,
         marks=MARKS,
@@ -197,6 +198,13 @@ def _trials(record: RunRecord) -> list[dict[str, Any]]:
         {**mine, "widths": sorted(mine["widths"]), "seeds": len(mine["seeds"])}
         for _, mine in sorted(found.items())
     ]
+
+
+def _confidences(summary: dict[str, Any]) -> str:
+    """'99.93 %', or '99.93 to 99.95 %' where claims differ; empty without any interval."""
+    levels = {c["estimate"]["confidence"] for c in summary["claims"] if c["estimate"]} - {None}
+    found = sorted({f"{100 * level:.2f}" for level in levels if level == level})
+    return f"{' to '.join(dict.fromkeys((found[0], found[-1])))} %" if found else ""
 
 
 def _again(record: RunRecord) -> str:

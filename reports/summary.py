@@ -78,16 +78,24 @@ def _claim(record: RunRecord, stated: dict) -> dict[str, Any]:
         "kind": stated["kind"],
         "verdict": verdict,
         "expected": stated["expected"],
-        "as_expected": is_expected(verdict, stated["expected"]),
+        # What was not decided is no verdict, whatever was expected.
+        "as_expected": bool(decisions) and is_expected(verdict, stated["expected"]),
+        "decided": bool(decisions),
         "scenarios": len(families),
         "out_of_scope": len({(d["trial"], d["family"]) for d in decisions} - families),
         "trials": sum(len(record.trials.get(family, ())) for family in families),
         "estimate": None if critical is None else _estimate(critical),
-        "reason": critical["reason"] if critical else "nothing was measured",
+        "reason": critical["reason"] if critical else _why_nothing(record, decisions),
         "coverage": _coverage(record, in_scope),
         "power": critical["detail"].get("power") if critical else None,
         "findings": [f for f in record.findings if f["claim"] == stated["id"]],
     }
+
+
+def _why_nothing(record: RunRecord, decisions: list[dict]) -> str:
+    if not decisions and record.finished is None:
+        return "not decided: the run has not finished"
+    return "nothing was measured" if not decisions else "nothing within its assumptions was measured"
 
 
 def _coverage(record: RunRecord, in_scope: list[dict]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from checks.scenario import DEFAULT_IMPLEMENTATION
 from theorems.vocabulary import AS_MEASURED
 
 # What the verdict of a claim looks like beside the expected one.
-AS_EXPECTED, UNEXPECTED = "as expected", "unexpected"
+AS_EXPECTED, UNEXPECTED, NOT_DECIDED = "as expected", "unexpected", "not decided"
 
 
 def number(value: float | None) -> str:
@@ -62,7 +62,9 @@ def interval(value: float, low: float, high: float) -> str:
 
 
 def expectation(claim: dict) -> str:
-    """'as expected' or 'unexpected'; 'as measured' where theory predicts nothing."""
+    """'as expected' or 'unexpected'; 'as measured' where theory predicts nothing; or 'not decided'."""
+    if not claim.get("decided", True):
+        return NOT_DECIDED
     if claim["expected"] == AS_MEASURED and claim["as_expected"]:
         return AS_MEASURED
     return AS_EXPECTED if claim["as_expected"] else UNEXPECTED

@@ -21,13 +21,7 @@ from reports.figures.style import (
     to_svg,
 )
 
-_LEGEND = (
-    Key("dot", MEASURED, "HOLDS, with its interval"),
-    Key("dot", ALARM, "REFUTED"),
-    Key("dot", ASIDE, "INCONCLUSIVE"),
-    Key("dashed", PREDICTED, "predicted"),
-    Key("dotted", FITTED, "what decides"),
-)
+_WORDS = {"HOLDS": "HOLDS, with its interval", "REFUTED": "REFUTED", "INCONCLUSIVE": "INCONCLUSIVE"}
 _COLOURS = {"HOLDS": MEASURED, "REFUTED": ALARM}
 
 
@@ -39,7 +33,34 @@ def estimates_figure(decisions: list[dict]) -> Drawing:
         _panel(axis, [d for d in decisions if d["statistic"] == name])
         for axis, name in zip(axes, names, strict=True)
     ]
-    return Drawing(to_svg(axes), f"Estimates of all scenarios, by size. {' '.join(words)}", _LEGEND)
+    text = f"Estimates of all scenarios, by size. {' '.join(words)}"
+    return Drawing(to_svg(axes), text, _legend(decisions))
+
+
+def _predicted(detail: dict) -> tuple[float, ...]:
+    """The exponent, or of a ratio to a prediction 1."""
+    return (1.0,) if "margin" in detail else _known(detail, "predicted")
+
+
+def _deciding(detail: dict) -> tuple[float, ...]:
+    """The exponent above which a claim holds, or the factor that a ratio must stay within, both ways."""
+    margins = _known(detail, "margin")
+    return (*margins, *(1 / m for m in margins), *_known(detail, "threshold"))
+
+
+def _known(detail: dict, key: str) -> tuple[float, ...]:
+    return () if detail.get(key) is None else (detail[key],)
+
+
+def _legend(decisions: list[dict]) -> tuple[Key, ...]:
+    """What is drawn, and nothing else."""
+    seen = {d["verdict"] if d["verdict"] in _COLOURS else "INCONCLUSIVE" for d in decisions}
+    keys = [Key("dot", _COLOURS.get(v, ASIDE), words) for v, words in _WORDS.items() if v in seen]
+    if any(_predicted(d["detail"]) for d in decisions):
+        keys.append(Key("dashed", PREDICTED, "predicted"))
+    if any(_deciding(d["detail"]) for d in decisions):
+        keys.append(Key("dotted", FITTED, "what decides"))
+    return tuple(keys)
 
 
 def _panel(axis: Any, decisions: list[dict]) -> str:
@@ -55,8 +76,8 @@ def _panel(axis: Any, decisions: list[dict]) -> str:
         )
         axis.vlines(places, *ends.T, color=colour, lw=1, alpha=0.5)
         dots(axis, places, np.array([d["estimate"] for _, d in chosen]), size=4, alpha=1, colour=colour)
-    for key, style, colour in (("predicted", "--", PREDICTED), ("threshold", ":", FITTED)):
-        for value in {d["detail"][key] for d in decisions if d["detail"].get(key) is not None}:
+    for style, colour, values in (("--", PREDICTED, _predicted), (":", FITTED, _deciding)):
+        for value in {value for d in decisions for value in values(d["detail"])}:
             axis.axhline(value, ls=style, color=colour, lw=1.4)
     axis.autoscale_view()
     few_ticks(axis.yaxis)
@@ -66,4 +87,6 @@ def _panel(axis: Any, decisions: list[dict]) -> str:
     axis.set_ylabel(str(decisions[0]["quantity"]))
     held = sum(d["verdict"] == "HOLDS" for d in decisions)
     title(axis, f"{name}\n{held} of {len(decisions)} scenarios HOLD")
-    return f"{name}: {held} of {len(decisions)} scenarios hold, estimates from {least:.3g} to {most:.3g}."
+    found = [d["estimate"] for d in ordered]
+    range_ = f", estimates from {found[0]:.3g} to {found[-1]:.3g}" if found else ""
+    return f"{name}: {held} of {len(decisions)} scenarios hold{range_}."

@@ -57,7 +57,7 @@ def fading_figure(trials: list[list[TrialRow]]) -> Drawing:
     right.set_ylabel("distance / its bound at t = 0")
     title(right, "AT predictor to the one trained without\na search, at unseen points")
     words = (
-        f"V(t) of {len(every)} networks against exp(-2 lambda_min t): {over} lie beyond it. "
+        f"V(t) of {len(every)} networks against exp(−2 λ_min t): {over} lie beyond it. "
         "Distance of the predictor at unseen points to that of training without a search, against its bound."
     )
     legend = (

@@ -71,7 +71,7 @@ def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
     scatter.set_ylabel("measured critical η·S")
     title(scatter, f"{len(known)} scenarios with a critical scale;\nthe certificate must stay below")
     words = (
-        f"Margin of sym(Theta A) against eta S for {len(rows)} scenarios; "
+        f"Margin of sym(Θ A) against η·S for {len(rows)} scenarios; "
         f"{len(critical)} have a finite critical scale"
     )
     if critical:

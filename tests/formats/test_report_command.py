@@ -66,10 +66,13 @@ def test_an_interrupted_run_says_what_is_missing(report, tmp_path):
     add_run(tmp_path / "half", {**GOOD, "made_up.late": []}, finished=False)
     found = report("half", "--format", "md,html", "--out", "out")
     assert found.returncode == 0
-    assert "missing: The run did not finish: it measured 4 trials (at least 64 were planned)." in found.stdout
+    assert (
+        "missing: The run has not finished: it has measured 4 trials (at least 64 were planned)."
+        in found.stdout
+    )
     assert "missing: 1 of 2 claims were not decided: made_up.late." in found.stdout
-    assert "did not finish" in (tmp_path / "out" / "summary.md").read_text()
-    assert "did not finish" in (tmp_path / "out" / "index.html").read_text()
+    assert "has not finished" in (tmp_path / "out" / "summary.md").read_text()
+    assert "has not finished" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_comparison_tells_changed_verdicts_and_moved_estimates(report, tmp_path):

@@ -149,11 +149,15 @@ def test_of_each_kind_the_ladder_nearest_to_failing_is_set_beside_the_other():
     trials, decisions = {}, []
     for family, (exponent, growth, strain) in {
         "a": (0.9, "joint", 0.1), "b": (0.6, "joint", 0.8), "c": (0.0, "fixed", 0.5),
+        "of which nothing is claimed": (0.4, "joint", 0.9),
     }.items():  # fmt: skip
         decision, trials["trial", family] = ladder(exponent, growth)
         about = {"trial": "trial", "family": family, "decider": "rate", "verdict": "HOLDS", "strain": strain}
+        about["claim"] = family
         decisions.append({**decision, **about, "scenario": trials["trial", family][0].scenario})
-    chooser = Chooser(RunRecord(1, "", None, {}, {}, {}, decisions, [], trials))
+    request = {"claims": {name: {"expected": "HOLDS"} for name in "abc"}}
+    request["claims"]["of which nothing is claimed"] = {"expected": "as measured"}
+    chooser = Chooser(RunRecord(1, "", None, request, {}, {}, decisions, [], trials))
     with figure_style():
         (found,) = chooser.of_theorem(decisions)
     assert "exponent 0.6 [0.5, 0.7] jointly, exponent 0 [−0.1, 0.1] with d fixed" in found.words

@@ -209,6 +209,35 @@ def test_a_statistical_estimate_comes_with_what_is_claimed_of_it(evidence, quant
     assert estimate(claim["estimate"]) == words.replace("_", " ")
 
 
+def test_what_was_not_decided_is_not_as_expected_whatever_was(evidence):
+    record = evidence({"made_up.claim": []}, expected="as measured")
+    (claim,) = summarise(record)["claims"]
+    assert (claim["decided"], claim["as_expected"], expectation(claim)) == (False, False, "not decided")
+    page = render(record)
+    assert "0 of 1 claims came out as expected" in page and "INCONCLUSIVE off" not in page
+
+
+def test_intervals_come_with_their_confidence(evidence):
+    decisions = [decision("HOLDS", confidence=0.9993, strain=s) for s in (0.1, 0.2)]
+    assert "Intervals are at 99.93 % confidence" in render(evidence({"made_up.claim": decisions}))
+    exact = decision("HOLDS", quantity="value / bound", confidence=None, detail={"side": "above"})
+    assert "Intervals are at" not in render(evidence({"made_up.claim": [exact]}))
+
+
+def test_a_range_of_estimates_is_that_of_the_estimates():
+    from reports.figures.estimates import estimates_figure
+
+    found = [
+        decision(
+            "HOLDS", quantity="ratio to prediction", estimate=e, low=e / 2, high=2 * e, detail={"margin": 1.4}
+        )
+        for e in (0.9, 1.1)
+    ]
+    drawing = estimates_figure(found)
+    assert "2 of 2 scenarios hold, estimates from 0.9 to 1.1." in drawing.words
+    assert [key.text for key in drawing.legend] == ["HOLDS, with its interval", "predicted", "what decides"]
+
+
 def test_summary_json_is_strict_and_keeps_what_is_not_finite_as_null(evidence):
     record = evidence({"made_up.claim": [decision("INCONCLUSIVE", low=-math.inf, high=math.inf)]})
 
@@ -247,7 +276,7 @@ def test_a_page_of_numbers_that_cannot_be_drawn_says_so_without_a_figure(evidenc
 
 def test_an_unfinished_run_says_so(evidence):
     text = render(evidence({"made_up.claim": [decision("HOLDS")]}, finish=False))
-    assert "did not finish" in text
+    assert "has not finished" in text
     well_formed(text)
 
 
