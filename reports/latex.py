@@ -24,7 +24,7 @@ _ARGUMENT = re.compile(r"[\[\]*]")
 def to_latex(record: RunRecord) -> str:
     """A run of legible text as a `longtable`: a row per claim, grouped by theorem.
 
-    Needs the packages booktabs and longtable.
+    Needs the packages array, booktabs and longtable.
     """
     summary = summarise(record)
     stated = record.request["claims"]
@@ -50,7 +50,9 @@ def to_latex(record: RunRecord) -> str:
         undefined=StrictUndefined,
         finalize=lambda value: value if isinstance(value, Markup) else text(value),
     )
-    environment.filters.update({"interval": _estimate, "power": _number, "expectation": expectation})
+    environment.filters.update(
+        {"interval": _estimate, "power": _number, "expectation": expectation, "breakable": _breakable}
+    )
     return environment.get_template("verdicts.tex.j2").render(
         run=summary["run"],
         theorems=theorems,
@@ -64,6 +66,11 @@ def text(value: Any) -> str:
     """The text as LaTeX shows it, on one line; characters that fonts may lack become their code points."""
     encoded = _encoder().unicode_to_latex(" ".join(str(value).split()))
     return _ARGUMENT.sub(r"{\g<0>}", _LIGATURE.sub("{}", encoded))
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores."""
+    return Markup(text(name).replace(r"\_", r"\_\allowbreak{}"))
 
 
 @lru_cache

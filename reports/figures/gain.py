@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from checks.evidence import TrialRow
 from reports.figures.style import FITTED, MEASURED, PREDICTED, Drawing, Key, panels, thinned, title, to_svg
@@ -33,6 +34,8 @@ def gain_figure(trials: list[list[TrialRow]]) -> Drawing:
         axis.plot([low, high], [low, high], "--", color=PREDICTED, lw=1.6)
         axis.set_xlim(low, high)
         axis.set_ylim(low, high)
+        # The last label would stand out of the drawing.
+        axis.xaxis.set_major_locator(MaxNLocator(5, prune="upper"))
         axis.set_xlabel(f"{what} of NTK regression")
         axis.set_ylabel(f"{what} of Adv-NTK")
         better = int((after > before).sum())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from checks.evidence import TrialRow
-from reports.figures.style import FITTED, MEASURED, MOST_ROWS, Drawing, Key, panels, title, to_svg
+from reports.figures.style import FITTED, MEASURED, MOST_ROWS, Drawing, Key, panels, short, title, to_svg
 from reports.wording import number
 
 
@@ -39,9 +39,10 @@ def _panel(axis: Any, trials: list[list[TrialRow]], name: str) -> str:
         axis.broken_barh(
             [(column - 0.49, 0.98)], (height - 0.47, 0.94), facecolor=MEASURED, alpha=0.08 + 0.5 * shade, lw=0
         )
-        axis.text(column, height, number(gap), ha="center", va="center", fontsize=7, color=FITTED)
+        percent = short(float(f"{100 * gap:.2g}"))
+        axis.text(column, height, percent, ha="center", va="center", fontsize=7, color=FITTED)
     axis.set_xlim(-0.5, len(widths) - 0.5)
-    axis.set_ylim(-0.5, max(len(trials), 3) - 0.5)
+    axis.set_ylim(-0.5, len(trials) - 0.5)
     axis.set_xticks(range(len(widths)), [str(w) for w in widths])
     names = [f"η·S = {rows[0].scenario['strength']:g}\n{rows[0].scenario['activation']}" for rows in trials]
     axis.set_yticks(range(len(trials)), names, fontsize=7)
@@ -50,6 +51,6 @@ def _panel(axis: Any, trials: list[list[TrialRow]], name: str) -> str:
     axis.set_xlabel("width n = d (neurons, inputs)" if joint else "hidden width n (neurons)")
     seeds = min(len(rows) // max(1, len({row.width for row in rows})) for rows in trials)
     shown = name.replace("_", " ")
-    title(axis, f"{shown}, relative gap\nmedians of {seeds} seeds or more")
+    title(axis, f"{shown}, relative gap in %\nmedians of {seeds} seeds or more")
     smallest, largest = (number(extreme(gaps.values(), default=np.nan)) for extreme in (min, max))
     return f"{shown}: between {smallest} and {largest}."

@@ -118,7 +118,7 @@ def test_tex_compiles(record, tmp_path):
     )
     (tmp_path / "verdicts.tex").write_text(rendered(found, "tex"))
     (tmp_path / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}\input{verdicts}\end{document}"
+        r"\documentclass{article}\usepackage{array,booktabs,longtable}\begin{document}\input{verdicts}\end{document}"
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
     done = subprocess.run(

@@ -228,8 +228,8 @@ def test_the_phases_are_medians_in_the_order_of_the_strengths():
     trials = [ladder(0.5, "joint", 0.4)[1], ladder(1.0, "joint", 0.1)[1]]
     _, texts, words = drawn(phase_figure, trials, ["searched_training"])
     assert [text for text in texts if text.startswith("η·S = ")] == ["η·S = 0.1", "η·S = 0.4"]
-    # Medians 2 n^-e at the ends of the ladder.
-    assert {"0.0625", "0.00781", "0.354", "0.125", "medians of 9 seeds or more"} <= set(texts)
+    # Medians 2 n^-e at the ends of the ladder, in percent.
+    assert {"6.2", "0.78", "35", "12", "medians of 9 seeds or more"} <= set(texts)
     assert "searched training: between 0.00781 and 0.354." in words
 
 
