@@ -57,7 +57,8 @@ def _panel(clean: np.ndarray, label: int, moved: tuple[tuple[np.ndarray, int], .
         axis = _place(figure, column, 0)
         _show(axis, image, "gray", 0.5)
         right = said == label
-        axis.set_title(f"{name}:\n{said} {'✓' if right else '✗'}", fontsize=8, color=BAND if right else ALARM)
+        axis.set_title(f"{name}:\n{said} {'✓' if right else '✗'}", fontsize=8)
+        _frame(axis, BAND if right else ALARM)
         _show(_place(figure, column, 1), image - clean, "PuOr", largest)
     return first
 
@@ -70,6 +71,15 @@ def _place(figure: Figure, column: int, row: int) -> Any:
 def _show(axis: Any, image: np.ndarray, colours: str, end: float) -> None:
     axis.imshow(image, cmap=colours, vmin=-end, vmax=end, interpolation="nearest")
     axis.set_axis_off()
+
+
+def _frame(axis: Any, colour: str) -> None:
+    """The colour around the image: as a text it would be too faint to read."""
+    axis.set_axis_on()
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour, linewidth=2.5)
 
 
 def _images(flat: list) -> np.ndarray:
