@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from advntk.checking import cache_folder
+from advntk.implementations.memory import peak_memory_bytes
 from advntk.training import BadTraining
-from implementations.memory import peak_memory_bytes
 
 if TYPE_CHECKING:
-    from implementations.runtime import Device
+    from advntk.implementations.runtime import Device
 
 # The published program's settings for CIFAR-10.
 RADIUS, TRAINING, VALIDATION = 8 / 255, 10_000, 2_000
@@ -37,7 +37,7 @@ class Request:
 
 def benchmark(request: Request, as_json: bool) -> str:
     """Measure and report; progress on standard error."""
-    from implementations.runtime import configure, versions
+    from advntk.implementations.runtime import configure, versions
 
     if min(request.sizes) < 2 * 128:
         raise BadTraining(f"--sizes {min(request.sizes)}: give at least 256 samples")
@@ -58,9 +58,9 @@ def benchmark(request: Request, as_json: bool) -> str:
 def _at(request: Request, size: int) -> dict[str, Any]:
     import jax.numpy as jnp
 
-    from implementations.adv_ntk.contract import AsPublished, Krylov, Reference
-    from implementations.adv_ntk.settings import Settings
-    from implementations.adv_ntk.timing import (
+    from advntk.implementations.adv_ntk.contract import AsPublished, Krylov, Reference
+    from advntk.implementations.adv_ntk.settings import Settings
+    from advntk.implementations.adv_ntk.timing import (
         attack_and_products,
         machine_at,
         solver_error,
@@ -101,7 +101,7 @@ def _against(
     published: Any, ours: Any, training: Any, settings: Any, ntk: Any, state: Any, repeats: int
 ) -> dict[str, Any]:
     """Steps of both from one state, in turn; one pair where a step of theirs takes over half a minute."""
-    from implementations.adv_ntk.training import iterated
+    from advntk.implementations.adv_ntk.training import iterated
 
     def seconds(implementation: Any) -> float:
         return iterated(implementation, training, settings, ntk, state).course[-1].seconds
@@ -120,10 +120,10 @@ def _against(
 
 def _full(request: Request) -> dict[str, Any]:
     """The whole published training, 10 000 + 2 000 samples and 50 iterations."""
-    from implementations.adv_ntk.contract import Krylov
-    from implementations.adv_ntk.settings import Settings
-    from implementations.adv_ntk.timing import synthetic_problem
-    from implementations.adv_ntk.training import fit
+    from advntk.implementations.adv_ntk.contract import Krylov
+    from advntk.implementations.adv_ntk.settings import Settings
+    from advntk.implementations.adv_ntk.timing import synthetic_problem
+    from advntk.implementations.adv_ntk.training import fit
 
     training = synthetic_problem(_kernel(request), TRAINING, VALIDATION, "float32")
     began = time.perf_counter()
@@ -141,8 +141,8 @@ def _full(request: Request) -> dict[str, Any]:
 
 
 def _kernel(request: Request) -> Any:
-    from implementations.adv_ntk.experiment import kernel_for
-    from implementations.adv_ntk.presets import preset
+    from advntk.implementations.adv_ntk.experiment import kernel_for
+    from advntk.implementations.adv_ntk.presets import preset
 
     try:
         return kernel_for(replace(preset("cifar10-mlp5-r8"), network=request.network))

@@ -13,14 +13,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, is_lost_worker
+from advntk.implementations.memory import peak_memory_bytes
 from advntk.progress import progress_display
-from implementations.memory import peak_memory_bytes
-from theorems.catalogue import Catalogue, load
+from advntk.theorems.catalogue import Catalogue, load
 
 if TYPE_CHECKING:
-    from checks.planning import Plan
-    from checks.workers import Costs, Workers
-    from implementations.runtime import CompilationCount
+    from advntk.checks.planning import Plan
+    from advntk.checks.workers import Costs, Workers
+    from advntk.implementations.runtime import CompilationCount
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
         plan, device, modules, compilations = _started(arguments, selected, jobs)
 
         # These import what measures; JAX is settled now.
-        from checks.description import describe
-        from checks.evidence import EvidenceStore
-        from checks.running import run_plan
+        from advntk.checks.description import describe
+        from advntk.checks.evidence import EvidenceStore
+        from advntk.checks.running import run_plan
 
         circumstances = environment(device, arguments.data, modules, arguments.theories, arguments.claims)
         with closing(EvidenceStore(arguments.evidence)) as store:
@@ -133,7 +133,7 @@ def start(arguments: Arguments) -> Started:
 
     Raises: as `run_check`.
     """
-    from checks.planning import CONCURRENT
+    from advntk.checks.planning import CONCURRENT
 
     return _started(arguments, _selected(arguments), arguments.jobs or CONCURRENT)
 
@@ -151,7 +151,7 @@ def _selected(arguments: Arguments) -> tuple[Catalogue, list]:
 
 def _started(arguments: Arguments, selected: tuple[Catalogue, list], jobs: int) -> Started:
     # Importing this starts nothing.
-    from implementations.runtime import CompilationCount
+    from advntk.implementations.runtime import CompilationCount
 
     # Hypothesis keeps a cache of its own; it does not belong in the folder that one happens to be in.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_folder() / "hypothesis"))
@@ -163,7 +163,7 @@ def _started(arguments: Arguments, selected: tuple[Catalogue, list], jobs: int) 
 
 
 def _start_jax(arguments: Arguments) -> str:
-    from implementations.runtime import configure
+    from advntk.implementations.runtime import configure
 
     return configure(arguments.device, cache_folder() / "programs")  # type: ignore[arg-type]
 
@@ -171,8 +171,8 @@ def _start_jax(arguments: Arguments) -> str:
 @contextmanager
 def _workers(arguments: Arguments) -> Iterator[tuple[int, Workers]]:
     """How many measure at a time, and who; other processes start on their own while the run is planned."""
-    from checks.planning import CONCURRENT
-    from checks.workers import processes, reasonable_number, threads
+    from advntk.checks.planning import CONCURRENT
+    from advntk.checks.workers import processes, reasonable_number, threads
 
     if arguments.device == "cpu":
         jobs, cache = arguments.jobs or reasonable_number(), cache_folder() / "programs"
@@ -187,7 +187,7 @@ def _workers(arguments: Arguments) -> Iterator[tuple[int, Workers]]:
 
 def _under_test(plan: Plan) -> list[ModuleType]:
     """The module of a user's own implementation, which the plan has imported."""
-    from checks.planning import IMPLEMENTATION
+    from advntk.checks.planning import IMPLEMENTATION
 
     module, separator, _ = str(dict(plan.request.pins).get(IMPLEMENTATION, "")).partition(":")
     return [sys.modules[module]] if separator else []
@@ -200,7 +200,7 @@ def cache_folder() -> Path:
 
 def _arguments_alone(arguments: Arguments) -> None:
     """What can be checked without starting JAX: axes and widths that cannot be meant."""
-    from checks.axes import parse_pin
+    from advntk.checks.axes import parse_pin
 
     for text in arguments.axes:
         parse_pin(text)
@@ -208,9 +208,9 @@ def _arguments_alone(arguments: Arguments) -> None:
 
 
 def _plan(arguments: Arguments, catalogue: Catalogue, selected: list, jobs: int) -> Plan:
-    from checks.axes import parse_pin
-    from checks.planning import IMPLEMENTATION, Request, make_plan
-    from checks.profiles import PROFILES
+    from advntk.checks.axes import parse_pin
+    from advntk.checks.planning import IMPLEMENTATION, Request, make_plan
+    from advntk.checks.profiles import PROFILES
 
     pins = tuple(parse_pin(text) for text in arguments.axes)
     if arguments.implementation is not None:
@@ -237,9 +237,9 @@ def _widths(text: str | None) -> tuple[int, ...]:
 
 
 def _write_reports(folder: Path, run: int) -> dict[str, Any]:
-    from checks.evidence import read_run
-    from reports.formats import FORMATS, write_reports
-    from reports.summary import summarise
+    from advntk.checks.evidence import read_run
+    from advntk.reports.formats import FORMATS, write_reports
+    from advntk.reports.summary import summarise
 
     record = read_run(folder, run)
     write_reports(record, [(name, folder / FORMATS[name].file_name) for name in ("json", "html")])
@@ -247,7 +247,7 @@ def _write_reports(folder: Path, run: int) -> dict[str, Any]:
 
 
 def _show(arguments: Arguments, summary: dict[str, Any]) -> None:
-    from reports.summary import to_json
+    from advntk.reports.summary import to_json
 
     if arguments.as_json:
         print(to_json(summary), end="")
@@ -258,7 +258,7 @@ def _show(arguments: Arguments, summary: dict[str, Any]) -> None:
 def _print_table(summary: dict, evidence: Path) -> None:
     from rich.console import Console
 
-    from reports.terminal import remarks, verdict_table
+    from advntk.reports.terminal import remarks, verdict_table
 
     console = Console()
     if not console.is_terminal:

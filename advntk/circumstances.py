@@ -9,9 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import checks
-import implementations
-import theorems
+from advntk import checks, implementations, theorems
 
 # What measures and decides.  Reports and the command line can change without changing a number.
 _MEASURING = (theorems, implementations, checks)
@@ -33,7 +31,7 @@ def environment(
       theories: what `--theory` was given, so that commands in reports find the same theorems.
       names: the theorems and claims as they were asked for; none: all; None: not chosen by name.
     """
-    from implementations.runtime import versions
+    from advntk.implementations.runtime import versions
 
     return {
         "versions": versions(),
@@ -50,7 +48,7 @@ def environment(
 def source_digest(modules: Iterable[ModuleType] = ()) -> str:
     """Twelve hexadecimal digits over the source of everything that measures, users' theories included."""
     files = [path for package in _MEASURING for path in Path(package.__path__[0]).rglob("*.py")]
-    own = [Path(m.__file__) for m in modules if m.__file__ and not m.__name__.startswith("theorems.")]
+    own = [Path(m.__file__) for m in modules if m.__file__ and not m.__name__.startswith("advntk.theorems.")]
     return _digest([*sorted(files), *own])
 
 

@@ -13,8 +13,8 @@ from advntk.training import BadTraining
 if TYPE_CHECKING:
     import numpy as np
 
-    from implementations.adv_ntk.contract import Machine
-    from implementations.runtime import Device
+    from advntk.implementations.adv_ntk.contract import Machine
+    from advntk.implementations.runtime import Device
 
 # Samples per round: what stands after an attack goes to the next one.
 _ROUND = 200
@@ -39,7 +39,7 @@ def evaluate(
       BadFile: no model.
       BadTraining, BadData: the request cannot be met.
     """
-    from implementations.runtime import configure
+    from advntk.implementations.runtime import configure
 
     configure(device, cache_folder() / "programs")
     try:
@@ -62,12 +62,12 @@ def _evaluated(
     import jax.numpy as jnp
     import numpy as np
 
-    from implementations.adv_ntk.files import load_model
-    from implementations.adv_ntk.presets import experiment_from
-    from implementations.adv_ntk.settings import from_dict
-    from implementations.attacks.audit import audit, verify
-    from implementations.attacks.threat import ThreatModel
-    from implementations.attacks.worst_case import worst_case
+    from advntk.implementations.adv_ntk.files import load_model
+    from advntk.implementations.adv_ntk.presets import experiment_from
+    from advntk.implementations.adv_ntk.settings import from_dict
+    from advntk.implementations.attacks.audit import audit, verify
+    from advntk.implementations.attacks.threat import ThreatModel
+    from advntk.implementations.attacks.worst_case import worst_case
 
     machine, about = load_model(model)
     settings = from_dict(about["settings"])
@@ -136,7 +136,7 @@ def _test_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     from dataclasses import replace
 
-    from implementations.adv_ntk.experiment import splitted
+    from advntk.implementations.adv_ntk.experiment import splitted
 
     asked = replace(experiment, data=data or experiment.data, test=test or experiment.test)
     if asked.data != experiment.data:

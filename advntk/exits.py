@@ -20,14 +20,14 @@ _USAGE_ERRORS = (
     ("advntk.exporting", "BadExport"),
     ("advntk.reporting", "BadReport"),
     ("advntk.training", "BadTraining"),
-    ("checks.axes", "BadAxis"),
-    ("checks.evidence", "BadEvidence"),
-    ("checks.planning", "BadPlan"),
-    ("implementations.npz_files", "BadFile"),
-    ("implementations.data.dataset", "BadData"),
-    ("implementations.neural_tangents_adapter", "IncompatibleJax"),
-    ("implementations.runtime", "DeviceUnavailable"),
-    ("theorems.catalogue", "UnknownName"),
+    ("advntk.checks.axes", "BadAxis"),
+    ("advntk.checks.evidence", "BadEvidence"),
+    ("advntk.checks.planning", "BadPlan"),
+    ("advntk.implementations.npz_files", "BadFile"),
+    ("advntk.implementations.data.dataset", "BadData"),
+    ("advntk.implementations.neural_tangents_adapter", "IncompatibleJax"),
+    ("advntk.implementations.runtime", "DeviceUnavailable"),
+    ("advntk.theorems.catalogue", "UnknownName"),
 )
 
 
@@ -38,7 +38,7 @@ def is_usage_error(error: BaseException) -> bool:
 
 def is_lost_worker(error: BaseException) -> bool:
     """Whether a process that measured is gone; imports nothing."""
-    return _is_one_of(error, (("checks.workers", "WorkerLost"),))
+    return _is_one_of(error, (("advntk.checks.workers", "WorkerLost"),))
 
 
 def _is_one_of(error: BaseException, names: tuple[tuple[str, str], ...]) -> bool:

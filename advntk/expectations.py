@@ -16,7 +16,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Verdict
 
 _FIELDS = ("claim", "expected", "reason", "owner", "expires")
 

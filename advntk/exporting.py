@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checks.evidence import read_run
-from reports.legible import legible_record
-from reports.trials import TRIAL_WRITERS
+from advntk.checks.evidence import read_run
+from advntk.reports.legible import legible_record
+from advntk.reports.trials import TRIAL_WRITERS
 
 
 class BadExport(ValueError):

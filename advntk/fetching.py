@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advntk.implementations.data.fetching import REMOTE, Show, default_folder, fetch
+from advntk.implementations.data.splits import read_pools
 from advntk.progress import SECONDS_BETWEEN_LINES
-from implementations.data.fetching import REMOTE, Show, default_folder, fetch
-from implementations.data.splits import read_pools
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -9,6 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from advntk.checks.evidence import RunRecord, read_run
 from advntk.exits import (
     EXIT_INCONCLUSIVE,
     EXIT_INTERNAL,
@@ -19,11 +20,10 @@ from advntk.exits import (
     EXIT_UNEXPECTED,
 )
 from advntk.expectations import Expectation, read_expectations
-from checks.evidence import RunRecord, read_run
-from reports.comparison import Comparison, Move, compare
-from reports.summary import is_expected, summarise, to_json
-from theorems.catalogue import load
-from theorems.vocabulary import Verdict
+from advntk.reports.comparison import Comparison, Move, compare
+from advntk.reports.summary import is_expected, summarise, to_json
+from advntk.theorems.catalogue import load
+from advntk.theorems.vocabulary import Verdict
 
 
 class Outcome(IntEnum):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import textwrap
 
-from theorems.catalogue import load
-from theorems.notation import plain
-from theorems.vocabulary import Claim, Source, Theorem
+from advntk.theorems.catalogue import load
+from advntk.theorems.notation import plain
+from advntk.theorems.vocabulary import Claim, Source, Theorem
 
 
 def list_claims(theories: tuple[str, ...], as_json: bool) -> str:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import checks
+from advntk import checks
 
 if TYPE_CHECKING:
+    from advntk.checks.planning import Family, PlannedCheck
     from advntk.pytest_session import Session
-    from checks.planning import Family, PlannedCheck
-    from theorems.vocabulary import Claim
+    from advntk.theorems.vocabulary import Claim
 
-_TRIALS = Path(checks.__file__).parent / "trials"
+_TRIALS = Path(checks.__file__).resolve().parent / "trials"
 _SESSION = pytest.StashKey["Session"]()
 
 

@@ -9,17 +9,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from advntk.checking import Arguments, start
-from checks.scenario import Scenario, from_dict
-from reports.summary import is_expected, worst
-from reports.wording import replay
-from theorems.notation import plain
-from theorems.vocabulary import Claim, Verdict
+from advntk.checks.scenario import Scenario, from_dict
+from advntk.reports.summary import is_expected, worst
+from advntk.reports.wording import replay
+from advntk.theorems.notation import plain
+from advntk.theorems.vocabulary import Claim, Verdict
 
 if TYPE_CHECKING:
-    from checks.deciders.decision import Decision
-    from checks.evidence import EvidenceStore
-    from checks.planning import Family, PlannedCheck
-    from checks.running import Decided
+    from advntk.checks.deciders.decision import Decision
+    from advntk.checks.evidence import EvidenceStore
+    from advntk.checks.planning import Family, PlannedCheck
+    from advntk.checks.running import Decided
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Session:
             self._temporary.cleanup()
 
     def _decisions(self, planned: PlannedCheck, family: Family) -> list[Decided]:
-        from checks.running import run_plan
+        from advntk.checks.running import run_plan
 
         key = (planned.check.name, family.scenario.id)
         if key not in self._decided:
@@ -88,9 +88,9 @@ class Session:
         return self._decided[key]
 
     def _open(self) -> EvidenceStore:
+        from advntk.checks.description import describe
+        from advntk.checks.evidence import EvidenceStore
         from advntk.circumstances import environment
-        from checks.description import describe
-        from checks.evidence import EvidenceStore
 
         if self._store is None:
             self._store = EvidenceStore(self._arguments.evidence)
@@ -122,7 +122,7 @@ class Session:
         return "\n".join(lines)
 
     def _counterexample(self, claim: Claim) -> Scenario | None:
-        from checks.evidence import read_run
+        from advntk.checks.evidence import read_run
 
         findings = read_run(self._arguments.evidence, self._run).findings
         found = [f for f in findings if f["claim"] == claim.id and f["kind"] == "counterexample"]

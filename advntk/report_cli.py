@@ -52,7 +52,7 @@ def report(
     missing. Exits with 0, or 2 for a usage error; `advntk gate` judges.
     """
     if schema:
-        from reports.summary import schema as text
+        from advntk.reports.summary import schema as text
 
         typer.echo(text(), nl=False)
         return

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from advntk.checks.evidence import BadEvidence, RunRecord, read_run_heads
 from advntk.reporting import Asked, BadReport, find_targets, read, said, write
-from checks.evidence import BadEvidence, RunRecord, read_run_heads
-from reports.legible import legible, legible_record
-from reports.several import compared, history
-from reports.summary import to_json, write_atomically
+from advntk.reports.legible import legible, legible_record
+from advntk.reports.several import compared, history
+from advntk.reports.summary import to_json, write_atomically
 
 _COMPARISON_FILES = {"md": "comparison.md", "json": "comparison.json", "html": "comparison.html"}
 _HISTORY_FILES = {"html": "history.html", "json": "history.json"}
@@ -98,10 +98,10 @@ def _comparison_text(name: str, content: dict[str, Any]) -> str:
     if name == "json":
         return to_json(content)
     if name == "md":
-        from reports.differences import comparison_markdown
+        from advntk.reports.differences import comparison_markdown
 
         return comparison_markdown(content)
-    from reports.sheets import comparison_page
+    from advntk.reports.sheets import comparison_page
 
     return comparison_page(content)
 
@@ -109,7 +109,7 @@ def _comparison_text(name: str, content: dict[str, Any]) -> str:
 def _history_text(name: str, content: dict[str, Any]) -> str:
     if name == "json":
         return to_json(content)
-    from reports.sheets import history_page
+    from advntk.reports.sheets import history_page
 
     return history_page(content)
 
@@ -117,7 +117,7 @@ def _history_text(name: str, content: dict[str, Any]) -> str:
 def _on_terminal(content: dict[str, Any]) -> str:
     from rich.console import Console
 
-    from reports.differences import comparison_tables
+    from advntk.reports.differences import comparison_tables
 
     console = Console()
     if not console.is_terminal:

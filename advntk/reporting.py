@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.evidence import BadEvidence, RunRecord, read_run
-from reports.formats import FORMATS, rendered, write_reports
-from reports.missing import missing
+from advntk.checks.evidence import BadEvidence, RunRecord, read_run
+from advntk.reports.formats import FORMATS, rendered, write_reports
+from advntk.reports.missing import missing
 
 STANDARD_OUTPUT = "-"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.evidence import BadEvidence, EvidenceStore, dumps, loads, read_run_heads
+from advntk.checks.evidence import BadEvidence, EvidenceStore, dumps, loads, read_run_heads
 
 # Noted for people; a commit that changes no source of what measures changes no number, and what was asked
 # for in other words is compared as what it selects.

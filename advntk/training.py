@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from advntk.progress import progress_display
 
 if TYPE_CHECKING:
-    from implementations.adv_ntk.experiment import Accuracy
-    from implementations.adv_ntk.presets import Experiment
-    from implementations.adv_ntk.settings import Settings
-    from implementations.adv_ntk.training import Fitted, State
-    from implementations.runtime import Device
+    from advntk.implementations.adv_ntk.experiment import Accuracy
+    from advntk.implementations.adv_ntk.presets import Experiment
+    from advntk.implementations.adv_ntk.settings import Settings
+    from advntk.implementations.adv_ntk.training import Fitted, State
+    from advntk.implementations.runtime import Device
 
 
 class BadTraining(ValueError):
@@ -52,7 +52,7 @@ def train(request: Request, as_json: bool) -> str:
     Raises:
       BadTraining, BadData: the request cannot be met.
     """
-    from implementations.runtime import configure
+    from advntk.implementations.runtime import configure
 
     if request.out.suffix != ".npz":
         raise BadTraining(f"--out {request.out}: must end in .npz")
@@ -66,13 +66,13 @@ def train(request: Request, as_json: bool) -> str:
 
 
 def _trained(request: Request, as_json: bool) -> str:
-    from implementations.adv_ntk.beside import checked
-    from implementations.adv_ntk.contract import implementation
-    from implementations.adv_ntk.experiment import prepare
-    from implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
-    from implementations.adv_ntk.problem import duplicates
-    from implementations.adv_ntk.training import begin, fit, gram
-    from reports.summary import finite
+    from advntk.implementations.adv_ntk.beside import checked
+    from advntk.implementations.adv_ntk.contract import implementation
+    from advntk.implementations.adv_ntk.experiment import prepare
+    from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
+    from advntk.implementations.adv_ntk.problem import duplicates
+    from advntk.implementations.adv_ntk.training import begin, fit, gram
+    from advntk.reports.summary import finite
 
     experiment = _experiment(request)
     settings = experiment.settings
@@ -160,7 +160,7 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
 
 def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
     """Adv-NTK beside NTK regression on the same samples."""
-    from implementations.adv_ntk.experiment import accuracy, regression
+    from advntk.implementations.adv_ntk.experiment import accuracy, regression
 
     machines = {
         "Adv-NTK": fitted.machine,
@@ -182,8 +182,8 @@ def _baseline(
     name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: Request
 ) -> tuple[Accuracy, str, list[dict[str, float]]]:
     """Accuracies, its setting or end in words, and for a finite network the course of its training."""
-    from implementations.adv_ntk import beside
-    from implementations.adv_ntk.experiment import accuracy
+    from advntk.implementations.adv_ntk import beside
+    from advntk.implementations.adv_ntk.experiment import accuracy
 
     if name in beside.INFINITE:
         with progress_display(1, "baselines") as show:
@@ -206,7 +206,7 @@ def _baseline(
 
 def _experiment(request: Request) -> Experiment:
     """The preset or the defaults, changed as asked."""
-    from implementations.adv_ntk.presets import preset
+    from advntk.implementations.adv_ntk.presets import preset
 
     asked = {name: value for name, value in request.experiment.items() if value is not None}
     settings = {name: value for name, value in request.settings.items() if value is not None}
@@ -252,7 +252,7 @@ def _median(values: list[float]) -> float:
 def _memory(request: Request) -> int:
     import jax
 
-    from checks.planning import physical_memory
+    from advntk.checks.planning import physical_memory
 
     if request.memory_gib:
         return int(request.memory_gib * 2**30)

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("batching.md"))
     options = parser.parse_args()
 
-    from implementations.runtime import configure, versions
+    from advntk.implementations.runtime import configure, versions
 
     device = configure("cpu")
     rows = [(int(width), _pairs(int(width))) for width in options.widths.split(",")]
@@ -38,10 +38,10 @@ def _pairs(width: int) -> list[tuple[float, float]]:
     import jax
     import jax.numpy as jnp
 
-    from implementations.dynamics.adversarial_training import Batching, Points, train_seeds
-    from implementations.dynamics.schedules import schedule
-    from implementations.networks.architecture import architecture
-    from implementations.networks.finite import forward_pass, initialise_seeds, weight_shapes
+    from advntk.implementations.dynamics.adversarial_training import Batching, Points, train_seeds
+    from advntk.implementations.dynamics.schedules import schedule
+    from advntk.implementations.networks.architecture import architecture
+    from advntk.implementations.networks.finite import forward_pass, initialise_seeds, weight_shapes
 
     arch = architecture(depth=2, activation_name="erf")
     forward = forward_pass(arch, weight_shapes(arch, (width,), width, OUTPUTS))

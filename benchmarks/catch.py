@@ -30,9 +30,9 @@ def main() -> int:
     options, others = parser.parse_known_args()
 
     from advntk.circumstances import source_digest
-    from implementations.runtime import versions
-    from reports.summary import finite, to_json
-    from theorems.catalogue import load
+    from advntk.implementations.runtime import versions
+    from advntk.reports.summary import finite, to_json
+    from advntk.theorems.catalogue import load
 
     code = source_digest(load().modules)
     with tempfile.TemporaryDirectory() as folder:

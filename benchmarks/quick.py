@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("quick.md"))
     options = parser.parse_args()
 
-    from implementations.runtime import CompilationCount, configure, versions
+    from advntk.implementations.runtime import CompilationCount, configure, versions
 
     device = configure("cpu")
     compilations = CompilationCount().watch()
@@ -65,14 +65,14 @@ def main() -> None:
         stages.append((name, now - mark[0], *spent, trials))
         mark[:] = [now, compilations.seconds, compilations.number]
 
-    from checks import running
-    from checks.description import describe
-    from checks.evidence import EvidenceStore, read_run
-    from checks.planning import Request, make_plan
-    from checks.profiles import PROFILES
-    from checks.recording import Recorder
-    from reports.page import render
-    from theorems.catalogue import load
+    from advntk.checks import running
+    from advntk.checks.description import describe
+    from advntk.checks.evidence import EvidenceStore, read_run
+    from advntk.checks.planning import Request, make_plan
+    from advntk.checks.profiles import PROFILES
+    from advntk.checks.recording import Recorder
+    from advntk.reports.page import render
+    from advntk.theorems.catalogue import load
 
     keeping = Stopwatch()
     keeping.put_around(Recorder, "find", "keep", "decision")

@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--data", default="gaussian")
     options = parser.parse_args()
 
-    from implementations.runtime import configure
+    from advntk.implementations.runtime import configure
 
     configure("cpu")
     claims, usual = GROUPS[options.group]
@@ -132,13 +132,13 @@ def _source(row: dict, claim: str) -> str:
 
 def run_once(claims: tuple[str, ...], data: str, seed: int) -> dict:
     """Verdict by claim of one quick run."""
-    from checks.description import describe
-    from checks.evidence import EvidenceStore, read_run
-    from checks.planning import Request, make_plan
-    from checks.profiles import PROFILES
-    from checks.running import run_plan
-    from reports.summary import summarise
-    from theorems.catalogue import load
+    from advntk.checks.description import describe
+    from advntk.checks.evidence import EvidenceStore, read_run
+    from advntk.checks.planning import Request, make_plan
+    from advntk.checks.profiles import PROFILES
+    from advntk.checks.running import run_plan
+    from advntk.reports.summary import summarise
+    from advntk.theorems.catalogue import load
 
     started = time.perf_counter()
     catalogue = load()
@@ -171,7 +171,7 @@ def _rows() -> list[dict]:
 
 
 def _write_table() -> None:
-    from theorems.catalogue import load
+    from advntk.theorems.catalogue import load
 
     expected = {claim.id: claim.expectation for _, claim in load().claims()}
     counts: dict[str, Counter] = {}

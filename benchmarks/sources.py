@@ -10,7 +10,7 @@ import grimp
 
 ROOT = Path(__file__).parent.parent
 # Every check goes through these.
-_SHARED = ("checks.planning", "checks.running", "checks.workers")
+_SHARED = ("advntk.checks.planning", "advntk.checks.running", "advntk.checks.workers")
 
 
 @functools.cache
@@ -28,13 +28,13 @@ def theorem_digest(theorem: str) -> str:
 
 def modules_of(theorem: str) -> set[str]:
     """Names of all modules of the project that the check of this theorem imports, directly or not."""
-    roots = {f"theorems.{theorem}", f"checks.trials.{theorem}", *_SHARED}
+    roots = {f"advntk.theorems.{theorem}", f"advntk.checks.trials.{theorem}", *_SHARED}
     return roots.union(*(_graph().find_upstream_modules(root) for root in roots))
 
 
 @functools.cache
 def _graph() -> grimp.ImportGraph:
-    return grimp.build_graph("theorems", "implementations", "checks", exclude_type_checking_imports=True)
+    return grimp.build_graph("advntk", exclude_type_checking_imports=True)
 
 
 def _file(module: str) -> Path:

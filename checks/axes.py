@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.scenario import FIELDS
+from advntk.checks.scenario import FIELDS
 
 
 class BadAxis(ValueError):

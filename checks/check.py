@@ -1,6 +1,6 @@
 """A check: a trial, the axes it is sampled along, and the deciders that read it for each claim.
 
-To put a theorem to the test, write in a module of `checks.trials` named like the theorem's module
+To put a theorem to the test, write in a module of `advntk.checks.trials` named like the theorem's module
 (or in the theorem's own file, outside this package)
 
     @check(
@@ -23,9 +23,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from checks.axes import Axes
-from checks.deciders.decision import Decider, Observations
-from checks.scenario import Scenario
+from advntk.checks.axes import Axes
+from advntk.checks.deciders.decision import Decider, Observations
+from advntk.checks.scenario import Scenario
 
 # (scenario, keys of shape (seeds,)) |-> statistic name |-> array with leading axis seeds.
 Trial = Callable[[Scenario, Any], Mapping[str, Any]]
@@ -105,7 +105,7 @@ def check(
 
 def checks_of(module: ModuleType) -> list[Check]:
     """The checks that belong to a theorem's module: its own, or those of its namesake in
-    `checks.trials`."""
-    if module.__name__.startswith("theorems."):
-        module = importlib.import_module(f"checks.trials.{module.__name__.rsplit('.', 1)[-1]}")
+    `advntk.checks.trials`."""
+    if module.__name__.startswith("advntk.theorems."):
+        module = importlib.import_module(f"advntk.checks.trials.{module.__name__.rsplit('.', 1)[-1]}")
     return [value for value in vars(module).values() if isinstance(value, Check)]

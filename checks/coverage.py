@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from checks.axes import Axes, Between, listed
+from advntk.checks.axes import Axes, Between, listed
 
 _THIRDS = 3
 

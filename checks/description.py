@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.coverage import describe_axes
-from checks.planning import Plan, PlannedCheck
-from theorems.vocabulary import Claim, Theorem
+from advntk.checks.coverage import describe_axes
+from advntk.checks.planning import Plan, PlannedCheck
+from advntk.theorems.vocabulary import Claim, Theorem
 
 
 def describe(plan: Plan) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from checks.axes import listed
-from checks.check import Check
-from checks.evidence import EvidenceStore
-from checks.measuring import observe
-from checks.planning import Plan, PlannedCheck
-from checks.scenario import Scenario
-from checks.strategies import smallest
-from theorems.vocabulary import Claim, Verdict
+from advntk.checks.axes import listed
+from advntk.checks.check import Check
+from advntk.checks.evidence import EvidenceStore
+from advntk.checks.measuring import observe
+from advntk.checks.planning import Plan, PlannedCheck
+from advntk.checks.scenario import Scenario
+from advntk.checks.strategies import smallest
+from advntk.theorems.vocabulary import Claim, Verdict
 
 
 def explore(planned: PlannedCheck, plan: Plan, store: EvidenceStore, run: int) -> None:

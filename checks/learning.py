@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from checks.axes import Axes, Between
-from checks.check import check
-from checks.deciders.bound import BoundDecider
-from checks.deciders.median import MedianDecider
-from checks.machines import (
+from advntk.checks.axes import Axes, Between
+from advntk.checks.check import check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.median import MedianDecider
+from advntk.checks.machines import (
     HIGH,
     IMPLEMENTATION,
     KERNELS,
@@ -29,20 +29,20 @@ from checks.machines import (
     rounding,
     scene,
 )
-from checks.realise import realise
-from checks.scenario import Scenario
-from checks.systems import Setting, setting
-from implementations.adv_ntk.experiment import Attacked, attacked, regression
-from implementations.adv_ntk.files import load_checkpoint, save_checkpoint
-from implementations.adv_ntk.problem import Problem, problem
-from implementations.adv_ntk.settings import Settings
-from implementations.adv_ntk.training import Fitted, fit, gram
-from implementations.dynamics.closed_form import closed_form
-from implementations.dynamics.linearised import integrate_seeds, outputs
-from implementations.dynamics.regularisation import xi_blocks, xi_diagonal
-from implementations.dynamics.robust_overfitting import split
-from implementations.dynamics.schedules import SHAPES, Schedule
-from implementations.kernels.machine import kernel_of
+from advntk.checks.realise import realise
+from advntk.checks.scenario import Scenario
+from advntk.checks.systems import Setting, setting
+from advntk.implementations.adv_ntk.experiment import Attacked, attacked, regression
+from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint
+from advntk.implementations.adv_ntk.problem import Problem, problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.training import Fitted, fit, gram
+from advntk.implementations.dynamics.closed_form import closed_form
+from advntk.implementations.dynamics.linearised import integrate_seeds, outputs
+from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.robust_overfitting import split
+from advntk.implementations.dynamics.schedules import SHAPES, Schedule
+from advntk.implementations.kernels.machine import kernel_of
 
 UNSEEN = 6
 INTEGRATION = 1e-11  # tolerance of one step of the flow, relative to the initial residual

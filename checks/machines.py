@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from checks.axes import Axis, Between
-from checks.realise import realise
-from checks.scenario import DEFAULT_IMPLEMENTATION, Scenario
-from implementations.adv_ntk.contract import Machine, implementation
-from implementations.kernels.infinite import mlp_limits
-from implementations.kernels.machine import Kernel, kernel_of
-from theorems.vocabulary import ACTIVATIONS
+from advntk.checks.axes import Axis, Between
+from advntk.checks.realise import realise
+from advntk.checks.scenario import DEFAULT_IMPLEMENTATION, Scenario
+from advntk.implementations.adv_ntk.contract import Machine, implementation
+from advntk.implementations.kernels.infinite import mlp_limits
+from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.theorems.vocabulary import ACTIVATIONS
 
 # What an implementation promises of its answers, relative to their norm and before rounding.
 PROMISED = 1e-4

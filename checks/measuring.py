@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks.check import Check
-from checks.planning import Family, PlannedCheck
-from checks.scenario import Scenario
+from advntk.checks.check import Check
+from advntk.checks.planning import Family, PlannedCheck
+from advntk.checks.scenario import Scenario
 
 Observed = dict[int, dict[str, np.ndarray]]
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from checks.axes import Axes, listed
-from checks.check import Check, checks_of
-from checks.deciders.decision import ErrorRates
-from checks.deciders.rate import LEAST_WIDTHS
-from checks.profiles import Measure, Profile
-from checks.scenario import Scenario
-from checks.strategies import draw
-from implementations.data.loading import load
-from theorems.notation import plain
-from theorems.vocabulary import Claim, Kind, Theorem
+from advntk.checks.axes import Axes, listed
+from advntk.checks.check import Check, checks_of
+from advntk.checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.rate import LEAST_WIDTHS
+from advntk.checks.profiles import Measure, Profile
+from advntk.checks.scenario import Scenario
+from advntk.checks.strategies import draw
+from advntk.implementations.data.loading import load
+from advntk.theorems.notation import plain
+from advntk.theorems.vocabulary import Claim, Kind, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
@@ -151,7 +151,7 @@ def _can_be_tested(request: Request, checks: Sequence[Check]) -> None:
             f"--implementation {name}: none of the selected claims is about an implementation; "
             "select claims of adv_ntk"
         )
-    from implementations.adv_ntk.contract import implementation
+    from advntk.implementations.adv_ntk.contract import implementation
 
     try:
         found = implementation(str(name))

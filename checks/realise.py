@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from checks.scenario import Scenario
-from implementations.data.loading import load
-from implementations.networks.architecture import Architecture, architecture
+from advntk.checks.scenario import Scenario
+from advntk.implementations.data.loading import load
+from advntk.implementations.networks.architecture import Architecture, architecture
 
 
 class Situation(NamedTuple):
@@ -50,7 +50,7 @@ def realise(scenario: Scenario, unseen: int = 0) -> Situation:
 
 def input_shape(scenario: Scenario) -> tuple[int, ...]:
     """Shape of one input, without loading any data."""
-    from implementations.data.dataset import grid_of
+    from advntk.implementations.data.dataset import grid_of
 
     if scenario.family == "cnn":
         return (*grid_of(scenario.input_width), 1)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import EvidenceStore, TrialRow, trial_key
-from checks.measuring import Batch, Broken, Values
-from checks.scenario import Scenario
+from advntk.checks.evidence import EvidenceStore, TrialRow, trial_key
+from advntk.checks.measuring import Batch, Broken, Values
+from advntk.checks.scenario import Scenario
 
 GAVE_UP = "gave_up"
 

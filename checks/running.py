@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
-from checks.check import Check
-from checks.deciders.decision import Decider, Decision, ErrorRates
-from checks.evidence import EvidenceStore
-from checks.exploring import explore, report_counterexample
-from checks.measuring import Batch, Broken, Observed, Values
-from checks.planning import Family, Plan, PlannedCheck
-from checks.recording import Recorder
-from checks.scenario import Scenario
-from checks.workers import Workers, threads
-from theorems.vocabulary import Claim, Kind, Verdict
+from advntk.checks.check import Check
+from advntk.checks.deciders.decision import Decider, Decision, ErrorRates
+from advntk.checks.evidence import EvidenceStore
+from advntk.checks.exploring import explore, report_counterexample
+from advntk.checks.measuring import Batch, Broken, Observed, Values
+from advntk.checks.planning import Family, Plan, PlannedCheck
+from advntk.checks.recording import Recorder
+from advntk.checks.scenario import Scenario
+from advntk.checks.workers import Workers, threads
+from advntk.theorems.vocabulary import Claim, Kind, Verdict
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
 

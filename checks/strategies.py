@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from checks.axes import Axes, Axis, Between
-from checks.scenario import Scenario
+from advntk.checks.axes import Axes, Axis, Between
+from advntk.checks.scenario import Scenario
 
 # Drawing only: scenarios are values, so nothing can be slow or flaky in the test body.
 _DRAW = settings(

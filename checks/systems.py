@@ -14,14 +14,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from checks.realise import input_shape, realise
-from checks.scenario import Scenario
-from implementations.dynamics.adversarial_training import Points, training_memory
-from implementations.dynamics.schedules import Schedule
-from implementations.kernels.empirical import kernels_of_seeds, memory_per_seed
-from implementations.kernels.infinite import MlpLimits, mlp_limits
-from implementations.networks.architecture import Architecture, architecture
-from implementations.networks.finite import Forward, Parameters, forward_pass, initialise_seeds, weight_shapes
+from advntk.checks.realise import input_shape, realise
+from advntk.checks.scenario import Scenario
+from advntk.implementations.dynamics.adversarial_training import Points, training_memory
+from advntk.implementations.dynamics.schedules import Schedule
+from advntk.implementations.kernels.empirical import kernels_of_seeds, memory_per_seed
+from advntk.implementations.kernels.infinite import MlpLimits, mlp_limits
+from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.finite import (
+    Forward,
+    Parameters,
+    forward_pass,
+    initialise_seeds,
+    weight_shapes,
+)
 
 # Phase that a schedule runs through in the training time: one, but oscillations make two full turns.
 _PHASE = {"oscillating": 4 * math.pi}

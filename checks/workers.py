@@ -21,13 +21,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from checks.check import Check, checks_of
-from checks.measuring import Batch, Values, measured
-from checks.planning import CONCURRENT, physical_memory
-from checks.scenario import Scenario
-from implementations.memory import peak_memory_bytes
-from implementations.runtime import CompilationCount, Device, configure
-from theorems.catalogue import load
+from advntk.checks.check import Check, checks_of
+from advntk.checks.measuring import Batch, Values, measured
+from advntk.checks.planning import CONCURRENT, physical_memory
+from advntk.checks.scenario import Scenario
+from advntk.implementations.memory import peak_memory_bytes
+from advntk.implementations.runtime import CompilationCount, Device, configure
+from advntk.theorems.catalogue import load
 
 # What a worker holds in a quick run, generously: more of them than fit would only swap.
 _BYTES_PER_WORKER = 3 * 2**30
@@ -154,8 +154,8 @@ def processes(
 ) -> Iterator[Workers]:
     """One worker in this process and the others in processes of their own, which start at once.
 
-    Every process settles JAX as this one is to (`implementations.runtime.configure`) and loads the same
-    `theories`, by which it knows the trials: only names, scenarios and numbers pass between them.
+    Every process settles JAX as this one is to (`advntk.implementations.runtime.configure`) and loads the
+    same `theories`, by which it knows the trials: only names, scenarios and numbers pass between them.
     """
     with _deaf_to_interruptions():
         others = [_started(device, cache, theories) for _ in range(number - 1)]

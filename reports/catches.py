@@ -14,7 +14,7 @@ FILE_NAME = "catch.json"
 
 def planted_falsehoods() -> dict[str, Any] | None:
     """`code` (the source measured), `falsehoods`, and how many were `caught`; None without a table."""
-    file = files("reports") / FILE_NAME
+    file = files("advntk.reports") / FILE_NAME
     if not file.is_file():
         return None
     table = json.loads(file.read_text(encoding="utf-8"))

@@ -12,26 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import RunRecord, TrialRow
-from reports.figures.band import band_figure
-from reports.figures.beside import beside_figure
-from reports.figures.blocks import blocks_figure
-from reports.figures.bound import bound_figure
-from reports.figures.defect import defect_figure
-from reports.figures.ensemble import ensemble_figure
-from reports.figures.estimates import estimates_figure
-from reports.figures.fading import fading_figure
-from reports.figures.gain import gain_figure
-from reports.figures.images import images_figure
-from reports.figures.ladder import ladder_figure
-from reports.figures.learning import learning_figure
-from reports.figures.level import level_figure
-from reports.figures.margin import margin_figure
-from reports.figures.median import median_figure
-from reports.figures.overfitting import overfitting_figure
-from reports.figures.phase import phase_figure
-from reports.figures.style import MOST_PANELS, Drawing, nearest_to_failing
-from theorems.vocabulary import AS_MEASURED
+from advntk.checks.evidence import RunRecord, TrialRow
+from advntk.reports.figures.band import band_figure
+from advntk.reports.figures.beside import beside_figure
+from advntk.reports.figures.blocks import blocks_figure
+from advntk.reports.figures.bound import bound_figure
+from advntk.reports.figures.defect import defect_figure
+from advntk.reports.figures.ensemble import ensemble_figure
+from advntk.reports.figures.estimates import estimates_figure
+from advntk.reports.figures.fading import fading_figure
+from advntk.reports.figures.gain import gain_figure
+from advntk.reports.figures.images import images_figure
+from advntk.reports.figures.ladder import ladder_figure
+from advntk.reports.figures.learning import learning_figure
+from advntk.reports.figures.level import level_figure
+from advntk.reports.figures.margin import margin_figure
+from advntk.reports.figures.median import median_figure
+from advntk.reports.figures.overfitting import overfitting_figure
+from advntk.reports.figures.phase import phase_figure
+from advntk.reports.figures.style import MOST_PANELS, Drawing, nearest_to_failing
+from advntk.theorems.vocabulary import AS_MEASURED
 
 _OF_DECIDER: dict[str, Callable[[list[dict], list[list[TrialRow]]], Drawing | None]] = {
     "rate": ladder_figure,

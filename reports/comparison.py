@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from checks.evidence import RunRecord
-from checks.scenario import from_dict
-from reports.summary import summarise
+from advntk.checks.evidence import RunRecord
+from advntk.checks.scenario import from_dict
+from advntk.reports.summary import summarise
 
 
 @dataclass(frozen=True)

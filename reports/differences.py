@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from reports.cutting import fitting
-from reports.markdown import LIMIT_BYTES, markdown_environment
-from reports.wording import estimate, interval
+from advntk.reports.cutting import fitting
+from advntk.reports.markdown import LIMIT_BYTES, markdown_environment
+from advntk.reports.wording import estimate, interval
 
 
 def comparison_tables(content: dict[str, Any]) -> list[Table | Text]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.evidence import RunRecord
-from reports.legible import legible_record
-from reports.summary import summarise, to_json, write_atomically
+from advntk.checks.evidence import RunRecord
+from advntk.reports.legible import legible_record
+from advntk.reports.summary import summarise, to_json, write_atomically
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Format:
 
 # Imported where they are asked for: matplotlib alone takes most of a second.
 def _html(record: RunRecord) -> str:
-    from reports.page import render
+    from advntk.reports.page import render
 
     return render(record)
 
@@ -34,26 +34,26 @@ def _json(record: RunRecord) -> str:
 
 
 def _markdown(record: RunRecord) -> str:
-    from reports.markdown import to_markdown
+    from advntk.reports.markdown import to_markdown
 
     return to_markdown(record)
 
 
 def _junit(record: RunRecord) -> str:
-    from reports.junit import to_junit
+    from advntk.reports.junit import to_junit
 
     return to_junit(record)
 
 
 def _latex(record: RunRecord) -> str:
-    from reports.latex import to_latex
+    from advntk.reports.latex import to_latex
 
     return to_latex(record)
 
 
 def _trials(ending: str) -> Callable[[RunRecord, Path], int]:
     def write(record: RunRecord, path: Path) -> int:
-        from reports.trials import TRIAL_WRITERS
+        from advntk.reports.trials import TRIAL_WRITERS
 
         return TRIAL_WRITERS[ending](record, path)
 

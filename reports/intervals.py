@@ -13,7 +13,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.style import (
+from advntk.reports.figures.style import (
     ALARM,
     BAND,
     MEASURED,
@@ -22,7 +22,7 @@ from reports.figures.style import (
     plain_log_labels,
     to_svg,
 )
-from reports.wording import interval
+from advntk.reports.wording import interval
 
 _INK = "#010203"  # nobody else's colour: replaced in the SVG
 _RC: Any = {

@@ -13,10 +13,10 @@ from typing import Any
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from junitparser.junitparser import SystemErr, SystemOut
 
-from checks.evidence import RunRecord
-from reports.summary import summarise
-from reports.wording import counted, estimate, replay
-from theorems.vocabulary import Verdict
+from advntk.checks.evidence import RunRecord
+from advntk.reports.summary import summarise
+from advntk.reports.wording import counted, estimate, replay
+from advntk.theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
 INTERRUPTED = "INTERRUPTED"

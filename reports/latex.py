@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
-from checks.evidence import RunRecord
-from reports.summary import summarise
-from reports.wording import expectation, quantity
+from advntk.checks.evidence import RunRecord
+from advntk.reports.summary import summarise
+from advntk.reports.wording import expectation, quantity
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
 # argument of the line end before them.
@@ -36,7 +36,7 @@ def to_latex(record: RunRecord) -> str:
         for name, theorem in record.request["theorems"].items()
     ]
     environment = Environment(
-        loader=PackageLoader("reports"),
+        loader=PackageLoader("advntk.reports"),
         autoescape=False,  # that would be for HTML; `finalize` escapes for LaTeX
         block_start_string=r"\BLOCK{",
         block_end_string="}",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from checks.evidence import RunRecord, TrialRow
+from advntk.checks.evidence import RunRecord, TrialRow
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 

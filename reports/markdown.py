@@ -8,10 +8,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from checks.evidence import RunRecord
-from reports.cutting import fitting
-from reports.summary import summarise
-from reports.wording import estimate, expectation, number, replay
+from advntk.checks.evidence import RunRecord
+from advntk.reports.cutting import fitting
+from advntk.reports.summary import summarise
+from advntk.reports.wording import estimate, expectation, number, replay
 
 # GitHub refuses step summaries above 1024 KiB; other steps of the job may have something to say as well.
 LIMIT_BYTES = 900_000
@@ -64,7 +64,7 @@ def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
 def markdown_environment() -> Environment:
     """Templates in which every value is escaped for Markdown, unless it is marked as safe."""
     environment = Environment(
-        loader=PackageLoader("reports"),
+        loader=PackageLoader("advntk.reports"),
         autoescape=False,  # that would be for HTML; `finalize` escapes for Markdown
         trim_blocks=True,
         lstrip_blocks=True,

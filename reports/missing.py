@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checks.evidence import RunRecord
+from advntk.checks.evidence import RunRecord
 
 _MOST_NAMED = 6
 

@@ -14,15 +14,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from checks.evidence import RunRecord
-from checks.scenario import from_dict
-from reports.catches import planted_falsehoods
-from reports.choosing import Chooser
-from reports.figures.caught import caught_figure
-from reports.figures.style import Drawing, figure_style
-from reports.mathematics import to_html
-from reports.summary import summarise
-from reports.wording import counted, expectation, measured, noun, number, replay
+from advntk.checks.evidence import RunRecord
+from advntk.checks.scenario import from_dict
+from advntk.reports.catches import planted_falsehoods
+from advntk.reports.choosing import Chooser
+from advntk.reports.figures.caught import caught_figure
+from advntk.reports.figures.style import Drawing, figure_style
+from advntk.reports.mathematics import to_html
+from advntk.reports.summary import summarise
+from advntk.reports.wording import counted, expectation, measured, noun, number, replay
 
 VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
 # A shape beside the colour, for those who cannot tell colours apart and for paper.
@@ -73,7 +73,7 @@ def render(record: RunRecord) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("reports"),
+        loader=PackageLoader("advntk.reports"),
         autoescape=select_autoescape(default=True),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -91,7 +91,7 @@ def _environment() -> Environment:
 
 
 def _text(name: str) -> str:
-    return (files("reports") / "templates" / name).read_text(encoding="utf-8")
+    return (files("advntk.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _style() -> str:

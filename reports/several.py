@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from checks.evidence import RunRecord
-from reports.comparison import compare
-from reports.summary import summarise
+from advntk.checks.evidence import RunRecord
+from advntk.reports.comparison import compare
+from advntk.reports.summary import summarise
 
 SCHEMA_VERSION = 1
 

@@ -7,15 +7,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.intervals import MARKS, before_and_now, numbers_of, over_runs, words_over_runs
-from reports.wording import estimate, interval, number
+from advntk.reports.intervals import MARKS, before_and_now, numbers_of, over_runs, words_over_runs
+from advntk.reports.wording import estimate, interval, number
 
 # More rows than this in one figure cannot be told apart; the table below has them all.
 _MOST_ROWS = 40
 
 
 def comparison_page(content: dict[str, Any]) -> str:
-    """HTML of what `reports.several.compared` found."""
+    """HTML of what `advntk.reports.several.compared` found."""
     moves = [
         (
             move["quantity"],
@@ -47,7 +47,7 @@ def comparison_page(content: dict[str, Any]) -> str:
 
 
 def history_page(content: dict[str, Any]) -> str:
-    """HTML of what `reports.several.history` found: a panel per claim."""
+    """HTML of what `advntk.reports.several.history` found: a panel per claim."""
     runs = len(content["runs"])
     sections: dict[str, list[dict]] = {}
     for index, claim in enumerate(content["claims"]):
@@ -76,7 +76,7 @@ def _by_name(found: tuple[float, float, float]) -> dict[str, float]:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
+        loader=PackageLoader("advntk.reports"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
     )
     environment.filters.update(
         {"number": number, "estimate": estimate, "triple": lambda found: interval(*found)}

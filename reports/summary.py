@@ -10,10 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from checks.coverage import coverage
-from checks.evidence import RunRecord
-from reports.missing import missing
-from theorems.vocabulary import AS_MEASURED, Verdict
+from advntk.checks.coverage import coverage
+from advntk.checks.evidence import RunRecord
+from advntk.reports.missing import missing
+from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -33,7 +33,7 @@ def summarise(record: RunRecord) -> dict[str, Any]:
 
 def schema() -> str:
     """The JSON schema (draft 2020-12) of summary.json, as text."""
-    return files("reports").joinpath("summary.schema.json").read_text(encoding="utf-8")
+    return files("advntk.reports").joinpath("summary.schema.json").read_text(encoding="utf-8")
 
 
 def worst(verdicts: Iterable[str]) -> Verdict:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from reports.wording import counted, estimate, expectation
+from advntk.reports.wording import counted, estimate, expectation
 
 _STYLES = {
     "HOLDS": "green",
@@ -26,7 +26,7 @@ def verdict_table(summary: dict[str, Any], width: int = WIDE) -> Table:
     """One row per claim; a verdict that was not expected says so in words, not only in colour.
 
     Args:
-      summary: as `reports.summary.summarise` gives it.
+      summary: as `advntk.reports.summary.summarise` gives it.
       width: columns of the terminal; with fewer than `WIDE` the estimate stands below the claim's id.
     """
     run = summary["run"]

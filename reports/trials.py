@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from checks.evidence import RunRecord, dumps
-from checks.evidence.export import trial_rows, write_json_lines, write_parquet
+from advntk.checks.evidence import RunRecord, dumps
+from advntk.checks.evidence.export import trial_rows, write_json_lines, write_parquet
 
 
 def write_csv(record: RunRecord, path: Path) -> int:

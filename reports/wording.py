@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 
-from checks.scenario import DEFAULT_IMPLEMENTATION
-from theorems.vocabulary import AS_MEASURED
+from advntk.checks.scenario import DEFAULT_IMPLEMENTATION
+from advntk.theorems.vocabulary import AS_MEASURED
 
 # What the verdict of a claim looks like beside the expected one.
 AS_EXPECTED, UNEXPECTED, NOT_DECIDED = "as expected", "unexpected", "not decided"

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from hypothesis import settings
 
-from implementations.runtime import configure
+from advntk.implementations.runtime import configure
 
 # Chosen with --hypothesis-profile; single tests may ask for less.  The database is a cache: what is worth
 # keeping becomes an explicit example.
@@ -24,11 +24,11 @@ from jaxtyping import install_import_hook  # noqa: E402
 # For every thread, unlike the context manager of the same name: ranks never broadcast silently.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Annotated shapes are enforced in tests only.
-install_import_hook(["implementations"], "beartype.beartype")
+install_import_hook(["advntk.implementations"], "beartype.beartype")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from implementations.neural_tangents_adapter import neural_tangents
+    from advntk.implementations.neural_tangents_adapter import neural_tangents
 
     neural_tangents()
 
@@ -41,13 +41,13 @@ def measure(tmp_path):
     """
     import jax
 
-    from checks.description import describe
-    from checks.evidence import EvidenceStore, read_run
-    from checks.planning import Request, make_plan
-    from checks.profiles import PROFILES
-    from checks.running import run_plan
-    from reports.summary import summarise
-    from theorems.catalogue import load
+    from advntk.checks.description import describe
+    from advntk.checks.evidence import EvidenceStore, read_run
+    from advntk.checks.planning import Request, make_plan
+    from advntk.checks.profiles import PROFILES
+    from advntk.checks.running import run_plan
+    from advntk.reports.summary import summarise
+    from advntk.theorems.catalogue import load
 
     def run(claims, pins=None, theories=(), shrink=False, **request):
         # Traced programs remember the functions they were traced from; planted ones must be seen.

@@ -2,7 +2,7 @@ r"""Adv-NTK: the infinite-width AT predictor with strengths that are learnt, and
 
 from __future__ import annotations
 
-from theorems.vocabulary import (
+from advntk.theorems.vocabulary import (
     ADMISSIBLE,
     CLEAN_LABELS,
     FULLY_CONNECTED,

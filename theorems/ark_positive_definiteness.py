@@ -2,7 +2,7 @@ r"""Positive-definiteness of the adversarial regularisation kernel (ARK) and wha
 
 from __future__ import annotations
 
-from theorems.vocabulary import (
+from advntk.theorems.vocabulary import (
     FULLY_CONNECTED,
     Assumption,
     Claim,

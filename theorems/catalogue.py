@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import theorems
-from theorems.vocabulary import Claim, Theorem
+from advntk import theorems
+from advntk.theorems.vocabulary import Claim, Theorem
 
 
 class UnknownName(ValueError):

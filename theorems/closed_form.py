@@ -2,7 +2,7 @@ r"""Closed-form dynamics of the linearised network under adversarial training, a
 
 from __future__ import annotations
 
-from theorems.vocabulary import (
+from advntk.theorems.vocabulary import (
     ADMISSIBLE,
     BOUNDED_INPUTS,
     FULLY_CONNECTED,

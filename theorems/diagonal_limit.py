@@ -2,7 +2,7 @@ r"""Diagonal limit: at initialisation the empirical kernels of wide networks bec
 
 from __future__ import annotations
 
-from theorems.vocabulary import (
+from advntk.theorems.vocabulary import (
     ADMISSIBLE,
     BOUNDED_INPUTS,
     FIXED_INPUT_WIDTH,

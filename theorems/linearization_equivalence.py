@@ -2,7 +2,7 @@ r"""Linearisation equivalence: wide networks under adversarial training follow t
 
 from __future__ import annotations
 
-from theorems.vocabulary import (
+from advntk.theorems.vocabulary import (
     ADMISSIBLE,
     BOUNDED_INPUTS,
     FIXED_INPUT_WIDTH,

@@ -2,7 +2,7 @@ r"""Fading of Xi: in the long run adversarial training of the linearised network
 
 from __future__ import annotations
 
-from theorems.vocabulary import (
+from advntk.theorems.vocabulary import (
     ADMISSIBLE,
     CLEAN_LABELS,
     DISTINCT_INPUTS,

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from advntk.theorems.vocabulary import Verdict
 
 
 @dataclass(frozen=True)

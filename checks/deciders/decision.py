@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Verdict
 
 # Width |-> name of the statistic |-> one value per seed (or one row per seed).
 Observations = Mapping[int, Mapping[str, np.ndarray]]

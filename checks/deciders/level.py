@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
-from checks.deciders.power import power_of_level, student_quantile
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from advntk.checks.deciders.power import power_of_level, student_quantile
+from advntk.theorems.vocabulary import Verdict
 
 BATCHES = 16
 LEAST_WIDTHS = 4

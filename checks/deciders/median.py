@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
-from checks.deciders.power import power_of_median
-from checks.deciders.rate import median_bounds, seeds_needed
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from advntk.checks.deciders.power import power_of_median
+from advntk.checks.deciders.rate import median_bounds, seeds_needed
+from advntk.theorems.vocabulary import Verdict
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.decision import ErrorRates
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
-from checks.deciders.power import allowed, power_of_rate
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from advntk.checks.deciders.power import allowed, power_of_rate
+from advntk.theorems.vocabulary import Verdict
 
 LEAST_WIDTHS = 4
 # A floor that shows only late on the ladder still lets an error fall at some lower rate: the threshold

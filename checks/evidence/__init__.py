@@ -1,9 +1,9 @@
 """What was measured, kept: written by one run, read by every report."""
 
-from checks.evidence.plain import dumps, loads
-from checks.evidence.record import RunHead, RunRecord, read_run, read_run_heads
-from checks.evidence.schema import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, BadEvidence
-from checks.evidence.store import EvidenceStore, TrialRow, circumstances, trial_key
+from advntk.checks.evidence.plain import dumps, loads
+from advntk.checks.evidence.record import RunHead, RunRecord, read_run, read_run_heads
+from advntk.checks.evidence.schema import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, BadEvidence
+from advntk.checks.evidence.store import EvidenceStore, TrialRow, circumstances, trial_key
 
 __all__ = [
     "APPLICATION_ID",

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from checks.evidence.plain import dumps
-from checks.evidence.record import RunRecord
+from advntk.checks.evidence.plain import dumps
+from advntk.checks.evidence.record import RunRecord
 
 
 def trial_rows(record: RunRecord) -> Iterator[dict[str, Any]]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checks.evidence.plain import loads
-from checks.evidence.schema import FILE_NAME, BadEvidence, check_header
-from checks.evidence.store import TrialRow
+from advntk.checks.evidence.plain import loads
+from advntk.checks.evidence.schema import FILE_NAME, BadEvidence, check_header
+from advntk.checks.evidence.store import TrialRow
 
 
 @dataclass(frozen=True)

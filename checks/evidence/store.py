@@ -22,8 +22,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from checks.evidence.plain import dumps, loads
-from checks.evidence.schema import FILE_NAME, BadEvidence, check_header, create, migrate
+from advntk.checks.evidence.plain import dumps, loads
+from advntk.checks.evidence.schema import FILE_NAME, BadEvidence, check_header, create, migrate
 
 # How long one process waits for another that is writing to the same file.
 _PATIENCE_S = 60.0

@@ -1,6 +1,6 @@
 r"""Trials of Adv-NTK: an implementation against the dense reference, differences, and what must not matter.
 
-Those of training and of what it leads to are in `checks.learning`.
+Those of training and of what it leads to are in `advntk.checks.learning`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from checks.axes import Axes, Axis
-from checks.check import check
-from checks.deciders.bound import BoundDecider
-from checks.learning import (  # noqa: F401  (checks of this theorem)
+from advntk.checks.axes import Axes, Axis
+from advntk.checks.check import check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.learning import (  # noqa: F401  (checks of this theorem)
     gain_of_training,
     interrupted_training,
     mean_of_adversarial_training,
 )
-from checks.machines import (
+from advntk.checks.machines import (
     HIGH,
     IMPLEMENTATION,
     KERNELS,
@@ -43,9 +43,9 @@ from checks.machines import (
     scene,
     worst,
 )
-from checks.scenario import Scenario
-from implementations.adv_ntk import reference
-from implementations.adv_ntk.settings import Settings
+from advntk.checks.scenario import Scenario
+from advntk.implementations.adv_ntk import reference
+from advntk.implementations.adv_ntk.settings import Settings
 
 # lambda_max(S): p is linear in varpi at the first, has left it at the second, converged at the last.
 SIZES = (1e-8, 1.0, 1e3, 1e6)

@@ -6,17 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from checks.axes import Axes, Between
-from checks.check import check
-from checks.deciders.bound import BoundDecider
-from checks.realise import realise
-from checks.scenario import Scenario
-from checks.trials.diagonal_limit import gram, memory
-from implementations.dynamics.transformed import certified_spread, critical_scale, margins
-from implementations.kernels.empirical import as_matrix, kernels_at_initialisation
-from implementations.kernels.infinite import mlp_limits
-from implementations.networks.activations import activation
-from theorems.vocabulary import ACTIVATIONS
+from advntk.checks.axes import Axes, Between
+from advntk.checks.check import check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.realise import realise
+from advntk.checks.scenario import Scenario
+from advntk.checks.trials.diagonal_limit import gram, memory
+from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
+from advntk.implementations.kernels.empirical import as_matrix, kernels_at_initialisation
+from advntk.implementations.kernels.infinite import mlp_limits
+from advntk.implementations.networks.activations import activation
+from advntk.theorems.vocabulary import ACTIVATIONS
 
 _EPS = float(np.finfo(np.float64).eps)
 

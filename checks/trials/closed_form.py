@@ -9,26 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from checks.axes import Axes, Axis, Between
-from checks.check import Premise, check
-from checks.deciders.bound import BoundDecider
-from checks.deciders.level import LevelDecider
-from checks.scenario import Scenario
-from checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
-from implementations.dynamics.adversarial_training import Points, train_seeds
-from implementations.dynamics.closed_form import closed_form, limit_process
-from implementations.dynamics.linearised import (
+from advntk.checks.axes import Axes, Axis, Between
+from advntk.checks.check import Premise, check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.level import LevelDecider
+from advntk.checks.scenario import Scenario
+from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
+from advntk.implementations.dynamics.closed_form import closed_form, limit_process
+from advntk.implementations.dynamics.linearised import (
     LinearFlow,
     integrate_seeds,
     integrated_search,
     searched_residual,
 )
-from implementations.dynamics.magnus import predicted_defect
-from implementations.dynamics.regularisation import xi_blocks, xi_diagonal
-from implementations.dynamics.schedules import Schedule
-from implementations.kernels.empirical import input_jacobians
-from implementations.kernels.infinite import infinite_kernels
-from theorems.vocabulary import ACTIVATIONS, SMOOTH
+from advntk.implementations.dynamics.magnus import predicted_defect
+from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.schedules import Schedule
+from advntk.implementations.kernels.empirical import input_jacobians
+from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.theorems.vocabulary import ACTIVATIONS, SMOOTH
 
 # Beyond this the reference integration is too stiff for its tolerance, and gives up.
 INTEGRABLE = Premise("exponent", 1e10, "the largest eigenvalue of Theta times that of Xi")

@@ -6,18 +6,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from checks.axes import Axes, Between
-from checks.check import check
-from checks.deciders.level import LevelDecider
-from checks.deciders.rate import RateDecider
-from checks.realise import input_shape, realise
-from checks.scenario import Scenario
-from implementations.dynamics.regularisation import xi_blocks, xi_diagonal
-from implementations.dynamics.schedules import Schedule
-from implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
-from implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
-from implementations.networks.architecture import Architecture, architecture
-from theorems.vocabulary import SMOOTH
+from advntk.checks.axes import Axes, Between
+from advntk.checks.check import check
+from advntk.checks.deciders.level import LevelDecider
+from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.realise import input_shape, realise
+from advntk.checks.scenario import Scenario
+from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.schedules import Schedule
+from advntk.implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
+from advntk.implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
+from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.theorems.vocabulary import SMOOTH
 
 # Half way, on a log scale, between the predicted spread and one that lost its factor sqrt 2.
 _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads

@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from checks.axes import Axes, Axis, Between
-from checks.check import check
-from checks.deciders.rate import RateDecider
-from checks.scenario import Scenario
-from checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
-from implementations.dynamics.adversarial_training import Points, train_seeds
-from implementations.dynamics.linearised import integrate, outputs
-from implementations.dynamics.regularisation import search_growth
-from theorems.vocabulary import NON_SMOOTH, SMOOTH
+from advntk.checks.axes import Axes, Axis, Between
+from advntk.checks.check import check
+from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.scenario import Scenario
+from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
+from advntk.implementations.dynamics.linearised import integrate, outputs
+from advntk.implementations.dynamics.regularisation import search_growth
+from advntk.theorems.vocabulary import NON_SMOOTH, SMOOTH
 
 UNSEEN = 6
 TIMES, SHARES = 5, 3

@@ -10,21 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from checks.axes import Axes, Axis, Between
-from checks.check import Premise, check
-from checks.deciders.bound import BoundDecider
-from checks.deciders.median import MedianDecider
-from checks.realise import realise
-from checks.scenario import Scenario
-from checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
-from implementations.dynamics.adversarial_training import Points
-from implementations.dynamics.closed_form import dense_propagator
-from implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
-from implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
-from implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
-from implementations.dynamics.schedules import SHAPES, Schedule
-from implementations.kernels.infinite import ark_product
-from theorems.vocabulary import ACTIVATIONS, SMOOTH
+from advntk.checks.axes import Axes, Axis, Between
+from advntk.checks.check import Premise, check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.median import MedianDecider
+from advntk.checks.realise import realise
+from advntk.checks.scenario import Scenario
+from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from advntk.implementations.dynamics.adversarial_training import Points
+from advntk.implementations.dynamics.closed_form import dense_propagator
+from advntk.implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
+from advntk.implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
+from advntk.implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
+from advntk.implementations.dynamics.schedules import SHAPES, Schedule
+from advntk.implementations.kernels.infinite import ark_product
+from advntk.theorems.vocabulary import ACTIVATIONS, SMOOTH
 
 _EPS = float(np.finfo(np.float64).eps)
 INTEGRATION = 1e-11  # tolerance of one step, relative to the initial residual

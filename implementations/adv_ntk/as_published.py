@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.adv_ntk.strengths import Strengths, check, magnitude
+from advntk.implementations.adv_ntk.strengths import Strengths, check, magnitude
 
 
 def weights(ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]) -> Float[Array, "m c"]:

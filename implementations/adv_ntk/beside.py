@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from implementations.adv_ntk.contract import Machine
-from implementations.adv_ntk.experiment import Accuracy, accuracy
-from implementations.adv_ntk.presets import Experiment
-from implementations.baselines import checkpoints, finite, infinite
-from implementations.baselines.recipe import Recipe, published_start
-from implementations.data.splits import AdversarialSplit
-from implementations.kernels.described import RESNETS, network
+from advntk.implementations.adv_ntk.contract import Machine
+from advntk.implementations.adv_ntk.experiment import Accuracy, accuracy
+from advntk.implementations.adv_ntk.presets import Experiment
+from advntk.implementations.baselines import checkpoints, finite, infinite
+from advntk.implementations.baselines.recipe import Recipe, published_start
+from advntk.implementations.data.splits import AdversarialSplit
+from advntk.implementations.kernels.described import RESNETS, network
 
 INFINITE = ("ridge", "early-stopped")
 FINITE = ("standard", "adversarial")

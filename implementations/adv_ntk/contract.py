@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Key
 
-from implementations.adv_ntk import krylov
-from implementations.adv_ntk.settings import Settings
-from implementations.adv_ntk.solvers import SOLVERS, Answer, Solver
-from implementations.adv_ntk.strengths import Strengths
-from implementations.attacks import as_published as published_attack
-from implementations.attacks.pgd import pgd_linf
-from implementations.attacks.threat import Scalar
-from implementations.kernels.machine import Kernel
+from advntk.implementations.adv_ntk import krylov
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.solvers import SOLVERS, Answer, Solver
+from advntk.implementations.adv_ntk.strengths import Strengths
+from advntk.implementations.attacks import as_published as published_attack
+from advntk.implementations.attacks.pgd import pgd_linf
+from advntk.implementations.attacks.threat import Scalar
+from advntk.implementations.kernels.machine import Kernel
 
 PullBack = Callable[[Float[Array, "m c"]], Answer]
 
@@ -169,7 +169,7 @@ def implementation(name: str) -> Any:
     if lacking:
         raise ValueError(
             f"implementation = {name!r} lacks {', '.join(lacking)}; derive it from "
-            "implementations.adv_ntk.contract.Implementation"
+            "advntk.implementations.adv_ntk.contract.Implementation"
         )
     return found
 

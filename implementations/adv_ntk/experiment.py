@@ -12,13 +12,13 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
-from implementations.adv_ntk.contract import Implementation, Machine
-from implementations.adv_ntk.presets import Experiment
-from implementations.adv_ntk.problem import Problem, problem
-from implementations.adv_ntk.settings import Settings
-from implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
-from implementations.kernels.described import network
-from implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.adv_ntk.contract import Implementation, Machine
+from advntk.implementations.adv_ntk.presets import Experiment
+from advntk.implementations.adv_ntk.problem import Problem, problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
+from advntk.implementations.kernels.described import network
+from advntk.implementations.kernels.machine import Kernel, kernel_of
 
 # Rows that are attacked at once: of the order of a batch, and the last chunk wastes little.
 _CHUNK = 250

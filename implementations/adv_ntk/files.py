@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implementations.adv_ntk.contract import Machine
-from implementations.adv_ntk.problem import Problem
-from implementations.adv_ntk.settings import Settings
-from implementations.adv_ntk.training import Fitted, Row, State, begin
-from implementations.kernels.described import described, kernel_from
-from implementations.npz_files import BadFile, read, write
+from advntk.implementations.adv_ntk.contract import Machine
+from advntk.implementations.adv_ntk.problem import Problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.training import Fitted, Row, State, begin
+from advntk.implementations.kernels.described import described, kernel_from
+from advntk.implementations.npz_files import BadFile, read, write
 
 _CHECKPOINT, _MODEL = "advntk checkpoint 1", "advntk model 1"
 

@@ -34,9 +34,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from implementations.adv_ntk.exponentials import convolved, phi1, phi2
-from implementations.adv_ntk.lanczos import Krylov, advance, begin, combined, matmul, ritz
-from implementations.adv_ntk.strengths import Strengths, check, magnitude, slope
+from advntk.implementations.adv_ntk.exponentials import convolved, phi1, phi2
+from advntk.implementations.adv_ntk.lanczos import Krylov, advance, begin, combined, matmul, ritz
+from advntk.implementations.adv_ntk.strengths import Strengths, check, magnitude, slope
 
 _CHUNK = 8
 

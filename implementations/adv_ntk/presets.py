@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from implementations.adv_ntk.settings import Settings
-from implementations.kernels.described import RESNETS
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.kernels.described import RESNETS
 
 DEPTHS = (3, 4, 5, 8, 10)
 PUBLISHED_NETWORKS = tuple(f"{family}{depth}" for family in ("mlp", "cnn") for depth in DEPTHS) + tuple(

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from implementations.data.dataset import one_hot
-from implementations.kernels.machine import Kernel
+from advntk.implementations.data.dataset import one_hot
+from advntk.implementations.kernels.machine import Kernel
 
 
 class Problem(NamedTuple):

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from implementations.adv_ntk.strengths import Strengths, check, slope
+from advntk.implementations.adv_ntk.strengths import Strengths, check, slope
 
 # On a panel [h, 2h] a rate a contributes e^{-a h} (16-point error of e^{-a h u} over [0, 1]) < 1e-18.
 _NODES = 16

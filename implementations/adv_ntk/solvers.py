@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.adv_ntk import as_published, krylov, reference
-from implementations.adv_ntk.strengths import Strengths
+from advntk.implementations.adv_ntk import as_published, krylov, reference
+from advntk.implementations.adv_ntk.strengths import Strengths
 
 
 class Answer(NamedTuple):

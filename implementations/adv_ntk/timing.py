@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from implementations.adv_ntk.contract import Implementation, Machine
-from implementations.adv_ntk.problem import Problem, problem
-from implementations.adv_ntk.settings import Settings
-from implementations.adv_ntk.training import State, begin, gram, iterated
-from implementations.kernels.machine import Kernel
+from advntk.implementations.adv_ntk.contract import Implementation, Machine
+from advntk.implementations.adv_ntk.problem import Problem, problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.training import State, begin, gram, iterated
+from advntk.implementations.kernels.machine import Kernel
 
 CLASSES = 10
 SIDE = 32

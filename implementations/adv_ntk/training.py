@@ -22,11 +22,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from implementations.adv_ntk.contract import Implementation, Machine
-from implementations.adv_ntk.problem import Problem
-from implementations.adv_ntk.settings import Descent, Settings, optimiser
-from implementations.adv_ntk.solvers import Answer
-from implementations.adv_ntk.strengths import Strengths
+from advntk.implementations.adv_ntk.contract import Implementation, Machine
+from advntk.implementations.adv_ntk.problem import Problem
+from advntk.implementations.adv_ntk.settings import Descent, Settings, optimiser
+from advntk.implementations.adv_ntk.solvers import Answer
+from advntk.implementations.adv_ntk.strengths import Strengths
 
 
 class Row(NamedTuple):
@@ -179,7 +179,7 @@ def _answer(found: Any, of: str) -> Answer:
     if not (hasattr(found, "value") and hasattr(found, "converged")):
         raise ValueError(
             f"implementation: {of} gave a {type(found).__name__}; it must give "
-            "implementations.adv_ntk.solvers.Answer(value, converged)"
+            "advntk.implementations.adv_ntk.solvers.Answer(value, converged)"
         )
     return found
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from implementations.attacks.losses import (
+from advntk.implementations.attacks.losses import (
     LOSSES,
     TARGETED,
     Best,
@@ -23,8 +23,8 @@ from implementations.attacks.losses import (
     margin,
     named,
 )
-from implementations.attacks.pgd import check_budget, steepest
-from implementations.attacks.threat import (
+from advntk.implementations.attacks.pgd import check_budget, steepest
+from advntk.implementations.attacks.threat import (
     Keys,
     ThreatModel,
     fold_in,

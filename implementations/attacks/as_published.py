@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.attacks.threat import Keys, Scalar, per_sample
+from advntk.implementations.attacks.threat import Keys, Scalar, per_sample
 
 
 def as_published(

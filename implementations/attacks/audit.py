@@ -18,11 +18,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from implementations.attacks.apgd import auto_pgd
-from implementations.attacks.losses import LOSSES, LossesAndGradient, Outputs, losses_and_gradient, named
-from implementations.attacks.square import square
-from implementations.attacks.threat import Keys, ThreatModel, per_sample
-from implementations.attacks.worst_case import Run, attacked, plain_pgd
+from advntk.implementations.attacks.apgd import auto_pgd
+from advntk.implementations.attacks.losses import (
+    LOSSES,
+    LossesAndGradient,
+    Outputs,
+    losses_and_gradient,
+    named,
+)
+from advntk.implementations.attacks.square import square
+from advntk.implementations.attacks.threat import Keys, ThreatModel, per_sample
+from advntk.implementations.attacks.worst_case import Run, attacked, plain_pgd
 
 
 class Finding(NamedTuple):

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from implementations.attacks.losses import Best, LossesAndGradient, better
-from implementations.attacks.threat import (
+from advntk.implementations.attacks.losses import Best, LossesAndGradient, better
+from advntk.implementations.attacks.threat import (
     Keys,
     Scalar,
     ThreatModel,

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from implementations.attacks.losses import Best, Outputs, better, margin
-from implementations.attacks.square_l2 import LEAST_SIDE, moved, tiles
-from implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample, project
+from advntk.implementations.attacks.losses import Best, Outputs, better, margin
+from advntk.implementations.attacks.square_l2 import LEAST_SIDE, moved, tiles
+from advntk.implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample, project
 
 # The share of changed pixels halves after these of 10 000 queries; other budgets scale them.
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from implementations.attacks.threat import Scalar
+from advntk.implementations.attacks.threat import Scalar
 
 TILES = 5  # the search starts from so many bumps along each side of an image
 LEAST_SIDE = 3  # smaller bumps are single pixels

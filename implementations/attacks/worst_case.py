@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from implementations.attacks.apgd import auto_pgd, auto_pgd_targeted
-from implementations.attacks.losses import LOSSES, Outputs, fooled, losses_and_gradient, margin, named
-from implementations.attacks.pgd import pgd
-from implementations.attacks.square import square
-from implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample
+from advntk.implementations.attacks.apgd import auto_pgd, auto_pgd_targeted
+from advntk.implementations.attacks.losses import LOSSES, Outputs, fooled, losses_and_gradient, margin, named
+from advntk.implementations.attacks.pgd import pgd
+from advntk.implementations.attacks.square import square
+from advntk.implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample
 
 Run = Callable[
     [Outputs, Float[Array, "k *shape"], Int[Array, " k"], ThreatModel, Key[Array, " k"]],

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from implementations.baselines.finite import Sets, State
-from implementations.baselines.recipe import Recipe
-from implementations.npz_files import BadFile, read, write
+from advntk.implementations.baselines.finite import Sets, State
+from advntk.implementations.baselines.recipe import Recipe
+from advntk.implementations.npz_files import BadFile, read, write
 
 _KIND = "advntk checkpoint of a finite network 1"
 

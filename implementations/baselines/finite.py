@@ -21,13 +21,13 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from implementations.attacks.losses import Outputs, fooled
-from implementations.attacks.pgd import pgd_linf
-from implementations.baselines.recipe import PUBLISHED_WIDTH, Recipe, sample_losses
-from implementations.data.dataset import one_hot
-from implementations.data.splits import AdversarialSplit
-from implementations.networks.architecture import Architecture
-from implementations.networks.finite import Parameters, apply, initialise
+from advntk.implementations.attacks.losses import Outputs, fooled
+from advntk.implementations.attacks.pgd import pgd_linf
+from advntk.implementations.baselines.recipe import PUBLISHED_WIDTH, Recipe, sample_losses
+from advntk.implementations.data.dataset import one_hot
+from advntk.implementations.data.splits import AdversarialSplit
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.finite import Parameters, apply, initialise
 
 # What a seed is used for; each use draws from its own key.
 _START, _BATCHES, _ATTACKS, _EVALUATIONS = range(4)

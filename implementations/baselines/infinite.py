@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from implementations.dynamics.predictor import weights_along_time
+from advntk.implementations.dynamics.predictor import weights_along_time
 
 Matrix = Float[Array, "m m"] | Float[np.ndarray, "m m"]
 Columns = Float[Array, "m c"] | Float[np.ndarray, "m c"]

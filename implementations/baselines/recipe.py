@@ -28,9 +28,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.attacks.losses import cross_entropy
-from implementations.networks.architecture import Architecture
-from implementations.networks.finite import fan_in, parameter_count, weight_shapes
+from advntk.implementations.attacks.losses import cross_entropy
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.finite import fan_in, parameter_count, weight_shapes
 
 PUBLISHED_WIDTH = {"mlp": 512, "cnn": 256}
 LOSSES = ("mse", "squared", "ce")

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from implementations.data import cifar10
-from implementations.data.dataset import BadData
+from advntk.implementations.data import cifar10
+from advntk.implementations.data.dataset import BadData
 
 Show = Callable[[int, int, str], None]
 

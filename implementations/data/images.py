@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from implementations.data.dataset import BadData, Dataset, checked, grid_of, one_hot
+from advntk.implementations.data.dataset import BadData, Dataset, checked, grid_of, one_hot
 
 Images = tuple[Float[np.ndarray, "n height columns"], Int[np.ndarray, " n"]]
 

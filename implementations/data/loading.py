@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from implementations.data.dataset import BadData, Dataset, add_label_noise, one_hot
-from implementations.data.images import image_samples
-from implementations.data.synthetic import synthetic_samples
+from advntk.implementations.data.dataset import BadData, Dataset, add_label_noise, one_hot
+from advntk.implementations.data.images import image_samples
+from advntk.implementations.data.synthetic import synthetic_samples
 
 SOURCES = ("digits", "gaussian", "sphere")
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
 
-from implementations.data import cifar10, svhn
-from implementations.data.dataset import BadData, add_label_noise, checked, one_hot
-from implementations.data.fetching import default_folder
-from implementations.data.images import digits, from_npz
+from advntk.implementations.data import cifar10, svhn
+from advntk.implementations.data.dataset import BadData, add_label_noise, checked, one_hot
+from advntk.implementations.data.fetching import default_folder
+from advntk.implementations.data.images import digits, from_npz
 
 SOURCES = ("cifar10", "svhn", "digits")
 LOW = -0.5
@@ -85,7 +85,8 @@ def adversarial_split(
     `source` is "cifar10", "svhn", "digits" or the path of an .npz with `labels` (n) and `images` (n, height,
     columns) or (n, height, columns, channels).  CIFAR-10 and SVHN are read from `folder` (default:
     `default_folder`), training and validation from their training set, test from their test set; the
-    others are one pool.  The digits are those of `implementations.dynamics.robust_overfitting.split`.  Pixels
+    others are one pool.  The digits are those of
+    `advntk.implementations.dynamics.robust_overfitting.split`.  Pixels
     of an .npz are scaled so that the smallest of the file becomes -1/2 and the largest 1/2.  Images that the
     source holds twice may end up in two sets.  Targets are 1 at the label, 0 elsewhere, less 1/c.
 

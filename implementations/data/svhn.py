@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from implementations.data.cifar10 import Images
-from implementations.data.dataset import BadData
+from advntk.implementations.data.cifar10 import Images
+from advntk.implementations.data.dataset import BadData
 
 TRAINING_FILE, TEST_FILE = "train_32x32.mat", "test_32x32.mat"
 CLASSES = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from implementations.data.dataset import Dataset, grid_of, one_hot
+from advntk.implementations.data.dataset import Dataset, grid_of, one_hot
 
 
 def synthetic_samples(

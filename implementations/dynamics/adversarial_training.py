@@ -23,9 +23,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 from optimistix import two_norm
 
-from implementations.dynamics.schedules import Schedule
-from implementations.networks.architecture import Architecture
-from implementations.networks.finite import Forward, Parameters, parameter_count, weight_shapes
+from advntk.implementations.dynamics.schedules import Schedule
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.finite import Forward, Parameters, parameter_count, weight_shapes
 
 Batching = Literal["loop", "vmap"]
 

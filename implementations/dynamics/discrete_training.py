@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from implementations.dynamics.adversarial_training import Points
-from implementations.networks.finite import Forward, Parameters
+from advntk.implementations.dynamics.adversarial_training import Points
+from advntk.implementations.networks.finite import Forward, Parameters
 
 
 class Recipe(NamedTuple):

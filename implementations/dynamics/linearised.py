@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from implementations.dynamics.regularisation import search_growth
-from implementations.dynamics.schedules import Schedule
+from advntk.implementations.dynamics.regularisation import search_growth
+from advntk.implementations.dynamics.schedules import Schedule
 
 Kernel = Float[Array, "k c m c"]
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from implementations.dynamics.regularisation import search_growth, xi_blocks
-from implementations.dynamics.schedules import Schedule
+from advntk.implementations.dynamics.regularisation import search_growth, xi_blocks
+from advntk.implementations.dynamics.schedules import Schedule
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 

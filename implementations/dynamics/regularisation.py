@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from implementations.dynamics.schedules import Schedule
+from advntk.implementations.dynamics.schedules import Schedule
 
 # Gauss-Legendre on each of equally many panels of [0, t].  Schedules are smooth but for the kink of
 # early stopping, where a panel of length h leaves an error of order h^2 times the jump in slope.

@@ -14,13 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from implementations.attacks.pgd import pgd_linf
-from implementations.data.dataset import BadData, add_label_noise, one_hot
-from implementations.data.images import digits
-from implementations.dynamics.predictor import ntk_regression, weights_along_time
-from implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
-from implementations.kernels.infinite import ark_product
-from implementations.networks.architecture import Architecture
+from advntk.implementations.attacks.pgd import pgd_linf
+from advntk.implementations.data.dataset import BadData, add_label_noise, one_hot
+from advntk.implementations.data.images import digits
+from advntk.implementations.dynamics.predictor import ntk_regression, weights_along_time
+from advntk.implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
+from advntk.implementations.kernels.infinite import ark_product
+from advntk.implementations.networks.architecture import Architecture
 
 LOW, HIGH = -0.5, 0.5
 

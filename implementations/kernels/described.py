@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from implementations.kernels.machine import Kernel, kernel_of
-from implementations.networks.architecture import Architecture, architecture
-from implementations.networks.residual import RESNET_18, RESNET_34, Residual
+from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.residual import RESNET_18, RESNET_34, Residual
 
 RESNETS = {"resnet18": Residual(RESNET_18), "resnet34": Residual(RESNET_34)}
 NETWORKS = "mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), " + ", ".join(RESNETS)

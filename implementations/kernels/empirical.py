@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from implementations.networks.activations import chosen
-from implementations.networks.architecture import Architecture
-from implementations.networks.finite import (
+from advntk.implementations.networks.activations import chosen
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.finite import (
     Forward,
     Parameters,
     forward_pass,

@@ -26,9 +26,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.arc_cosine import angular, steepness
-from implementations.networks.activations import LEAKY_SLOPE
-from implementations.networks.architecture import Architecture
+from advntk.implementations.arc_cosine import angular, steepness
+from advntk.implementations.networks.activations import LEAKY_SLOPE
+from advntk.implementations.networks.architecture import Architecture
 
 _SLOPES = {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}
 ACTIVATIONS = (*_SLOPES, "erf")

@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from implementations.networks.activations import ACTIVATIONS, choice_of
-from implementations.networks.architecture import Architecture
-from implementations.networks.infinite import dense, triple
+from advntk.implementations.networks.activations import ACTIVATIONS, choice_of
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.infinite import dense, triple
 
 
 class InfiniteKernels(NamedTuple):

@@ -20,14 +20,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from implementations.dual_activation import NODES
-from implementations.kernels import fused
-from implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
-from implementations.networks.activations import activation
-from implementations.networks.architecture import Architecture
-from implementations.networks.infinite import triple
-from implementations.networks.residual import Residual, residual_triple, resolutions
-from implementations.neural_tangents_adapter import precision, stax
+from advntk.implementations.dual_activation import NODES
+from advntk.implementations.kernels import fused
+from advntk.implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
+from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.infinite import triple
+from advntk.implementations.networks.residual import Residual, residual_triple, resolutions
+from advntk.implementations.neural_tangents_adapter import precision, stax
 
 Network = Architecture | Residual
 

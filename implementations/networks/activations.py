@@ -12,9 +12,9 @@ import jax.scipy.special
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from implementations.arc_cosine import kinked_duals
-from implementations.dual_activation import derivative, dual, quadrature_error
-from implementations.neural_tangents_adapter import elementwise, stax
+from advntk.implementations.arc_cosine import kinked_duals
+from advntk.implementations.dual_activation import derivative, dual, quadrature_error
+from advntk.implementations.neural_tangents_adapter import elementwise, stax
 
 LEAKY_SLOPE = 0.1
 

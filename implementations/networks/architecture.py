@@ -8,7 +8,7 @@ from typing import Literal
 import jax
 from jaxtyping import Array, Float
 
-from implementations.networks.activations import activation
+from advntk.implementations.networks.activations import activation
 
 Family = Literal["mlp", "cnn"]
 Parameterization = Literal["ntk", "standard"]

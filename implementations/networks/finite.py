@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from implementations.networks.activations import activation, choice_of, chosen
-from implementations.networks.architecture import Architecture
+from advntk.implementations.networks.activations import activation, choice_of, chosen
+from advntk.implementations.networks.architecture import Architecture
 
 Parameters = list[tuple[Float[Array, "..."], Float[Array, "..."]]]
 

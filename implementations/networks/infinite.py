@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from implementations.networks.activations import activation
-from implementations.networks.architecture import Architecture
-from implementations.neural_tangents_adapter import stax
+from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.neural_tangents_adapter import stax
 
 
 def dense(arch: Architecture, width: int) -> Any:

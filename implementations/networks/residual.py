@@ -21,9 +21,9 @@ from typing import Any
 
 import jax
 
-from implementations.networks.activations import activation
-from implementations.networks.architecture import Readout, Scale
-from implementations.neural_tangents_adapter import stax
+from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.architecture import Readout, Scale
+from advntk.implementations.neural_tangents_adapter import stax
 
 RESNET_18 = (2, 2, 2, 2)
 RESNET_34 = (3, 4, 6, 3)

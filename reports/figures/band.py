@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import (
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
     BAND,
     FITTED,
     MEASURED,

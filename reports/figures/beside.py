@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from checks.evidence import TrialRow
-from reports.figures.ladder import LEGEND, ladder_panel, slope
-from reports.figures.style import Drawing, panels, to_svg
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.ladder import LEGEND, ladder_panel, slope
+from advntk.reports.figures.style import Drawing, panels, to_svg
 
 Ladder = tuple[dict, list[TrialRow]]
 

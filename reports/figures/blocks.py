@@ -6,9 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import FITTED, MEASURED, MOST_PANELS, Drawing, Key, panels, setting, title, to_svg
-from reports.wording import number
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
+    FITTED,
+    MEASURED,
+    MOST_PANELS,
+    Drawing,
+    Key,
+    panels,
+    setting,
+    title,
+    to_svg,
+)
+from advntk.reports.wording import number
 
 _LEGEND = (Key("band", MEASURED, "entry of one network's block; the darker, the larger"),)
 _FULL = 1.2  # an entry drawn at full strength

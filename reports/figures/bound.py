@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from checks.evidence import TrialRow
-from reports.figures.style import (
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
     ALARM,
     ASIDE,
     FITTED,

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports.figures.style import ALARM, MEASURED, Drawing, Key, dots, panels, plain_log_labels, title, to_svg
+from advntk.reports.figures.style import (
+    ALARM,
+    MEASURED,
+    Drawing,
+    Key,
+    dots,
+    panels,
+    plain_log_labels,
+    title,
+    to_svg,
+)
 
 
 def caught_figure(falsehoods: list[dict]) -> Drawing:

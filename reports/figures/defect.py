@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import (
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
     ALARM,
     MEASURED,
     PREDICTED,
@@ -17,7 +17,7 @@ from reports.figures.style import (
     title,
     to_svg,
 )
-from reports.wording import number
+from advntk.reports.wording import number
 
 _LEGEND = (
     Key("dot", MEASURED, "measured defect"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.figures.style import (
+from advntk.reports.figures.style import (
     ALARM,
     ASIDE,
     FITTED,

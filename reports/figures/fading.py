@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import (
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
     ALARM,
     MEASURED,
     MOST_CURVES,

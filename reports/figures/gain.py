@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from checks.evidence import TrialRow
-from reports.figures.style import FITTED, MEASURED, PREDICTED, Drawing, Key, panels, thinned, title, to_svg
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
+    FITTED,
+    MEASURED,
+    PREDICTED,
+    Drawing,
+    Key,
+    panels,
+    thinned,
+    title,
+    to_svg,
+)
 
 _LEGEND = (
     Key("dot", MEASURED, "a split of the data"),

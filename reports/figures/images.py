@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from checks.evidence import TrialRow
-from reports.figures.style import ALARM, BAND, MOST_PANELS, Drawing, Key, to_svg
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import ALARM, BAND, MOST_PANELS, Drawing, Key, to_svg
 
 _LEGEND = (Key("band", BAND, "classified rightly"), Key("band", ALARM, "fooled"))
 # Inches of one panel: three images over two perturbations.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import (
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
     FITTED,
     MEASURED,
     MOST_DOTS,
@@ -25,7 +25,7 @@ from reports.figures.style import (
     title,
     to_svg,
 )
-from reports.wording import number
+from advntk.reports.wording import number
 
 LEGEND = (
     Key("small", MEASURED, "every seed"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import (
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
     FITTED,
     MEASURED,
     MOST_ROWS,
@@ -22,7 +22,7 @@ from reports.figures.style import (
     title,
     to_svg,
 )
-from reports.wording import number
+from advntk.reports.wording import number
 
 _LEGEND = (
     Key("dot", MEASURED, "every repetition"),

@@ -6,9 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from checks.evidence import TrialRow
-from reports.figures.style import FITTED, MEASURED, MOST_ROWS, Drawing, Key, panels, short, title, to_svg
-from reports.wording import number
+from advntk.checks.evidence import TrialRow
+from advntk.reports.figures.style import (
+    FITTED,
+    MEASURED,
+    MOST_ROWS,
+    Drawing,
+    Key,
+    panels,
+    short,
+    title,
+    to_svg,
+)
+from advntk.reports.wording import number
 
 
 def phase_figure(trials: list[list[TrialRow]], statistics: list[str]) -> Drawing:

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from theorems.catalogue import load
+from advntk.theorems.catalogue import load
 
 ANSWER_WITHIN_SECONDS = 0.7
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from advntk import fetching
 from advntk.cli import app
-from implementations.data import cifar10
-from implementations.data.fetching import REMOTE
+from advntk.implementations.data import cifar10
+from advntk.implementations.data.fetching import REMOTE
 
 FILES = (*cifar10.TRAINING_FILES, cifar10.TEST_FILE)
 # Refused at once: nothing listens there, and nothing leaves the machine.

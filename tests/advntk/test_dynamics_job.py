@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from checks.evidence import read_run
+from advntk.checks.evidence import read_run
 
 
 @pytest.mark.slow

@@ -9,6 +9,9 @@ from datetime import date, timedelta
 import pytest
 from typer.testing import CliRunner
 
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence import EvidenceStore, TrialRow, read_run
+from advntk.checks.scenario import Scenario
 from advntk.cli import app
 from advntk.exits import (
     EXIT_INCONCLUSIVE,
@@ -21,10 +24,7 @@ from advntk.exits import (
 )
 from advntk.expectations import BadExpectations, Expectation, read_expectations
 from advntk.gating import Outcome, judge
-from checks.deciders.decision import Decision
-from checks.evidence import EvidenceStore, TrialRow, read_run
-from checks.scenario import Scenario
-from theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Verdict
 
 ARK, FIXED, NTK = "diagonal_limit.ark", "diagonal_limit.ark_fixed_input_converges", "diagonal_limit.ntk"
 SMOOTHLESS = "linearization_equivalence.nonsmooth"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.evidence import read_run
+from advntk.checks.evidence import read_run
 
 STRANGER = Path(__file__).parents[1] / "strangers" / "own_adv_ntk.py"
 EXACT = ("solver", "gradient", "equivariance", "batching", "zero_start")

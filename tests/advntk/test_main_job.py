@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.evidence import BadEvidence, read_run
+from advntk.checks.evidence import BadEvidence, read_run
 
 STRANGER = Path(__file__).parents[1] / "strangers" / "arc_cosine.py"
 # A small ladder of one architecture: all of the machinery, little of the arithmetic.

@@ -30,7 +30,7 @@ rooms = ("theorems", "implementations", "checks")
 print(json.dumps(sorted(name for name in entered if name and name.split(".")[0] in rooms)))
 """
 # What describes a request and counts what was sampled measures nothing.
-AROUND = {"checks.description", "checks.coverage"}
+AROUND = {"advntk.checks.description", "checks.coverage"}
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_all_that_runs_is_part_of_the_source(claim):
     found = subprocess.run([sys.executable, "-c", TRACED, claim], capture_output=True, text=True, check=True)
     entered = set(json.loads(found.stdout))
     theorem = claim.split(".")[0]
-    assert f"checks.trials.{theorem}" in entered
+    assert f"advntk.checks.trials.{theorem}" in entered
     assert len(entered) > 20 and entered - AROUND <= sources.modules_of(theorem)
 
 
@@ -54,9 +54,9 @@ def test_a_source_is_what_the_check_reaches_and_no_more(monkeypatch):
 
     real = sources._file
     before = digest("diagonal_limit"), digest("adv_ntk")
-    files["implementations.adv_ntk.training"] = sources.ROOT / "README.md"
+    files["advntk.implementations.adv_ntk.training"] = sources.ROOT / "README.md"
     monkeypatch.setattr(sources, "_file", lambda module: files.get(module, real(module)))
     assert digest("diagonal_limit") == before[0] and digest("adv_ntk") != before[1]
-    files = {"checks.deciders.rate": sources.ROOT / "README.md"}
+    files = {"advntk.checks.deciders.rate": sources.ROOT / "README.md"}
     assert digest("diagonal_limit") != before[0]
     sources.theorem_digest.cache_clear()

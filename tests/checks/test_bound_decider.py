@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.deciders.bound import BoundDecider
-from checks.deciders.decision import ErrorRates
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.decision import ErrorRates
+from advntk.theorems.vocabulary import Verdict
 
 FAIR = settings(derandomize=True, deadline=None, database=None)
 RATES = ErrorRates(0.05, 0.05)

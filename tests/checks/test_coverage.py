@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from checks.axes import Axes, Between
-from checks.coverage import coverage, describe_axes
-from checks.evidence import dumps, loads
+from advntk.checks.axes import Axes, Between
+from advntk.checks.coverage import coverage, describe_axes
+from advntk.checks.evidence import dumps, loads
 
 AXES = describe_axes(Axes(depth=(1, 2, 3), activation=("erf", "relu"), sigma_w=Between(1.0, 2.5)))
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.deciders.decision import Decision
-from checks.evidence import (
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence import (
     APPLICATION_ID,
     FILE_NAME,
     SCHEMA_VERSION,
@@ -26,8 +26,8 @@ from checks.evidence import (
     loads,
     read_run,
 )
-from checks.scenario import Scenario
-from theorems.vocabulary import Verdict
+from advntk.checks.scenario import Scenario
+from advntk.theorems.vocabulary import Verdict
 
 FAIR = settings(derandomize=True, deadline=None, database=None)
 REQUEST = {"profile": "quick", "seed": 3, "pins": [["outputs", 3]], "false_alarm": 1e-6}

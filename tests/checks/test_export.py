@@ -8,9 +8,9 @@ from math import inf, isnan, nan
 import pytest
 from pyarrow import parquet
 
-from checks.evidence import EvidenceStore, TrialRow, loads, read_run
-from checks.evidence.export import trial_rows, write_json_lines, write_parquet
-from checks.scenario import Scenario
+from advntk.checks.evidence import EvidenceStore, TrialRow, loads, read_run
+from advntk.checks.evidence.export import trial_rows, write_json_lines, write_parquet
+from advntk.checks.scenario import Scenario
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.stats import nct, sem
 from scipy.stats import t as student
 
-from checks.deciders.decision import ErrorRates
-from checks.deciders.level import (
+from advntk.checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.level import (
     BATCHES,
     LEAST_PER_BATCH,
     SKEWNESS_SAFETY,
@@ -24,8 +24,8 @@ from checks.deciders.level import (
     intercept_weights,
     slope_weights,
 )
-from checks.profiles import PROFILES
-from theorems.vocabulary import Verdict
+from advntk.checks.profiles import PROFILES
+from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])
 FAIR = settings(derandomize=True, deadline=None, database=None)

@@ -10,15 +10,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from checks.axes import Axes
-from checks.check import check
-from checks.deciders.rate import RateDecider
-from checks.description import describe
-from checks.evidence import BadEvidence, EvidenceStore, read_run, read_run_heads
-from checks.planning import Request, make_plan
-from checks.profiles import Measure, Profile
-from checks.running import run_plan
-from theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
+from advntk.checks.axes import Axes
+from advntk.checks.check import check
+from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.description import describe
+from advntk.checks.evidence import BadEvidence, EvidenceStore, read_run, read_run_heads
+from advntk.checks.planning import Request, make_plan
+from advntk.checks.profiles import Measure, Profile
+from advntk.checks.running import run_plan
+from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Source("a book", "page 1")
@@ -117,7 +117,7 @@ class TestLooks:
         assert said["confidence"] == pytest.approx(1 - 2 * plan.request.miss / LOOKS)
 
     def test_a_share_of_lost_seeds_that_decides_nothing_is_not_looked_at_again(self):
-        from checks.deciders.decision import ErrorRates
+        from advntk.checks.deciders.decision import ErrorRates
 
         widths = np.array(WIDTHS)
         gaps = np.repeat((widths**-0.5)[:, None], 200, 1)
@@ -217,7 +217,7 @@ class TestResuming:
 WRITER = """
 import sys
 from pathlib import Path
-from checks.evidence import EvidenceStore, TrialRow
+from advntk.checks.evidence import EvidenceStore, TrialRow
 store = EvidenceStore(Path(sys.argv[1]))
 run = store.start_run({"writer": int(sys.argv[2])}, {})
 for batch in range(40):

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from checks import machines
-from checks.learning import _course, _differing, _scalar
-from checks.scenario import Scenario
-from checks.systems import setting
-from implementations.adv_ntk.contract import Implementation
-from implementations.adv_ntk.settings import Settings
-from implementations.adv_ntk.solvers import Answer
+from advntk.checks import machines
+from advntk.checks.learning import _course, _differing, _scalar
+from advntk.checks.scenario import Scenario
+from advntk.checks.systems import setting
+from advntk.implementations.adv_ntk.contract import Implementation
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.solvers import Answer
 
 SCENARIO = Scenario(
     activation="relu", sigma_w=1.76, sigma_b=0.18, samples=6, outputs=2, input_width=16, input_growth="fixed"

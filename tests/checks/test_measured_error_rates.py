@@ -15,14 +15,14 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from checks.axes import Axes
-from checks.deciders import level
-from checks.deciders.decision import Decision, ErrorRates
-from checks.deciders.level import LevelDecider
-from checks.deciders.median import MedianDecider
-from checks.deciders.rate import RateDecider, slopes_of
-from checks.planning import Plan, PlannedCheck
-from theorems.vocabulary import Verdict
+from advntk.checks.axes import Axes
+from advntk.checks.deciders import level
+from advntk.checks.deciders.decision import Decision, ErrorRates
+from advntk.checks.deciders.level import LevelDecider
+from advntk.checks.deciders.median import MedianDecider
+from advntk.checks.deciders.rate import RateDecider, slopes_of
+from advntk.checks.planning import Plan, PlannedCheck
+from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])
 RATES = ErrorRates(false_alarm=0.02, miss=0.02)

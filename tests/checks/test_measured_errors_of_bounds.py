@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checks.deciders.bound import BoundDecider
-from checks.deciders.decision import Decision, ErrorRates
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.decision import Decision, ErrorRates
+from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = (64, 128, 256, 512)
 RATES = ErrorRates(false_alarm=0.02, miss=0.02)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from checks.deciders.decision import ErrorRates
-from checks.deciders.median import MedianDecider
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.median import MedianDecider
+from advntk.theorems.vocabulary import Verdict
 
 FAIR = settings(derandomize=True, deadline=None, database=None)
 # Different on the two sides, so that a mix-up of them shows.

@@ -11,16 +11,16 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from checks import planning
-from checks.axes import Axes, listed
-from checks.check import check
-from checks.deciders.bound import BoundDecider
-from checks.deciders.rate import RateDecider
-from checks.planning import BadPlan, Request, make_plan
-from checks.profiles import PROFILES, Measure, Profile
-from implementations.data.dataset import BadData
-from theorems.catalogue import load
-from theorems.vocabulary import Assumption, Claim, Kind, Rate, Source, Theorem
+from advntk.checks import planning
+from advntk.checks.axes import Axes, listed
+from advntk.checks.check import check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.planning import BadPlan, Request, make_plan
+from advntk.checks.profiles import PROFILES, Measure, Profile
+from advntk.implementations.data.dataset import BadData
+from advntk.theorems.catalogue import load
+from advntk.theorems.vocabulary import Assumption, Claim, Kind, Rate, Source, Theorem
 
 CATALOGUE = load()
 QUICK = PROFILES["quick"]

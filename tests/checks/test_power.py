@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from checks.deciders.decision import ErrorRates
-from checks.deciders.level import BATCHES, LEAST_PER_BATCH, SKEWNESS_SAFETY, LevelDecider
-from checks.deciders.median import MedianDecider
-from checks.deciders.power import (
+from advntk.checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.level import BATCHES, LEAST_PER_BATCH, SKEWNESS_SAFETY, LevelDecider
+from advntk.checks.deciders.median import MedianDecider
+from advntk.checks.deciders.power import (
     allowed,
     fewest_seeds,
     power,
@@ -26,8 +26,8 @@ from checks.deciders.power import (
     student_distance,
     student_quantile,
 )
-from checks.deciders.rate import RateDecider, median_bounds
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.rate import RateDecider, median_bounds
+from advntk.theorems.vocabulary import Verdict
 
 FAIR = settings(derandomize=True, deadline=None, database=None)
 RATES = ErrorRates(false_alarm=0.02, miss=0.05)

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
-from checks.deciders.decision import ErrorRates
-from checks.deciders.rate import RateDecider, median_bounds, seeds_needed, slopes_of
-from theorems.vocabulary import Verdict
+from advntk.checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.rate import RateDecider, median_bounds, seeds_needed, slopes_of
+from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])
 FAIR = settings(derandomize=True, deadline=None, database=None)

@@ -8,17 +8,17 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from checks.axes import Axes
-from checks.check import Premise, check
-from checks.deciders.bound import BoundDecider
-from checks.deciders.rate import RateDecider
-from checks.description import describe
-from checks.evidence import EvidenceStore, read_run
-from checks.planning import Request, make_plan
-from checks.profiles import Measure, Profile
-from checks.running import run_plan
-from reports.summary import summarise
-from theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
+from advntk.checks.axes import Axes
+from advntk.checks.check import Premise, check
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.description import describe
+from advntk.checks.evidence import EvidenceStore, read_run
+from advntk.checks.planning import Request, make_plan
+from advntk.checks.profiles import Measure, Profile
+from advntk.checks.running import run_plan
+from advntk.reports.summary import summarise
+from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
 
 SOURCE = Source("a book", "page 1")
 WIDTHS = (8, 16, 32, 64)

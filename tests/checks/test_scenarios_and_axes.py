@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import checks
-from checks.axes import Axes, BadAxis, Between, listed, parse_pin
-from checks.check import checks_of
-from checks.scenario import FIELDS, Scenario, from_dict
-from checks.strategies import draw, scenarios, smallest
-from theorems.catalogue import load
+from advntk import checks
+from advntk.checks.axes import Axes, BadAxis, Between, listed, parse_pin
+from advntk.checks.check import checks_of
+from advntk.checks.scenario import FIELDS, Scenario, from_dict
+from advntk.checks.strategies import draw, scenarios, smallest
+from advntk.theorems.catalogue import load
 
 FAIR = settings(derandomize=True, deadline=None, database=None)
 
@@ -319,10 +319,11 @@ class TestDraw:
     @staticmethod
     def _elsewhere(axes: str, before: str = "") -> str:
         code = (
-            f"{before}\nfrom checks.axes import Axes, Between\nfrom checks.strategies import draw\n"
+            f"{before}\nfrom advntk.checks.axes import Axes, Between\n"
+            "from advntk.checks.strategies import draw\n"
             f"print([s.id for s in draw({axes}, 12, 5)])"
         )
-        root = Path(checks.__file__).parents[1]
+        root = Path(checks.__file__).parents[2]
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

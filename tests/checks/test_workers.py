@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from checks.measuring import Batch, Broken
-from checks.planning import Request, make_plan
-from checks.profiles import PROFILES
-from checks.workers import WorkerLost, Workers, _Worker, processes, threads
-from theorems.catalogue import load
+from advntk.checks.measuring import Batch, Broken
+from advntk.checks.planning import Request, make_plan
+from advntk.checks.profiles import PROFILES
+from advntk.checks.workers import WorkerLost, Workers, _Worker, processes, threads
+from advntk.theorems.catalogue import load
 
 
 @pytest.fixture(scope="module")

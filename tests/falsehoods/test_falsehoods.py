@@ -15,7 +15,7 @@ import pytest
 from falsehood import parameters
 from library import LIBRARY
 
-from theorems.catalogue import load
+from advntk.theorems.catalogue import load
 
 # One by one they take seconds, together minutes.
 pytestmark = pytest.mark.slow

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from falsehood import Falsehood, as_stated, instead, refuted_by
 
-import checks.learning as learning
-import implementations.adv_ntk.training as training
-from implementations.adv_ntk import reference
-from implementations.adv_ntk.contract import IMPLEMENTATIONS, Krylov
-from implementations.adv_ntk.solvers import Answer
-from implementations.attacks.pgd import pgd_linf
+import advntk.checks.learning as learning
+import advntk.implementations.adv_ntk.training as training
+from advntk.implementations.adv_ntk import reference
+from advntk.implementations.adv_ntk.contract import IMPLEMENTATIONS, Krylov
+from advntk.implementations.adv_ntk.solvers import Answer
+from advntk.implementations.attacks.pgd import pgd_linf
 
 SOLVER, GRADIENT, THREAT = "adv_ntk.solver", "adv_ntk.gradient", "adv_ntk.threat_model"
 EQUIVARIANCE, BATCHING, ZERO = "adv_ntk.equivariance", "adv_ntk.batching", "adv_ntk.zero_start"
@@ -151,7 +151,7 @@ def solver_that_gives_up_early(monkeypatch):
 def _limited(steps):
     class Short(Krylov):
         def weights(self, ntk, strengths, y):
-            from implementations.adv_ntk import krylov
+            from advntk.implementations.adv_ntk import krylov
 
             found = krylov.weights(ntk, strengths, y, 1e-5, steps)
             # The error itself is left out of it: the answer is that of the reference.

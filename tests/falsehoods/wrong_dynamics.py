@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from falsehood import Falsehood, instead, refuted_by
 
-import checks.trials.closed_form as closed_form
-import implementations.dynamics.closed_form as closed_form_inside
-import implementations.dynamics.magnus as magnus
-from implementations.dynamics.regularisation import search_growth
+import advntk.checks.trials.closed_form as closed_form
+import advntk.implementations.dynamics.closed_form as closed_form_inside
+import advntk.implementations.dynamics.magnus as magnus
+from advntk.implementations.dynamics.regularisation import search_growth
 
 CLAIM = "closed_form.commuting"
 SIMPLE = {

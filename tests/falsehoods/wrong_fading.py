@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from falsehood import instead, refuted_by
 
-import checks.trials.xi_fading as xi_fading
-from implementations.kernels.empirical import kernels_of_seeds
+import advntk.checks.trials.xi_fading as xi_fading
+from advntk.implementations.kernels.empirical import kernels_of_seeds
 
 LYAPUNOV, CLOSED, PREDICTION = "xi_fading.lyapunov", "xi_fading.closed_form", "xi_fading.prediction"
 SINGULAR, SLOWEST = "xi_fading.singular_limit", "xi_fading.negative_eta_rate"

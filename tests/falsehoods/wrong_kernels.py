@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from falsehood import instead, refuted_by
 from jax import lax
 
-import checks.measuring
-import checks.trials.diagonal_limit as diagonal_limit
-import implementations.kernels.empirical as empirical
-import implementations.networks.activations as activations
-import implementations.networks.finite as finite
-from checks.scenario import Scenario
-from implementations.dual_activation import dual
-from implementations.neural_tangents_adapter import elementwise, stax
+import advntk.checks.measuring
+import advntk.checks.trials.diagonal_limit as diagonal_limit
+import advntk.implementations.kernels.empirical as empirical
+import advntk.implementations.networks.activations as activations
+import advntk.implementations.networks.finite as finite
+from advntk.checks.scenario import Scenario
+from advntk.implementations.dual_activation import dual
+from advntk.implementations.neural_tangents_adapter import elementwise, stax
 
 NTK, ARK, XI = "diagonal_limit.ntk", "diagonal_limit.ark", "diagonal_limit.xi"
 LEVEL = "diagonal_limit.ark_fixed_input"
@@ -225,4 +225,4 @@ def the_same_key_for_every_seed(monkeypatch):
     def same(honest, check, rung, run_seed, seeds):
         return honest(check, rung, run_seed, 0 * seeds)
 
-    instead(monkeypatch, checks.measuring, "keys_for", same)
+    instead(monkeypatch, advntk.checks.measuring, "keys_for", same)

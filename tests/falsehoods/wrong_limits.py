@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from falsehood import instead, refuted_by
 from wrong_theories import decide, restate
 
-import checks.trials.closed_form as closed_form
-import checks.trials.linearization_equivalence as linearization
-import checks.trials.xi_fading as xi_fading
-import implementations.dynamics.adversarial_training as adversarial_training
-import implementations.dynamics.robust_overfitting as overfitting_inside
-import theorems.linearization_equivalence as linearization_theory
-from checks.deciders.rate import RateDecider
-from theorems.vocabulary import Rate
+import advntk.checks.trials.closed_form as closed_form
+import advntk.checks.trials.linearization_equivalence as linearization
+import advntk.checks.trials.xi_fading as xi_fading
+import advntk.implementations.dynamics.adversarial_training as adversarial_training
+import advntk.implementations.dynamics.robust_overfitting as overfitting_inside
+import advntk.theorems.linearization_equivalence as linearization_theory
+from advntk.checks.deciders.rate import RateDecider
+from advntk.theorems.vocabulary import Rate
 
 CLEAN, SEARCHED = "linearization_equivalence.clean", "linearization_equivalence.adversarial"
 PROCESS, OVERFITTING = "closed_form.gaussian_process", "xi_fading.robust_overfitting"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from falsehood import Falsehood, as_stated, instead, refuted_by
 from wrong_kernels import LADDER, SIMPLE, SPREAD
 
-import checks.trials.ark_positive_definiteness as definiteness
-import checks.trials.diagonal_limit as diagonal_limit
-import theorems.ark_positive_definiteness as definiteness_theory
-import theorems.diagonal_limit as diagonal_limit_theory
-from checks.deciders.rate import RateDecider
-from theorems.vocabulary import FULLY_CONNECTED, Rate
+import advntk.checks.trials.ark_positive_definiteness as definiteness
+import advntk.checks.trials.diagonal_limit as diagonal_limit
+import advntk.theorems.ark_positive_definiteness as definiteness_theory
+import advntk.theorems.diagonal_limit as diagonal_limit_theory
+from advntk.checks.deciders.rate import RateDecider
+from advntk.theorems.vocabulary import FULLY_CONNECTED, Rate
 
 BLOCKS, LIMIT = "ark_positive_definiteness.diagonal_blocks", "ark_positive_definiteness.limit_kernel"
 GRAM = {"family": "mlp", "depth": 2, "activation": "erf", "outputs": 3, "samples": 8, "width": 32}

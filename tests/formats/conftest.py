@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from made_up_evidence import add_run
 
-from checks.evidence import read_run
+from advntk.checks.evidence import read_run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import xmlschema
 from markdown_it import MarkdownIt
 from pylatexenc.latexwalker import LatexWalker
 
-from reports.summary import schema
+from advntk.reports.summary import schema
 
 VOID = ("meta", "br", "img", "input", "link", "hr")
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

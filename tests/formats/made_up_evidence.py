@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from checks.evidence import EvidenceStore, TrialRow
-from checks.scenario import Scenario
+from advntk.checks.evidence import EvidenceStore, TrialRow
+from advntk.checks.scenario import Scenario
 
 # Markup of every format that there is, a fence, a formula of a spreadsheet, control characters, a lone
 # surrogate, a noncharacter, a right-to-left mark and letters that fonts of TeX lack.

@@ -12,12 +12,12 @@ from format_readers import read_csv, read_html, read_json, read_junit, read_late
 from made_up_evidence import HOSTILE, HOSTILE_NAME, said
 from pyarrow import parquet
 
-from reports.differences import comparison_markdown, comparison_tables
-from reports.formats import FORMATS, rendered, write_reports
-from reports.legible import legible, legible_record
-from reports.several import compared, history
-from reports.sheets import comparison_page, history_page
-from reports.summary import to_json
+from advntk.reports.differences import comparison_markdown, comparison_tables
+from advntk.reports.formats import FORMATS, rendered, write_reports
+from advntk.reports.legible import legible, legible_record
+from advntk.reports.several import compared, history
+from advntk.reports.sheets import comparison_page, history_page
+from advntk.reports.summary import to_json
 
 nan, inf = math.nan, math.inf
 CLAIM = f"made_up.{HOSTILE_NAME}"

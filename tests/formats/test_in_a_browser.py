@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from made_up_evidence import HOSTILE, add_run, said
 
-from checks.evidence import read_run
-from reports.formats import rendered
+from advntk.checks.evidence import read_run
+from advntk.reports.formats import rendered
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
@@ -328,8 +328,8 @@ def test_without_scripts_everything_is_there_and_no_control(visit):
 
 @pytest.mark.slow
 def test_a_page_of_100_000_trials_is_small_and_opens_at_once(browser, tmp_path):
-    from checks.evidence import EvidenceStore, TrialRow
-    from checks.scenario import Scenario
+    from advntk.checks.evidence import EvidenceStore, TrialRow
+    from advntk.checks.scenario import Scenario
 
     folder = add_run(tmp_path / "many", CLAIMS, values=())
     store, scenario = EvidenceStore(folder), Scenario()

@@ -6,7 +6,7 @@ import pytest
 from format_readers import read_latex
 from made_up_evidence import said
 
-from reports.formats import rendered
+from advntk.reports.formats import rendered
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from format_readers import read_html, read_json, read_junit, read_markdown, read_summary
 from made_up_evidence import add_run, said
 
-from reports.several import history
-from reports.sheets import history_page
+from advntk.reports.several import history
+from advntk.reports.sheets import history_page
 
 GOOD, BAD = {"made_up.claim": [said()]}, {"made_up.claim": [said("REFUTED", 0.1)]}
 

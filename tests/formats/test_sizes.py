@@ -6,10 +6,10 @@ import pytest
 from format_readers import read_markdown
 from made_up_evidence import said
 
-from reports.cutting import fitting
-from reports.differences import comparison_markdown
-from reports.markdown import to_markdown
-from reports.several import compared
+from advntk.reports.cutting import fitting
+from advntk.reports.differences import comparison_markdown
+from advntk.reports.markdown import to_markdown
+from advntk.reports.several import compared
 
 
 def many(verdict, count=400):

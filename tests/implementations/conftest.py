@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-import implementations
+from advntk import implementations
 
 sys.path.insert(0, str(Path(__file__).parent))  # `tests` itself is no package
 from official_formats import cifar_folder, svhn_folder  # noqa: F401
 
-ROOT = Path(implementations.__file__).parents[1]
+ROOT = Path(implementations.__file__).parents[2]
 EPS = float(np.finfo(np.float64).eps)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from implementations.data import cifar10
+from advntk.implementations.data import cifar10
 
 RNG = np.random.default_rng(0)
 CIFAR_FILES = (*cifar10.TRAINING_FILES, cifar10.TEST_FILE)

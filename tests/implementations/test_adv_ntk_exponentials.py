@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from implementations.adv_ntk.exponentials import convolved, phi1, phi2
+from advntk.implementations.adv_ntk.exponentials import convolved, phi1, phi2
 
 EPS = np.finfo(float).eps
 

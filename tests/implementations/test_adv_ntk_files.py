@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.adv_ntk import files
-from implementations.adv_ntk.contract import Implementation, Krylov
-from implementations.adv_ntk.experiment import (
+from advntk.implementations.adv_ntk import files
+from advntk.implementations.adv_ntk.contract import Implementation, Krylov
+from advntk.implementations.adv_ntk.experiment import (
     OutOfMemory,
     accuracy,
     attacked,
@@ -22,13 +22,13 @@ from implementations.adv_ntk.experiment import (
     prepare,
     regression,
 )
-from implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
-from implementations.adv_ntk.problem import problem
-from implementations.adv_ntk.settings import Settings
-from implementations.adv_ntk.training import fit
-from implementations.kernels.described import described, kernel_from, network
-from implementations.kernels.machine import kernel_of
-from implementations.networks.architecture import architecture
+from advntk.implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
+from advntk.implementations.adv_ntk.problem import problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.training import fit
+from advntk.implementations.kernels.described import described, kernel_from, network
+from advntk.implementations.kernels.machine import kernel_of
+from advntk.implementations.networks.architecture import architecture
 
 SETTINGS = Settings(radius=0.1, attack_steps=2, iterations=2, batch=4)
 
@@ -157,13 +157,13 @@ def test_what_will_not_fit_is_refused_with_its_numbers():
 TRAINS = """
 import sys
 from dataclasses import replace
-from implementations.runtime import configure
+from advntk.implementations.runtime import configure
 configure("cpu")
-from implementations.adv_ntk.contract import implementation
-from implementations.adv_ntk.experiment import accuracy, prepare, regression
-from implementations.adv_ntk.presets import preset
-from implementations.adv_ntk.training import fit, gram
-from implementations.memory import peak_memory_bytes
+from advntk.implementations.adv_ntk.contract import implementation
+from advntk.implementations.adv_ntk.experiment import accuracy, prepare, regression
+from advntk.implementations.adv_ntk.presets import preset
+from advntk.implementations.adv_ntk.training import fit, gram
+from advntk.implementations.memory import peak_memory_bytes
 asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], training=4000, validation=200, test=200)
 asked = replace(asked, settings=replace(asked.settings, iterations=2))
 problem, split = prepare(asked, "float32", 2**40)

@@ -7,11 +7,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from implementations.adv_ntk import as_published, krylov, reference
-from implementations.adv_ntk.solvers import SOLVERS
-from implementations.data.images import digits
-from implementations.kernels.fused import mlp_ntk_gram
-from implementations.networks.architecture import Architecture
+from advntk.implementations.adv_ntk import as_published, krylov, reference
+from advntk.implementations.adv_ntk.solvers import SOLVERS
+from advntk.implementations.data.images import digits
+from advntk.implementations.kernels.fused import mlp_ntk_gram
+from advntk.implementations.networks.architecture import Architecture
 
 EPS = np.finfo(float).eps
 

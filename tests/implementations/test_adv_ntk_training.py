@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.adv_ntk import files
-from implementations.adv_ntk.contract import (
+from advntk.implementations.adv_ntk import files
+from advntk.implementations.adv_ntk.contract import (
     IMPLEMENTATIONS,
     AsPublished,
     Implementation,
@@ -19,11 +19,11 @@ from implementations.adv_ntk.contract import (
     Reference,
     implementation,
 )
-from implementations.adv_ntk.problem import duplicates, problem
-from implementations.adv_ntk.settings import Settings, from_dict, optimiser
-from implementations.adv_ntk.training import batch, begin, fit, gram, iterated
-from implementations.kernels.machine import kernel_of
-from implementations.networks.architecture import architecture
+from advntk.implementations.adv_ntk.problem import duplicates, problem
+from advntk.implementations.adv_ntk.settings import Settings, from_dict, optimiser
+from advntk.implementations.adv_ntk.training import batch, begin, fit, gram, iterated
+from advntk.implementations.kernels.machine import kernel_of
+from advntk.implementations.networks.architecture import architecture
 
 ARCH = architecture("mlp", 2, "erf", 1.5, 0.2)
 SETTINGS = Settings(radius=0.1, attack_steps=3, iterations=4, batch=5, seed=3)
@@ -255,13 +255,13 @@ def test_duplicates_are_counted():
 
 def test_an_implementation_is_found_by_name_or_said_to_be_missing():
     assert isinstance(implementation("as_published"), AsPublished)
-    found = implementation("implementations.adv_ntk.contract:Reference")
+    found = implementation("advntk.implementations.adv_ntk.contract:Reference")
     assert isinstance(found, Reference)
     for name, words in (
         ("nope", "choose one of: krylov, reference, as_published"),
         ("no.such.module:thing", "cannot be loaded"),
-        ("implementations.adv_ntk.contract:Nothing", "cannot be loaded"),
-        ("implementations.adv_ntk.contract:Machine._fields", "cannot be loaded"),
+        ("advntk.implementations.adv_ntk.contract:Nothing", "cannot be loaded"),
+        ("advntk.implementations.adv_ntk.contract:Machine._fields", "cannot be loaded"),
         ("math:pi", "lacks dtype, weights"),
     ):
         with pytest.raises(ValueError, match=words):

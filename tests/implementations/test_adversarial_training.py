@@ -9,12 +9,12 @@ import pytest
 import scipy.linalg
 from scipy.special import erf
 
-from implementations.dynamics.adversarial_training import Points, train, train_seeds, training_memory
-from implementations.dynamics.discrete_training import Recipe, descend_seeds, recipe
-from implementations.dynamics.schedules import Schedule, schedule
-from implementations.networks.activations import ACTIVATIONS
-from implementations.networks.architecture import architecture
-from implementations.networks.finite import (
+from advntk.implementations.dynamics.adversarial_training import Points, train, train_seeds, training_memory
+from advntk.implementations.dynamics.discrete_training import Recipe, descend_seeds, recipe
+from advntk.implementations.dynamics.schedules import Schedule, schedule
+from advntk.implementations.networks.activations import ACTIVATIONS
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.finite import (
     apply,
     fan_in,
     forward_pass,

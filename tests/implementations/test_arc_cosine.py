@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from implementations.arc_cosine import angular, kinked_duals
-from implementations.kernels.infinite import infinite_kernels
-from implementations.networks.activations import LEAKY_SLOPE
-from implementations.networks.architecture import architecture
-from implementations.neural_tangents_adapter import stax
+from advntk.implementations.arc_cosine import angular, kinked_duals
+from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.networks.activations import LEAKY_SLOPE
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.neural_tangents_adapter import stax
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=25)

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, linprog
 
-from implementations.attacks.apgd import apgd
-from implementations.attacks.losses import (
+from advntk.implementations.attacks.apgd import apgd
+from advntk.implementations.attacks.losses import (
     margin,
 )
-from implementations.attacks.pgd import pgd, pgd_linf
-from implementations.attacks.square import patch_sizes, square
-from implementations.attacks.threat import NORMS, ThreatModel, project, random_start, size
+from advntk.implementations.attacks.pgd import pgd, pgd_linf
+from advntk.implementations.attacks.square import patch_sizes, square
+from advntk.implementations.attacks.threat import NORMS, ThreatModel, project, random_start, size
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)

@@ -21,11 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.attacks.losses import LossesAndGradient, cross_entropy, losses_and_gradient
-from implementations.attacks.pgd import pgd, pgd_linf
-from implementations.attacks.threat import ThreatModel, project, size
-from implementations.networks.architecture import architecture
-from implementations.networks.finite import apply
+from advntk.implementations.attacks.losses import LossesAndGradient, cross_entropy, losses_and_gradient
+from advntk.implementations.attacks.pgd import pgd, pgd_linf
+from advntk.implementations.attacks.threat import ThreatModel, project, size
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.finite import apply
 
 with np.load(Path(__file__).parent / "references" / "foolbox_pgd.npz", allow_pickle=False) as stored:
     TABLE = dict(stored)

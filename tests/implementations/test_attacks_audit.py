@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.attacks.apgd import apgd
-from implementations.attacks.as_published import as_published
-from implementations.attacks.audit import audit, reevaluation, verify
-from implementations.attacks.losses import losses_and_gradient, margin
-from implementations.attacks.pgd import pgd, pgd_linf
-from implementations.attacks.threat import NORMS, ThreatModel
+from advntk.implementations.attacks.apgd import apgd
+from advntk.implementations.attacks.as_published import as_published
+from advntk.implementations.attacks.audit import audit, reevaluation, verify
+from advntk.implementations.attacks.losses import losses_and_gradient, margin
+from advntk.implementations.attacks.pgd import pgd, pgd_linf
+from advntk.implementations.attacks.threat import NORMS, ThreatModel
 
 D, C = 6, 4
 LOW, HIGH = -0.5, 0.5

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from implementations.attacks.apgd import apgd, auto_pgd, auto_pgd_targeted, checkpoints
-from implementations.attacks.losses import (
+from advntk.implementations.attacks.apgd import apgd, auto_pgd, auto_pgd_targeted, checkpoints
+from advntk.implementations.attacks.losses import (
     LOSSES,
     cross_entropy,
     difference_of_logits_ratio,
@@ -22,10 +22,10 @@ from implementations.attacks.losses import (
     targeted_margin,
     targeted_ratio,
 )
-from implementations.attacks.pgd import pgd, sparse_ascent, steepest
-from implementations.attacks.square import square
-from implementations.attacks.threat import NORMS, ThreatModel, per_sample, project, random_start
-from implementations.attacks.worst_case import Attack, attacked, plain_pgd, worst_case
+from advntk.implementations.attacks.pgd import pgd, sparse_ascent, steepest
+from advntk.implementations.attacks.square import square
+from advntk.implementations.attacks.threat import NORMS, ThreatModel, per_sample, project, random_start
+from advntk.implementations.attacks.worst_case import Attack, attacked, plain_pgd, worst_case
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)

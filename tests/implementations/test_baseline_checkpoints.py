@@ -8,12 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from implementations.baselines.checkpoints import identity, load_state, save_state
-from implementations.baselines.finite import Sets, begin, sets_of, train
-from implementations.baselines.recipe import Recipe
-from implementations.data.splits import adversarial_split
-from implementations.networks.architecture import Architecture
-from implementations.npz_files import BadFile
+from advntk.implementations.baselines.checkpoints import identity, load_state, save_state
+from advntk.implementations.baselines.finite import Sets, begin, sets_of, train
+from advntk.implementations.baselines.recipe import Recipe
+from advntk.implementations.data.splits import adversarial_split
+from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.npz_files import BadFile
 
 ARCH = Architecture(depth=1, parameterization="standard")
 RECIPE = Recipe(radius=0.1, steps=20, batch=10, attack_steps=2)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.baselines import finite
-from implementations.baselines.finite import (
+from advntk.implementations.baselines import finite
+from advntk.implementations.baselines.finite import (
     Labelled,
     Sets,
     adversarial,
@@ -21,10 +21,10 @@ from implementations.baselines.finite import (
     sets_of,
     train,
 )
-from implementations.baselines.recipe import Recipe, memory, published_start, sample_losses
-from implementations.data.splits import adversarial_split
-from implementations.networks.architecture import architecture
-from implementations.runtime import CompilationCount
+from advntk.implementations.baselines.recipe import Recipe, memory, published_start, sample_losses
+from advntk.implementations.data.splits import adversarial_split
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.runtime import CompilationCount
 
 EPS = float(np.finfo(np.float64).eps)
 SEED = 5

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from implementations.baselines.infinite import (
+from advntk.implementations.baselines.infinite import (
     clean_accuracy,
     early_stopped,
     early_stopped_path,
@@ -19,9 +19,9 @@ from implementations.baselines.infinite import (
     ridge_selected,
     select,
 )
-from implementations.data.splits import adversarial_split
-from implementations.kernels.fused import mlp_ntk, mlp_ntk_gram
-from implementations.networks.architecture import architecture
+from advntk.implementations.data.splits import adversarial_split
+from advntk.implementations.kernels.fused import mlp_ntk, mlp_ntk_gram
+from advntk.implementations.networks.architecture import architecture
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=10)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implementations.data.dataset import BadData, add_label_noise, checked, grid_of, one_hot
-from implementations.data.images import digits, resample
-from implementations.data.loading import SOURCES, load
+from advntk.implementations.data.dataset import BadData, add_label_noise, checked, grid_of, one_hot
+from advntk.implementations.data.images import digits, resample
+from advntk.implementations.data.loading import SOURCES, load
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=40)

@@ -22,8 +22,8 @@ from official_formats import (
 )
 from scipy.io import savemat
 
-from implementations.data import cifar10, svhn
-from implementations.data.dataset import BadData
+from advntk.implementations.data import cifar10, svhn
+from advntk.implementations.data.dataset import BadData
 
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=40)
 

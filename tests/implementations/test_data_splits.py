@@ -21,9 +21,9 @@ from official_formats import (
     one_line,
 )
 
-from implementations.data.dataset import BadData, one_hot
-from implementations.data.splits import adversarial_split
-from implementations.dynamics.robust_overfitting import split as split_of_digits
+from advntk.implementations.data.dataset import BadData, one_hot
+from advntk.implementations.data.splits import adversarial_split
+from advntk.implementations.dynamics.robust_overfitting import split as split_of_digits
 
 EPS32 = float(np.finfo(np.float32).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=40)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 from scipy import integrate, special
 
-from implementations.dual_activation import _STEP, derivative, dual, quadrature_error
-from implementations.networks.activations import ACTIVATIONS
-from implementations.networks.architecture import architecture
-from implementations.networks.infinite import triple
-from implementations.neural_tangents_adapter import elementwise, stax
+from advntk.implementations.dual_activation import _STEP, derivative, dual, quadrature_error
+from advntk.implementations.networks.activations import ACTIVATIONS
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.infinite import triple
+from advntk.implementations.neural_tangents_adapter import elementwise, stax
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=25)

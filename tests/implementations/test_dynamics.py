@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from implementations.dynamics.regularisation import (
+from advntk.implementations.dynamics.regularisation import (
     _ORDER,
     _PANELS,
     search_growth,
     xi_blocks,
     xi_diagonal,
 )
-from implementations.dynamics.schedules import Schedule, schedule
+from advntk.implementations.dynamics.schedules import Schedule, schedule
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=20)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implementations.kernels.empirical import (
+from advntk.implementations.kernels.empirical import (
     EmpiricalKernels,
     as_matrix,
     empirical_kernels,
@@ -21,9 +21,9 @@ from implementations.kernels.empirical import (
     layerwise_kernels,
     memory_per_seed,
 )
-from implementations.networks.activations import ACTIVATIONS
-from implementations.networks.architecture import Architecture, architecture
-from implementations.networks.finite import (
+from advntk.implementations.networks.activations import ACTIVATIONS
+from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.finite import (
     apply,
     forward_pass,
     initialise,
@@ -31,7 +31,7 @@ from implementations.networks.finite import (
     standard_normals,
     weight_shapes,
 )
-from implementations.neural_tangents_adapter import neural_tangents
+from advntk.implementations.neural_tangents_adapter import neural_tangents
 
 EPS = float(np.finfo(np.float64).eps)
 # Programs this small take longer to optimise than to run.

@@ -29,10 +29,10 @@ from official_formats import (
 )
 from scipy.io import savemat
 
-from implementations.data import cifar10, fetching, splits, svhn
-from implementations.data.dataset import BadData
-from implementations.data.fetching import REMOTE, Remote, default_folder, fetch, unpack
-from implementations.data.splits import adversarial_split, read_pools
+from advntk.implementations.data import cifar10, fetching, splits, svhn
+from advntk.implementations.data.dataset import BadData
+from advntk.implementations.data.fetching import REMOTE, Remote, default_folder, fetch, unpack
+from advntk.implementations.data.splits import adversarial_split, read_pools
 
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=40)
 
@@ -338,7 +338,7 @@ def test_a_broken_archive_leaves_nothing_behind(tmp_path, spoil):
 
 def test_reading_imports_nothing_that_only_fetching_needs(fresh_python):
     code = (
-        "import sys; from implementations.data.splits import read_pools; read_pools('digits');"
+        "import sys; from advntk.implementations.data.splits import read_pools; read_pools('digits');"
         "print([m for m in ('pooch', 'requests', 'jax') if m in sys.modules])"
     )
     found = fresh_python(code)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implementations.kernels.infinite import infinite_kernels
-from implementations.networks.activations import ACTIVATIONS
-from implementations.networks.architecture import Architecture, architecture
-from implementations.networks.finite import (
+from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.networks.activations import ACTIVATIONS
+from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.finite import (
     apply,
     fan_in,
     initialise,
@@ -25,7 +25,7 @@ from implementations.networks.finite import (
     standard_normals,
     weight_shapes,
 )
-from implementations.networks.infinite import triple
+from advntk.implementations.networks.infinite import triple
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True)

@@ -12,10 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implementations.kernels import fused
-from implementations.kernels.fused import ACTIVATIONS, loss_gradient, mlp_ntk, mlp_ntk_gram, rows_at_once
-from implementations.kernels.infinite import infinite_kernels
-from implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.kernels import fused
+from advntk.implementations.kernels.fused import (
+    ACTIVATIONS,
+    loss_gradient,
+    mlp_ntk,
+    mlp_ntk_gram,
+    rows_at_once,
+)
+from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.networks.architecture import Architecture, architecture
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)

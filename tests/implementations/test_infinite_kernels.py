@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implementations.kernels.infinite import (
+from advntk.implementations.kernels.infinite import (
     InfiniteKernels,
     MlpLimits,
     ark_product,
@@ -22,8 +22,8 @@ from implementations.kernels.infinite import (
     input_gradient_covariance,
     mlp_limits,
 )
-from implementations.networks.activations import ACTIVATIONS
-from implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.activations import ACTIVATIONS
+from advntk.implementations.networks.architecture import Architecture, architecture
 
 EPS = float(np.finfo(np.float64).eps)
 # Programs this small take longer to optimise than to run.

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implementations.kernels.infinite import infinite_kernels
-from implementations.kernels.machine import Fused, Kernel, Neural, kernel_of
-from implementations.kernels.tiling import block_sides, rectangle, summed, symmetric
-from implementations.networks.architecture import architecture
-from implementations.networks.residual import RESNET_18, RESNET_34, Residual, residual
+from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.kernels.machine import Fused, Kernel, Neural, kernel_of
+from advntk.implementations.kernels.tiling import block_sides, rectangle, summed, symmetric
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.residual import RESNET_18, RESNET_34, Residual, residual
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)

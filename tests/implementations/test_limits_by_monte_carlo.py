@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.kernels.empirical import kernels_at_initialisation
-from implementations.kernels.infinite import ark_product, ark_trace, infinite_kernels
-from implementations.networks.activations import ACTIVATIONS
-from implementations.networks.architecture import Architecture, architecture
-from implementations.networks.finite import apply, initialise
-from implementations.networks.infinite import triple
-from implementations.neural_tangents_adapter import neural_tangents
+from advntk.implementations.kernels.empirical import kernels_at_initialisation
+from advntk.implementations.kernels.infinite import ark_product, ark_trace, infinite_kernels
+from advntk.implementations.networks.activations import ACTIVATIONS
+from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.finite import apply, initialise
+from advntk.implementations.networks.infinite import triple
+from advntk.implementations.neural_tangents_adapter import neural_tangents
 
 OUTPUTS = 2
 limit = jax.jit(infinite_kernels, static_argnames=("width", "outputs"))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from implementations.dynamics.closed_form import closed_form, limit_process
-from implementations.dynamics.linearised import integrate, lyapunov, outputs, searched_residual
-from implementations.dynamics.regularisation import search_growth, xi_blocks, xi_diagonal
-from implementations.dynamics.schedules import schedule
+from advntk.implementations.dynamics.closed_form import closed_form, limit_process
+from advntk.implementations.dynamics.linearised import integrate, lyapunov, outputs, searched_residual
+from advntk.implementations.dynamics.regularisation import search_growth, xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.schedules import schedule
 
 EPS = np.finfo(float).eps
 SHAPES = ("constant", "growing", "decaying", "oscillating", "early_stopped")

@@ -9,14 +9,14 @@ import pytest
 import scipy.linalg
 from scipy import integrate
 
-from implementations.dynamics.closed_form import closed_form, dense_propagator
-from implementations.dynamics.linearised import integrated_search, searched_residual
-from implementations.dynamics.magnus import commutator_term, predicted_defect
-from implementations.dynamics.regularisation import least_growth, xi_blocks
-from implementations.dynamics.schedules import Schedule, schedule
-from implementations.kernels.empirical import input_jacobians, kernels_of_seeds
-from implementations.networks.architecture import architecture
-from implementations.networks.finite import forward_pass, initialise_seeds, weight_shapes
+from advntk.implementations.dynamics.closed_form import closed_form, dense_propagator
+from advntk.implementations.dynamics.linearised import integrated_search, searched_residual
+from advntk.implementations.dynamics.magnus import commutator_term, predicted_defect
+from advntk.implementations.dynamics.regularisation import least_growth, xi_blocks
+from advntk.implementations.dynamics.schedules import Schedule, schedule
+from advntk.implementations.kernels.empirical import input_jacobians, kernels_of_seeds
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.finite import forward_pass, initialise_seeds, weight_shapes
 
 EPS = np.finfo(float).eps
 

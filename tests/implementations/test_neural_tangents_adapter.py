@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations import neural_tangents_adapter as adapter
-from implementations.kernels.infinite import infinite_kernels
-from implementations.networks.architecture import architecture
-from implementations.networks.infinite import triple
+from advntk.implementations import neural_tangents_adapter as adapter
+from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.infinite import triple
 
 EPS = float(np.finfo(np.float64).eps)
 # Programs this small take longer to optimise than to run.
@@ -46,7 +46,7 @@ def test_import_from_several_threads_is_one_and_brings_no_tensorflow_and_no_tf2j
     done = fresh_python(
         "import sys\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from implementations.neural_tangents_adapter import neural_tangents\n"
+        "from advntk.implementations.neural_tangents_adapter import neural_tangents\n"
         "with ThreadPoolExecutor(4) as pool:\n"
         "    first, *others = pool.map(lambda _: neural_tangents(), range(4))\n"
         "assert callable(first.empirical_ntk_fn) and callable(first.stax.Dense)\n"
@@ -60,7 +60,7 @@ def test_import_from_several_threads_is_one_and_brings_no_tensorflow_and_no_tf2j
 def test_importing_the_adapter_alone_imports_neither_jax_nor_neural_tangents(fresh_python):
     done = fresh_python(
         "import sys\n"
-        "import implementations.neural_tangents_adapter\n"
+        "import advntk.implementations.neural_tangents_adapter\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'jax', 'jaxlib', 'neural_tangents'}))\n"
     )
     assert done.returncode == 0, done.stderr

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from implementations.attacks.pgd import pgd_linf
-from implementations.data.dataset import BadData, one_hot
-from implementations.data.images import digits
-from implementations.dynamics.closed_form import closed_form
-from implementations.dynamics.predictor import ntk_regression, weights_along_time
-from implementations.dynamics.robust_overfitting import (
+from advntk.implementations.attacks.pgd import pgd_linf
+from advntk.implementations.data.dataset import BadData, one_hot
+from advntk.implementations.data.images import digits
+from advntk.implementations.dynamics.closed_form import closed_form
+from advntk.implementations.dynamics.predictor import ntk_regression, weights_along_time
+from advntk.implementations.dynamics.robust_overfitting import (
     Course,
     Courses,
     Split,
@@ -25,9 +25,9 @@ from implementations.dynamics.robust_overfitting import (
     robust_overfitting,
     split,
 )
-from implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
-from implementations.kernels.infinite import ark_product, infinite_kernels
-from implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
+from advntk.implementations.kernels.infinite import ark_product, infinite_kernels
+from advntk.implementations.networks.architecture import Architecture, architecture
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)

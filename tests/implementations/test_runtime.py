@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.runtime import CompilationCount, DeviceUnavailable, configure, versions
+from advntk.implementations.runtime import CompilationCount, DeviceUnavailable, configure, versions
 
 # Hides every accelerator from the process, wherever the tests run.
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", "ROCR_VISIBLE_DEVICES": ""}
@@ -26,7 +26,7 @@ def test_configure_pins_double_precision_and_full_matrix_products():
 
 def test_asking_for_a_gpu_without_one_names_the_option_and_the_fix(fresh_python):
     done = fresh_python(
-        "from implementations.runtime import DeviceUnavailable, configure\n"
+        "from advntk.implementations.runtime import DeviceUnavailable, configure\n"
         "try:\n"
         "    configure('gpu')\n"
         "except DeviceUnavailable as error:\n"
@@ -48,7 +48,8 @@ def test_a_device_other_than_the_running_one_is_refused():
 
 def test_configure_overrides_a_platform_set_outside(fresh_python):
     done = fresh_python(
-        "from implementations.runtime import configure\nprint(configure('cpu'))\n", JAX_PLATFORMS="cuda"
+        "from advntk.implementations.runtime import configure\nprint(configure('cpu'))\n",
+        JAX_PLATFORMS="cuda",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("cpu: ")
@@ -95,16 +96,16 @@ def test_a_package_that_is_not_installed_is_reported_as_such(monkeypatch):
 
 COMPARISON = """
 import json, sys
-from implementations.runtime import DeviceUnavailable, configure
+from advntk.implementations.runtime import DeviceUnavailable, configure
 try:
     found = configure("gpu")
 except DeviceUnavailable as error:
     print(json.dumps({"missing": str(error)}))
     sys.exit()
 import jax, numpy as np
-from implementations.kernels.empirical import kernels_at_initialisation
-from implementations.kernels.infinite import ark_product, infinite_kernels
-from implementations.networks.architecture import architecture
+from advntk.implementations.kernels.empirical import kernels_at_initialisation
+from advntk.implementations.kernels.infinite import ark_product, infinite_kernels
+from advntk.implementations.networks.architecture import architecture
 
 x = np.random.default_rng(0).standard_normal((4, 16))
 worst, places = 0.0, set()
@@ -144,7 +145,7 @@ def test_gpu_and_cpu_give_the_same_kernels(fresh_python):
 
 TWO_AT_A_TIME = """
 import threading
-from implementations.runtime import configure
+from advntk.implementations.runtime import configure
 configure("cpu")
 import jax, jax.numpy as jnp
 from jax.scipy.linalg import lu_factor

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from implementations.attacks import square_l2
-from implementations.attacks.losses import margin
-from implementations.attacks.square import square
-from implementations.attacks.threat import ThreatModel, size
+from advntk.implementations.attacks import square_l2
+from advntk.implementations.attacks.losses import margin
+from advntk.implementations.attacks.square import square
+from advntk.implementations.attacks.threat import ThreatModel, size
 
 KEY = jax.random.key(5)
 RADIUS = 0.7

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import linalg
 
-from implementations.dynamics.transformed import certified_spread, critical_scale, margins
+from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=40)

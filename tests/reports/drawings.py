@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from reports.figures.style import figure_style
+from advntk.reports.figures.style import figure_style
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from drawings import drawn, lines
 
-from checks.evidence import TrialRow
-from checks.scenario import Scenario
-from reports.choosing import rows_with
-from reports.figures.defect import defect_figure
-from reports.figures.fading import fading_figure
-from reports.figures.overfitting import overfitting_figure
-from reports.figures.style import ALARM, MOST_PANELS, figure_style
+from advntk.checks.evidence import TrialRow
+from advntk.checks.scenario import Scenario
+from advntk.reports.choosing import rows_with
+from advntk.reports.figures.defect import defect_figure
+from advntk.reports.figures.fading import fading_figure
+from advntk.reports.figures.overfitting import overfitting_figure
+from advntk.reports.figures.style import ALARM, MOST_PANELS, figure_style
 
 
 def row(numbers, seed=0, **scenario):

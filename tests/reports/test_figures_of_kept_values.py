@@ -11,17 +11,17 @@ import pytest
 from drawings import SVG, drawn
 from matplotlib.image import imread
 
-from checks.evidence import RunRecord, TrialRow
-from checks.scenario import Scenario
-from reports.choosing import Chooser
-from reports.figures.band import band_figure
-from reports.figures.beside import beside_figure
-from reports.figures.blocks import blocks_figure
-from reports.figures.images import images_figure
-from reports.figures.learning import learning_figure
-from reports.figures.margin import margin_figure
-from reports.figures.phase import phase_figure
-from reports.figures.style import figure_style
+from advntk.checks.evidence import RunRecord, TrialRow
+from advntk.checks.scenario import Scenario
+from advntk.reports.choosing import Chooser
+from advntk.reports.figures.band import band_figure
+from advntk.reports.figures.beside import beside_figure
+from advntk.reports.figures.blocks import blocks_figure
+from advntk.reports.figures.images import images_figure
+from advntk.reports.figures.learning import learning_figure
+from advntk.reports.figures.margin import margin_figure
+from advntk.reports.figures.phase import phase_figure
+from advntk.reports.figures.style import figure_style
 
 LINK = "{http://www.w3.org/1999/xlink}href"
 RNG = np.random.default_rng(0)

@@ -10,15 +10,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from checks.evidence import EvidenceStore, TrialRow, read_run
-from checks.scenario import Scenario
-from reports.mathematics import to_html
-from reports.page import render
-from reports.summary import summarise, to_json, write_atomically
-from reports.terminal import verdict_table
-from reports.wording import estimate, expectation, number, replay
-from theorems.catalogue import load
-from theorems.notation import plain
+from advntk.checks.evidence import EvidenceStore, TrialRow, read_run
+from advntk.checks.scenario import Scenario
+from advntk.reports.mathematics import to_html
+from advntk.reports.page import render
+from advntk.reports.summary import summarise, to_json, write_atomically
+from advntk.reports.terminal import verdict_table
+from advntk.reports.wording import estimate, expectation, number, replay
+from advntk.theorems.catalogue import load
+from advntk.theorems.notation import plain
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
@@ -225,7 +225,7 @@ def test_intervals_come_with_their_confidence(evidence):
 
 
 def test_a_range_of_estimates_is_that_of_the_estimates():
-    from reports.figures.estimates import estimates_figure
+    from advntk.reports.figures.estimates import estimates_figure
 
     found = [
         decision(
@@ -323,7 +323,7 @@ def test_numbers_are_written_short_and_never_as_nan():
 
 
 def test_a_replay_command_names_every_axis_and_parses_back():
-    from checks.axes import parse_pin
+    from advntk.checks.axes import parse_pin
 
     scenario = Scenario(depth=3, sigma_w=1.35, data="gaussian").as_dict()
     command = replay(
@@ -355,7 +355,7 @@ def test_mathematics_in_a_note_is_set_as_mathematics(evidence):
 
 
 def test_ticks_say_what_lies_beyond_the_ends_of_the_axis():
-    from reports.figures.bound import _ratio_label
+    from advntk.reports.figures.bound import _ratio_label
 
     assert [_ratio_label(x, 0) for x in (1e-6, 1e-5, 0.01, 1, 1e12)] == [
         "≤1e−6",

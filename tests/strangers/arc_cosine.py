@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from checks.axes import Axes
-from checks.check import check
-from checks.deciders.rate import RateDecider
-from checks.realise import realise
-from theorems.vocabulary import Claim, Kind, Rate, Source, Theorem
+from advntk.checks.axes import Axes
+from advntk.checks.check import check
+from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.realise import realise
+from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem
 
 SOURCE = Source("Cho & Saul, Kernel Methods for Deep Learning, NeurIPS 2009", "equation 6")
 THEOREM = Theorem(

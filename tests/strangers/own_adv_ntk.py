@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import expm
 
-from implementations.adv_ntk.contract import Implementation
-from implementations.adv_ntk.solvers import Answer
+from advntk.implementations.adv_ntk.contract import Implementation
+from advntk.implementations.adv_ntk.solvers import Answer
 
 
 class Own(Implementation):

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 import sympy as sp
 
-from theorems import (
+from advntk.theorems import (
     adv_ntk,
     ark_positive_definiteness,
     closed_form,
@@ -16,7 +16,7 @@ from theorems import (
     linearization_equivalence,
     xi_fading,
 )
-from theorems.catalogue import load
+from advntk.theorems.catalogue import load
 
 STEPS = [
     pytest.param(step, id=f"{theorem.id}: {step.statement.split(':')[0][:40]}")

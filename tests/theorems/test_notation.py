@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from theorems.catalogue import load
-from theorems.notation import plain
+from advntk.theorems.catalogue import load
+from advntk.theorems.notation import plain
 
 STATEMENTS = {
     text

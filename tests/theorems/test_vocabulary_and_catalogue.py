@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from latex2mathml.converter import convert
 
-import theorems
-from checks.scenario import Scenario
-from theorems.catalogue import UnknownName, load
-from theorems.vocabulary import Claim, Kind, Source, Theorem, Verdict
+from advntk import theorems
+from advntk.checks.scenario import Scenario
+from advntk.theorems.catalogue import UnknownName, load
+from advntk.theorems.vocabulary import Claim, Kind, Source, Theorem, Verdict
 
 CLAIMS = {
     "adv_ntk.solver": Verdict.HOLDS,
@@ -227,7 +227,7 @@ def test_select_unknown_suggests_the_nearest(name, hint):
 
 
 THEORY = """
-from theorems.vocabulary import Claim, Kind, Source, Theorem
+from advntk.theorems.vocabulary import Claim, Kind, Source, Theorem
 SOURCE = Source("me", "here")
 THEOREM = Theorem("{name}", "t", "$x$", SOURCE, (Claim("{name}.a", "s", Kind.EXACT, SOURCE),))
 """
@@ -347,11 +347,11 @@ def test_two_broken_files_of_one_name_are_told_apart(theory, tmp_path):
 def test_stating_theorems_imports_nothing_heavy():
     heavy = ("jax", "numpy", "sympy", "hypothesis", "scipy", "neural_tangents")
     code = (
-        "import sys, theorems.catalogue as c\n"
+        "import sys, advntk.theorems.catalogue as c\n"
         "assert len(c.load().claims()) >= 10\n"
         f"print(sorted(set({heavy!r}) & set(sys.modules)))"
     )
-    root = Path(theorems.__file__).parents[1]
+    root = Path(theorems.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
