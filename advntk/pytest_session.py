@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from advntk.checking import Arguments, start
 from advntk.checks.scenario import Scenario, from_dict
+from advntk.reports.formatting import replay
 from advntk.reports.summary import is_expected, worst
-from advntk.reports.wording import replay
 from advntk.theorems.notation import plain
 from advntk.theorems.vocabulary import Claim, Verdict
 
@@ -117,8 +117,8 @@ class Session:
         request = self._plan.request
         run = {"profile": request.profile.name, "seed": request.seed, "widths": []}
         # A counterexample names its own width.
-        ladder = simplest is None and planned.check.effort != "exact"
-        lines.append(f"  replay    {replay(claim.id, (simplest or scenario).as_dict(), run, ladder)}")
+        sweep = simplest is None and planned.check.effort != "exact"
+        lines.append(f"  replay    {replay(claim.id, (simplest or scenario).as_dict(), run, sweep)}")
         return "\n".join(lines)
 
     def _counterexample(self, claim: Claim) -> Scenario | None:

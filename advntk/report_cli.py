@@ -62,11 +62,11 @@ def report(
     if compare and history:
         raise BadReport("--compare --history: choose one of them")
     if compare:
-        from advntk.report_several import compare_runs
+        from advntk.report_across_runs import compare_runs
 
         typer.echo(compare_runs(asked))
     elif history:
-        from advntk.report_several import show_history
+        from advntk.report_across_runs import show_history
 
         typer.echo(show_history(asked))
     else:

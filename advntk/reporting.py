@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run
+from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
-from advntk.reports.missing import missing
 
 STANDARD_OUTPUT = "-"
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advntk.checks.evidence import RunRecord
-from advntk.reports.legible import legible_record
+from advntk.reports.sanitization import sanitized_record
 from advntk.reports.summary import summarise, to_json, write_atomically
 
 
 @dataclass(frozen=True)
 class Format:
-    """A name of a file, and what makes its content: `text` from a legible record, or `file` at a path."""
+    """A name of a file, and what makes its content: `text` from a sanitized record, or `file` at a path."""
 
     file_name: str
     about: str
@@ -53,7 +53,7 @@ def _latex(record: RunRecord) -> str:
 
 def _trials(ending: str) -> Callable[[RunRecord, Path], int]:
     def write(record: RunRecord, path: Path) -> int:
-        from advntk.reports.trials import TRIAL_WRITERS
+        from advntk.reports.trial_tables import TRIAL_WRITERS
 
         return TRIAL_WRITERS[ending](record, path)
 
@@ -80,7 +80,7 @@ def rendered(record: RunRecord, name: str) -> str:
     text = FORMATS[name].text
     if text is None:
         raise ValueError(f"format {name!r}: is no text; write it to a file")
-    return text(legible_record(record))
+    return text(sanitized_record(record))
 
 
 def write_reports(record: RunRecord, files: Iterable[tuple[str, Path]]) -> None:
@@ -89,7 +89,7 @@ def write_reports(record: RunRecord, files: Iterable[tuple[str, Path]]) -> None:
     Raises:
       OSError: a path that cannot be written.
     """
-    record = legible_record(record)
+    record = sanitized_record(record)
     for name, path in files:
         chosen = FORMATS[name]
         if chosen.text is not None:

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from advntk.checks.evidence import RunRecord
+from advntk.reports.formatting import expectation, quantity
 from advntk.reports.summary import summarise
-from advntk.reports.wording import expectation, quantity
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
 # argument of the line end before them.
@@ -22,7 +22,7 @@ _ARGUMENT = re.compile(r"[\[\]*]")
 
 
 def to_latex(record: RunRecord) -> str:
-    """A run of legible text as a `longtable`: a row per claim, grouped by theorem.
+    """A run of sanitized text as a `longtable`: a row per claim, grouped by theorem.
 
     Needs the packages array, booktabs and longtable.
     """

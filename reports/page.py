@@ -16,13 +16,13 @@ from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
 from advntk.checks.scenario import from_dict
-from advntk.reports.catches import planted_falsehoods
-from advntk.reports.choosing import Chooser
-from advntk.reports.figures.caught import caught_figure
+from advntk.reports.figure_selection import FigureSelector
+from advntk.reports.figures.mutation_score import mutation_score_figure
 from advntk.reports.figures.style import Drawing, figure_style
+from advntk.reports.formatting import counted, expectation, measured, noun, number, replay
 from advntk.reports.mathematics import to_html
+from advntk.reports.mutation_score import planted_falsehoods
 from advntk.reports.summary import summarise
-from advntk.reports.wording import counted, expectation, measured, noun, number, replay
 
 VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
 # A shape beside the colour, for those who cannot tell colours apart and for paper.
@@ -41,12 +41,12 @@ def render(record: RunRecord) -> str:
     falsehoods = planted_falsehoods()
     with figure_style():
         numbered = _Numbered()
-        chooser = Chooser(record)
+        selector = FigureSelector(record)
         sections = [
-            _section(record, theorem, summary, chooser, numbered)
+            _section(record, theorem, summary, selector, numbered)
             for theorem in record.request["theorems"].values()
         ]
-        catches = numbered(caught_figure(falsehoods["falsehoods"])) if falsehoods else None
+        catches = numbered(mutation_score_figure(falsehoods["falsehoods"])) if falsehoods else None
     run = summary["run"]
     # The only script that the page's policy lets run is the one whose digest it names.
     script = f"//<![CDATA[\n{_text('page.js')}//]]>"
@@ -125,24 +125,24 @@ class _Numbered:
 
 
 def _section(
-    record: RunRecord, theorem: dict, summary: dict, chooser: Chooser, numbered: _Numbered
+    record: RunRecord, theorem: dict, summary: dict, selector: FigureSelector, numbered: _Numbered
 ) -> dict[str, Any]:
     mine = [claim for claim in summary["claims"] if claim["theorem"] == theorem["id"]]
     ids = {claim["id"] for claim in mine}
-    figures = chooser.of_theorem([d for d in record.decisions if d["claim"] in ids])
+    figures = selector.of_theorem([d for d in record.decisions if d["claim"] in ids])
     return {
         "theorem": theorem,
         "figures": [numbered(figure) for figure in figures],
-        "claims": [_claim(record, claim, summary["run"], chooser, numbered) for claim in mine],
+        "claims": [_claim(record, claim, summary["run"], selector, numbered) for claim in mine],
         "expected": sum(claim["as_expected"] for claim in mine),
     }
 
 
 def _claim(
-    record: RunRecord, claim: dict, run: dict, chooser: Chooser, numbered: _Numbered
+    record: RunRecord, claim: dict, run: dict, selector: FigureSelector, numbered: _Numbered
 ) -> dict[str, Any]:
     decisions = [d for d in record.decisions if d["claim"] == claim["id"]]
-    figures, elsewhere = chooser.of_claim(claim["id"], decisions)
+    figures, elsewhere = selector.of_claim(claim["id"], decisions)
     families = dict.fromkeys((d["trial"], d["family"]) for d in decisions)
     outcomes = Counter(row.outcome for f in families for row in record.trials.get(f, ()))
     return {
@@ -170,12 +170,12 @@ def _by_scenario(decisions: list[dict]) -> list[list[dict]]:
 def _scene(claim: str, decisions: list[dict], run: dict) -> dict[str, Any]:
     """What was decided in one scenario, and the command that measures it again."""
     first = decisions[0]
-    ladder = any(d["decider"] != "bound" for d in decisions)
+    sweep = any(d["decider"] != "bound" for d in decisions)
     return {
         "label": _label(first["scenario"]),
         "data": str(first["scenario"].get("data", "")),
         "decisions": decisions,
-        "replay": replay(claim, first["scenario"], run, ladder),
+        "replay": replay(claim, first["scenario"], run, sweep),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from advntk.reports.wording import counted, estimate, expectation
+from advntk.reports.formatting import counted, estimate, expectation
 
 _STYLES = {
     "HOLDS": "green",

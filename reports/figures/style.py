@@ -49,7 +49,7 @@ _RC: Any = {
 
 MOST_PANELS = 6  # panels of single scenarios; more are shown together
 MOST_ROWS = 40  # scenarios in one panel, a row each
-MOST_DOTS = 240  # per rung of a ladder, or per scenario
+MOST_DOTS = 240  # per point of a sweep, or per scenario
 MOST_CURVES = 240
 
 _WIDTH, _HEIGHT = 3.5, 2.75  # inches; at 72 points an inch and the page's column near the size of its text

@@ -22,7 +22,7 @@ from advntk.reports.figures.style import (
     plain_log_labels,
     to_svg,
 )
-from advntk.reports.wording import interval
+from advntk.reports.formatting import interval
 
 _INK = "#010203"  # nobody else's colour: replaced in the SVG
 _RC: Any = {

@@ -1,4 +1,4 @@
-"""Pages about several runs, self-contained as that of one run: a comparison of two, a history of many."""
+"""The page that compares two runs, self-contained as that of one run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from advntk.reports.intervals import MARKS, before_and_now, numbers_of, over_runs, words_over_runs
-from advntk.reports.wording import estimate, interval, number
+from advntk.reports.formatting import estimate, interval, number
+from advntk.reports.interval_figures import before_and_now, numbers_of
 
 # More rows than this in one figure cannot be told apart; the table below has them all.
 _MOST_ROWS = 40
 
 
 def comparison_page(content: dict[str, Any]) -> str:
-    """HTML of what `advntk.reports.several.compared` found."""
+    """HTML of what `advntk.reports.comparison.comparison_content` found."""
     moves = [
         (
             move["quantity"],
@@ -42,30 +42,6 @@ def comparison_page(content: dict[str, Any]) -> str:
             content=content,
             moved=_figures(moves, "m"),
             settled=_figures(claims, "c"),
-        )
-    )
-
-
-def history_page(content: dict[str, Any]) -> str:
-    """HTML of what `advntk.reports.several.history` found: a panel per claim."""
-    runs = len(content["runs"])
-    sections: dict[str, list[dict]] = {}
-    for index, claim in enumerate(content["claims"]):
-        panel = {
-            **claim,
-            "name": claim["claim"].removeprefix(f"{claim['theorem']}."),
-            "svg": Markup(over_runs(claim, runs, f"h{index}")),
-            "words": words_over_runs(claim),
-        }
-        sections.setdefault(claim["title"], []).append(panel)
-    return (
-        _environment()
-        .get_template("history.html.j2")
-        .render(
-            title=f"{len(content['claims'])} claims over {runs} runs",
-            content=content,
-            sections=list(sections.items()),
-            shapes=[(verdict, shape) for verdict, (_, _, shape) in MARKS.items()],
         )
     )
 

@@ -17,7 +17,7 @@ from advntk.reports.figures.style import (
 )
 
 
-def caught_figure(falsehoods: list[dict]) -> Drawing:
+def mutation_score_figure(falsehoods: list[dict]) -> Drawing:
     """A row per theorem, a dot per falsehood at the seconds that the claim took to refute it."""
     theorems = sorted({fault["claim"].split(".")[0] for fault in falsehoods}, reverse=True)
     (axis,) = axes = panels(1, height=1.1 + 0.3 * len(theorems), left=1.75)
