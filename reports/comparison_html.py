@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from advntk.reports.formatting import estimate, interval, number
+from advntk.reports.formatting import interval
 from advntk.reports.interval_figures import before_and_now, numbers_of
+from advntk.reports.template_environment import template_environment
 
 # More rows than this in one figure cannot be told apart; the table below has them all.
 _MOST_ROWS = 40
@@ -35,7 +35,7 @@ def comparison_page(content: dict[str, Any]) -> str:
         if _comparable(row)
     ]
     return (
-        _environment()
+        template_environment()
         .get_template("comparison.html.j2")
         .render(
             title=f"{content['before']['folder']} and {content['now']['folder']} compared",
@@ -48,16 +48,6 @@ def comparison_page(content: dict[str, Any]) -> str:
 
 def _by_name(found: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("value", "low", "high"), found, strict=True))
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
-    )
-    environment.filters.update(
-        {"number": number, "estimate": estimate, "triple": lambda found: interval(*found)}
-    )
-    return environment
 
 
 def _comparable(row: dict) -> bool:

@@ -54,9 +54,7 @@ def comparison_markdown(content: dict[str, Any], limit: int = LIMIT_BYTES) -> st
     Raises:
       ValueError: `limit` is too small even for the heading.
     """
-    environment = markdown_environment()
-    environment.filters["triple"] = lambda found: interval(*found)
-    template = environment.get_template("comparison.md.j2")
+    template = markdown_environment().get_template("comparison.md.j2")
     changes, moves, differs = content["changes"], content["moves"], content["differs"]
     total = len(changes) + len(moves) + len(differs)
 

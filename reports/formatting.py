@@ -6,7 +6,7 @@ import math
 import shlex
 
 from advntk.checks.scenario import DEFAULT_IMPLEMENTATION
-from advntk.theorems.vocabulary import AS_MEASURED
+from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 # What the verdict of a claim looks like beside the expected one.
 AS_EXPECTED, UNEXPECTED, NOT_DECIDED = "as expected", "unexpected", "not decided"
@@ -68,6 +68,16 @@ def expectation(claim: dict) -> str:
     if claim["expected"] == AS_MEASURED and claim["as_expected"]:
         return AS_MEASURED
     return AS_EXPECTED if claim["as_expected"] else UNEXPECTED
+
+
+def verdict_note(claim: dict) -> str:
+    """What stands behind the verdict of a claim: nothing if it HOLDS as it should, else what was expected.
+
+    '(as expected)' of a control that is refuted, '(as measured)', or '(expected HOLDS)' where it was not.
+    """
+    if not claim["as_expected"]:
+        return f"(expected {claim['expected']})"
+    return "" if claim["expected"] == Verdict.HOLDS else f"({expectation(claim)})"
 
 
 def replay(claim_id: str, scenario: dict, run: dict, sweep: bool) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advntk.reports.comparison_html import _environment
-from advntk.reports.interval_figures import MARKS, over_runs, words_over_runs
+from advntk.reports.interval_figures import over_runs, words_over_runs
+from advntk.reports.template_environment import template_environment
 
 
 def history_page(content: dict[str, Any]) -> str:
@@ -23,12 +23,11 @@ def history_page(content: dict[str, Any]) -> str:
         }
         sections.setdefault(claim["title"], []).append(panel)
     return (
-        _environment()
+        template_environment()
         .get_template("history.html.j2")
         .render(
             title=f"{len(content['claims'])} claims over {runs} runs",
             content=content,
             sections=list(sections.items()),
-            shapes=[(verdict, shape) for verdict, (_, _, shape) in MARKS.items()],
         )
     )

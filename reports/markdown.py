@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
-from advntk.reports.formatting import estimate, expectation, number, replay
+from advntk.reports.formatting import replay
 from advntk.reports.summary import summarise
+from advntk.reports.template_environment import template_environment
 from advntk.reports.truncation import truncated
 
 # GitHub refuses step summaries above 1024 KiB; other steps of the job may have something to say as well.
@@ -63,19 +64,7 @@ def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
 
 def markdown_environment() -> Environment:
     """Templates in which every value is escaped for Markdown, unless it is marked as safe."""
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"),
-        autoescape=False,  # that would be for HTML; `finalize` escapes for Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else inline(value),
-    )
-    environment.filters.update(
-        {"number": number, "estimate": estimate, "expectation": expectation, "command": _fenced}
-    )
-    return environment
+    return template_environment(inline, {"command": _fenced})
 
 
 def inline(value: Any) -> str:

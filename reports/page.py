@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import shlex
 from collections import Counter
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
 from advntk.checks.scenario import from_dict
 from advntk.reports.figure_selection import FigureSelector
 from advntk.reports.figures.mutation_score import mutation_score_figure
-from advntk.reports.figures.style import Drawing, figure_style
-from advntk.reports.formatting import counted, expectation, measured, noun, number, replay
+from advntk.reports.figures.style import Drawing, figure_style, with_ids_of
+from advntk.reports.formatting import replay
 from advntk.reports.mathematics import to_html
 from advntk.reports.mutation_score import planted_falsehoods
+from advntk.reports.sanitization import replace_illegal
 from advntk.reports.summary import summarise
-
-VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
-# A shape beside the colour, for those who cannot tell colours apart and for paper.
-MARKS = {"HOLDS": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "OUT_OF_SCOPE": "–", "ERROR": "!"}
-
-# Names inside a drawing, of clip paths and tick marks; a page may hold the same drawing twice.
-_NAMES = re.compile(r'(\bid="|url\(#|href="#)')
-# What neither XML nor HTML may contain, and no file in UTF-8 can.
-_ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]")
+from advntk.reports.template_environment import template_environment
 
 
 def render(record: RunRecord) -> str:
     """The whole page as one string: HTML that is well-formed XML as well."""
     summary = summarise(record)
-    environment = _environment()
+    environment = template_environment(filters={"math": _mathematics})
     falsehoods = planted_falsehoods()
     with figure_style():
         numbered = _Numbered()
@@ -49,7 +40,7 @@ def render(record: RunRecord) -> str:
         catches = numbered(mutation_score_figure(falsehoods["falsehoods"])) if falsehoods else None
     run = summary["run"]
     # The only script that the page's policy lets run is the one whose digest it names.
-    script = f"//<![CDATA[\n{_text('page.js')}//]]>"
+    script = f"//<![CDATA[\n{_script()}//]]>"
     text = environment.get_template("page.html.j2").render(
         summary=summary,
         run=run,
@@ -62,41 +53,16 @@ def render(record: RunRecord) -> str:
         trials=_trials(record),
         confidences=_confidences(summary),
         again=_again(record),
-        verdicts=VERDICTS,
-        marks=MARKS,
-        style=Markup(_style()),
+        # With it the dark theme, for those who choose it and for those whose system does.
+        style=Markup(environment.get_template("page.css").render()),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return replace_illegal(text)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters.update(
-        math=_mathematics,
-        number=number,
-        counted=counted,
-        noun=noun,
-        measured=measured,
-        expectation=expectation,
-    )
-    return environment
-
-
-def _text(name: str) -> str:
-    return (files("advntk.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _style() -> str:
-    """The style sheet; the dark theme is for those who choose it and for those whose system does."""
-    return _text("page.css").replace("DARK", _text("dark.css").strip())
+def _script() -> str:
+    return (files("advntk.reports") / "templates" / "page.js").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1024)
@@ -114,7 +80,7 @@ class _Numbered:
         self.count += 1
         name = f"figure-{self.count}"
         # The caption stands for all panels together.
-        svg = _NAMES.sub(rf"\1{name}-", drawing.svg).replace("<svg ", '<svg aria-hidden="true" ')
+        svg = with_ids_of(name, drawing.svg).replace("<svg ", '<svg aria-hidden="true" ')
         return {
             "id": name,
             "number": self.count,

@@ -18,10 +18,13 @@ _ILLEGAL_CHARACTERS = re.compile(
 )
 
 
-@lru_cache(maxsize=65536)
-def sanitized(text: str) -> str:
+def replace_illegal(text: str) -> str:
     """The text with a replacement character for each that no format should hold."""
     return _ILLEGAL_CHARACTERS.sub(REPLACEMENT, text)
+
+
+# Names and labels of a run come again and again.
+sanitized = lru_cache(maxsize=65536)(replace_illegal)
 
 
 def sanitized_record(record: RunRecord) -> RunRecord:
