@@ -19,17 +19,16 @@ from advntk.reports.figures.mutation_score import mutation_score_figure
 from advntk.reports.figures.style import Drawing, figure_style, with_ids_of
 from advntk.reports.formatting import replay
 from advntk.reports.mathematics import to_html
-from advntk.reports.mutation_score import planted_falsehoods
+from advntk.reports.mutation_score import MutationScore
 from advntk.reports.sanitization import replace_illegal
 from advntk.reports.summary import summarise
 from advntk.reports.template_environment import template_environment
 
 
-def render(record: RunRecord) -> str:
-    """The whole page as one string: HTML that is well-formed XML as well."""
+def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
+    """The whole page as one string: HTML that is well-formed XML as well; with a mutation score if given."""
     summary = summarise(record)
     environment = template_environment(filters={"math": _mathematics})
-    falsehoods = planted_falsehoods()
     with figure_style():
         numbered = _Numbered()
         selector = FigureSelector(record)
@@ -37,7 +36,7 @@ def render(record: RunRecord) -> str:
             _section(record, theorem, summary, selector, numbered)
             for theorem in record.request["theorems"].values()
         ]
-        catches = numbered(mutation_score_figure(falsehoods["falsehoods"])) if falsehoods else None
+        mutation_figure = numbered(mutation_score_figure(mutations.falsehoods)) if mutations else None
     run = summary["run"]
     # The only script that the page's policy lets run is the one whose digest it names.
     script = f"//<![CDATA[\n{_script()}//]]>"
@@ -48,8 +47,8 @@ def render(record: RunRecord) -> str:
         expected=sum(claim["as_expected"] for claim in summary["claims"]),
         counts=Counter(claim["verdict"] for claim in summary["claims"]),
         data=sorted({name for section in sections for claim in section["claims"] for name in claim["data"]}),
-        catches=falsehoods,
-        catch_figure=catches,
+        mutations=mutations,
+        mutation_figure=mutation_figure,
         trials=_trials(record),
         confidences=_confidences(summary),
         again=_again(record),
