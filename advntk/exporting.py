@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from advntk.checks.evidence import read_run
+from advntk.exceptions import UsageError
 from advntk.reports.sanitization import sanitized_record
 from advntk.reports.trial_tables import TRIAL_WRITERS
 
 
-class BadExport(ValueError):
+class BadExport(UsageError):
     """A file that cannot be written; the message names it and the fix."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run
+from advntk.exceptions import UsageError
 from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
@@ -16,7 +17,7 @@ from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_
 STANDARD_OUTPUT = "-"
 
 
-class BadReport(ValueError):
+class BadReport(UsageError):
     """A report that cannot be made; the message names the argument, its value and the fix."""
 
 
