@@ -72,6 +72,7 @@ def _trained(request: Request, as_json: bool) -> str:
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from advntk.implementations.adv_ntk.problem import duplicates
     from advntk.implementations.adv_ntk.training import begin, fit, gram
+    from advntk.implementations.results import Result
     from advntk.reports.summary import finite
 
     experiment = _experiment(request)
@@ -119,8 +120,11 @@ def _trained(request: Request, as_json: bool) -> str:
     unsure = sum(not row.converged for row in fitted.state.course)
     if unsure:
         notes.append(f"the solver did not stand by its result in {unsure} iterations")
-    if not fitted.converged:
-        notes.append("the solver does not stand by the weights that the model is made of")
+    if fitted.result != Result.successful:
+        notes.append(
+            f"the weights that the model is made of are not what was asked for: {fitted.result.message}; "
+            f"{fitted.result.remedy}"
+        )
     if fitted.stopped:
         notes.append(f"stopped early, at the last good strengths: {fitted.stopped}")
     notes += _undefined(found)

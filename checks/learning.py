@@ -260,7 +260,7 @@ def _learnt(asked: Any, given: Setting, course: _Course) -> tuple[Float[np.ndarr
     xi = xi_diagonal(course.ark[:, None], course.schedule, given.end)[:, 0]
     y = given.points.y[:m]
     ask = Question(*(jnp.asarray(a, asked.dtype) for a in (given.limits.ntk[:m, :m], xi, y, y)))
-    weights = np.asarray(asked.weights(ask.ntk, ask.strengths, ask.y).value, np.float64)
+    weights = np.asarray(asked.solve(ask.ntk, ask.strengths, ask.y).value, np.float64)
     return weights, (PROMISED + 2 * rounding(ask, asked.dtype)) * norm(weights)
 
 
