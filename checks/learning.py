@@ -107,7 +107,7 @@ def mean_of_adversarial_training(scenario: Scenario, keys: Array) -> dict[str, n
     ended = outputs(jnp.zeros((UNSEEN, len(eye))), ntk[m:], flow.integrals[0, -1])
     growth = float(jnp.exp((course.ark * course.schedule.scale).max()))
     steps = 4 * float(flow.steps[0]) * INTEGRATION * norm(start) * growth * float(given.end)
-    apart = np.nan if bool(flow.gave_up[0]) else norm(cross @ scalar - ended)
+    apart = np.nan if int(flow.result[0]) else norm(cross @ scalar - ended)
     return {
         "closed_form_error": np.array([off]),
         "closed_form_allowed": np.array([reach * within]),
@@ -239,8 +239,7 @@ class _Course(NamedTuple):
 
 
 def _course(given: Setting, m: int) -> _Course:
-    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, given.points.schedule)
-    return _Course(jnp.diagonal(given.limits.ark)[:m], schedule)
+    return _Course(jnp.diagonal(given.limits.ark)[:m], given.points.schedule.take(m))
 
 
 def _scalar(course: _Course) -> _Course:

@@ -9,8 +9,9 @@ import numpy as np
 from advntk.checks.evidence import EvidenceStore, TrialRow, trial_key
 from advntk.checks.measuring import Batch, Broken, Values
 from advntk.checks.scenario import Scenario
+from advntk.implementations.results import Result
 
-GAVE_UP = "gave_up"
+RESULT = "result"
 
 
 class Recorder:
@@ -53,8 +54,8 @@ class Recorder:
             outcome, found = f"error: {values.error}", {}
         else:
             outcome, found = "measured", dict(values)
-        # A trial may say per seed that its integrator gave up: recorded, and no crash.
-        stopped = np.asarray(found.get(GAVE_UP, np.zeros(len(batch.seeds), dtype=bool)), dtype=bool)
+        # A trial may say per seed how its integrator ended: recorded, and no crash.
+        results = np.asarray(found.get(RESULT, np.zeros(len(batch.seeds), dtype=int)), dtype=int)
         return [
             TrialRow(
                 batch.planned.check.name,
@@ -62,7 +63,7 @@ class Recorder:
                 batch.rung.as_dict(),
                 batch.rung.width,
                 seed,
-                "integrator gave up" if stopped[i] else outcome,
+                f"stopped: {Result(results[i]).message}" if results[i] else outcome,
                 {name: value[i] for name, value in found.items()},
                 key,
             )

@@ -41,7 +41,7 @@ _WORDS = {
     Result.successful: ("the tolerance was met", ""),
     Result.max_steps_reached: (
         "all steps that were allowed were taken before the tolerance was met",
-        "allow more steps (max_steps), loosen the tolerance, or integrate for a shorter time",
+        "allow more steps (max_steps), loosen the tolerance, or choose smaller strengths or times",
     ),
     Result.dtmin_reached: (
         "the tolerance asks for steps below the smallest one",

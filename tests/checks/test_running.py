@@ -1,4 +1,4 @@
-"""Carrying out a plan of a made-up check: premises that are measured, and seeds that gave up."""
+"""Carrying out a plan of a made-up check: premises that are measured, and seeds that stopped early."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from advntk.checks.evidence import EvidenceStore, read_run
 from advntk.checks.planning import Request, make_plan
 from advntk.checks.profiles import Measure, Profile
 from advntk.checks.running import run_plan
+from advntk.implementations.results import Result
 from advntk.reports.summary import summarise
 from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
 
@@ -134,24 +135,30 @@ class TestPremises:
         assert "'condition'" in record.decisions[0]["reason"]
 
 
-class TestGaveUp:
+WORDS = f"stopped: {Result.max_steps_reached.message}"
+
+
+class TestStoppedEarly:
     @staticmethod
     def trial(stopped):
-        """Seeds of these numbers give up at width 32."""
+        """Integrators of seeds of these numbers stop early at width 32."""
 
         def found(scenario):
-            gave_up = np.isin(np.arange(SEEDS), stopped) & (scenario.width == 32)
-            return {"gap": np.where(gave_up, nan, falling(scenario)["gap"]), "gave_up": gave_up}
+            early = np.isin(np.arange(SEEDS), stopped) & (scenario.width == 32)
+            return {
+                "gap": np.where(early, nan, falling(scenario)["gap"]),
+                "result": int(Result.max_steps_reached) * early,
+            }
 
         return found
 
-    def test_rows_say_which_seeds_gave_up(self, carry_out):
+    def test_rows_say_which_seeds_stopped_and_why(self, carry_out):
         record, _ = carry_out(self.trial([3, 17]), Kind.LIMIT)
         (rows,) = record.trials.values()
         assert len(rows) == len(WIDTHS) * SEEDS
-        stopped = [(row.width, row.seed) for row in rows if row.outcome == "integrator gave up"]
+        stopped = [(row.width, row.seed) for row in rows if row.outcome == WORDS]
         assert sorted(stopped) == [(32, 3), (32, 17)]
-        assert {row.outcome for row in rows} == {"integrator gave up", "measured"}
+        assert {row.outcome for row in rows} == {WORDS, "measured"}
 
     @pytest.mark.parametrize(("lost", "verdict"), [(2, "HOLDS"), (38, "INCONCLUSIVE"), (40, "INCONCLUSIVE")])
     def test_a_few_are_borne_and_many_are_not_and_none_is_an_error(self, carry_out, lost, verdict):

@@ -88,7 +88,7 @@ def networks_trained_without_search(monkeypatch):
     """Networks are never searched, while theory searches them."""
 
     def nowhere(honest, forward, parameters, x, *rest):
-        return x, jnp.asarray(False)
+        return x, jnp.asarray(0)
 
     instead(monkeypatch, adversarial_training, "search", nowhere)
 
