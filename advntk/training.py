@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from advntk.progress import progress_display
 
 if TYPE_CHECKING:
-    from advntk.implementations.adv_ntk.experiment import Accuracy
-    from advntk.implementations.adv_ntk.presets import Experiment
     from advntk.implementations.adv_ntk.settings import Settings
     from advntk.implementations.adv_ntk.training import Fitted, State
+    from advntk.implementations.experiments.adv_ntk import Accuracy
+    from advntk.implementations.experiments.presets import Experiment
     from advntk.implementations.runtime import Device
 
 
@@ -66,12 +66,12 @@ def train(request: Request, as_json: bool) -> str:
 
 
 def _trained(request: Request, as_json: bool) -> str:
-    from advntk.implementations.adv_ntk.beside import checked
     from advntk.implementations.adv_ntk.contract import implementation
-    from advntk.implementations.adv_ntk.experiment import prepare
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from advntk.implementations.adv_ntk.problem import duplicates
     from advntk.implementations.adv_ntk.training import begin, fit, gram
+    from advntk.implementations.experiments.adv_ntk import prepare
+    from advntk.implementations.experiments.baselines import checked
     from advntk.implementations.results import Result
     from advntk.reports.summary import finite
 
@@ -164,7 +164,7 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
 
 def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
     """Adv-NTK beside NTK regression on the same samples."""
-    from advntk.implementations.adv_ntk.experiment import accuracy, regression
+    from advntk.implementations.experiments.adv_ntk import accuracy, regression
 
     machines = {
         "Adv-NTK": fitted.machine,
@@ -186,19 +186,19 @@ def _baseline(
     name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: Request
 ) -> tuple[Accuracy, str, list[dict[str, float]]]:
     """Accuracies, its setting or end in words, and for a finite network the course of its training."""
-    from advntk.implementations.adv_ntk import beside
-    from advntk.implementations.adv_ntk.experiment import accuracy
+    from advntk.implementations.experiments import baselines
+    from advntk.implementations.experiments.adv_ntk import accuracy
 
-    if name in beside.INFINITE:
+    if name in baselines.INFINITE:
         with progress_display(1, "baselines") as show:
             show(0, 1, f"{name}: choosing on validation images")
-            machine, words = beside.chosen_machine(name, fitted.machine, ntk, split, experiment)
+            machine, words = baselines.chosen_machine(name, fitted.machine, ntk, split, experiment)
             robust = accuracy(machine, split.test_images, split.test_labels, experiment.settings)
             show(1, 1, name)
         return robust, words, []
     steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
     with progress_display(steps, "steps") as show:
-        found, course, words = beside.finite_network(
+        found, course, words = baselines.finite_network(
             name, split, experiment, steps,
             lambda row: show(
                 int(row["step"]), steps, f"{name}: validation {row['validation_robust']:.1%} robust"
@@ -210,7 +210,7 @@ def _baseline(
 
 def _experiment(request: Request) -> Experiment:
     """The preset or the defaults, changed as asked."""
-    from advntk.implementations.adv_ntk.presets import preset
+    from advntk.implementations.experiments.presets import preset
 
     asked = {name: value for name, value in request.experiment.items() if value is not None}
     settings = {name: value for name, value in request.settings.items() if value is not None}

@@ -32,7 +32,6 @@ from advntk.checks.machines import (
 from advntk.checks.realise import realise
 from advntk.checks.scenario import Scenario
 from advntk.checks.systems import Setting, setting
-from advntk.implementations.adv_ntk.experiment import Attacked, attacked, regression
 from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
@@ -40,8 +39,9 @@ from advntk.implementations.adv_ntk.training import Fitted, fit, gram
 from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.linearised import integrate_seeds, outputs
 from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
-from advntk.implementations.dynamics.robust_overfitting import split
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
+from advntk.implementations.experiments.adv_ntk import Attacked, attacked, regression
+from advntk.implementations.experiments.robust_overfitting import split
 from advntk.implementations.kernels.machine import kernel_of
 
 UNSEEN = 6

@@ -21,8 +21,8 @@ from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
 from advntk.implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
 from advntk.implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
-from advntk.implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
+from advntk.implementations.experiments.robust_overfitting import Courses, peak, robust_overfitting, split
 from advntk.implementations.kernels.infinite import ark_product
 from advntk.theorems.vocabulary import ACTIVATIONS, SMOOTH
 

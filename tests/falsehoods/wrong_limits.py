@@ -12,7 +12,7 @@ import advntk.checks.trials.closed_form as closed_form
 import advntk.checks.trials.linearization_equivalence as linearization
 import advntk.checks.trials.xi_fading as xi_fading
 import advntk.implementations.dynamics.adversarial_training as adversarial_training
-import advntk.implementations.dynamics.robust_overfitting as overfitting_inside
+import advntk.implementations.experiments.robust_overfitting as overfitting_inside
 import advntk.theorems.linearization_equivalence as linearization_theory
 from advntk.checks.deciders.rate import RateDecider
 from advntk.theorems.vocabulary import Rate

@@ -14,7 +14,10 @@ import pytest
 
 from advntk.implementations.adv_ntk import files
 from advntk.implementations.adv_ntk.contract import Krylov
-from advntk.implementations.adv_ntk.experiment import (
+from advntk.implementations.adv_ntk.problem import problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.training import fit
+from advntk.implementations.experiments.adv_ntk import (
     OutOfMemory,
     accuracy,
     attacked,
@@ -22,10 +25,7 @@ from advntk.implementations.adv_ntk.experiment import (
     prepare,
     regression,
 )
-from advntk.implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
-from advntk.implementations.adv_ntk.problem import problem
-from advntk.implementations.adv_ntk.settings import Settings
-from advntk.implementations.adv_ntk.training import fit
+from advntk.implementations.experiments.presets import PRESETS, PUBLISHED_NETWORKS, preset
 from advntk.implementations.kernels.described import described, kernel_from, network
 from advntk.implementations.kernels.machine import kernel_of
 from advntk.implementations.networks.architecture import architecture
@@ -158,8 +158,8 @@ from dataclasses import replace
 from advntk.implementations.runtime import configure
 configure("cpu")
 from advntk.implementations.adv_ntk.contract import implementation
-from advntk.implementations.adv_ntk.experiment import accuracy, prepare, regression
-from advntk.implementations.adv_ntk.presets import preset
+from advntk.implementations.experiments.adv_ntk import accuracy, prepare, regression
+from advntk.implementations.experiments.presets import preset
 from advntk.implementations.adv_ntk.training import fit, gram
 from advntk.implementations.memory import peak_memory_bytes
 asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], training=4000, validation=200, test=200)

@@ -13,10 +13,10 @@ import scipy.linalg
 from jaxtyping import Array, Float, Int
 
 from advntk.implementations.adv_ntk.contract import Krylov, Machine
-from advntk.implementations.adv_ntk.presets import Experiment
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
+from advntk.implementations.experiments.presets import Experiment
 from advntk.implementations.kernels.described import network
 from advntk.implementations.kernels.machine import Kernel, kernel_of
 
