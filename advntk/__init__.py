@@ -62,7 +62,7 @@ _FROM = {
 }
 _MODULES = ("axes",)
 
-__all__ = [*_FROM, *_MODULES]  # noqa: PLE0604
+__all__ = [*_FROM, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

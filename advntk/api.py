@@ -170,7 +170,7 @@ def check(
       The run, read back from its evidence.
 
     Raises:
-      UsageError: a request that cannot be met, with one line that says which argument, its value, and the fix.
+      UsageError: a request that cannot be met; one line says which argument, its value, and the fix.
 
     Example:
       >>> run = advntk.check("closed_form.search", axes={"depth": 1})  # doctest: +SKIP
@@ -196,8 +196,8 @@ def check(
     if evidence is not None:
         folder = Path(evidence)
         return Run(_carry_out(replace(settings, evidence=folder), progress), folder)
-    with TemporaryDirectory(prefix="advntk-") as folder:
-        return Run(_carry_out(replace(settings, evidence=Path(folder)), progress))
+    with TemporaryDirectory(prefix="advntk-") as temporary:
+        return Run(_carry_out(replace(settings, evidence=Path(temporary)), progress))
 
 
 def _carry_out(settings: Settings, progress: bool) -> RunRecord:
