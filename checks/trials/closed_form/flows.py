@@ -101,7 +101,7 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
     memory=flow_memory,
     premises=(INTEGRABLE,),
 )
-def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def commuting_flow(scenario: Scenario, keys: Array) -> Observation:
     """Closed form less integrated flow; strengths that vary in time get one scalar ARK for all samples."""
     system, points, end = _system(scenario, keys)
     if scenario.schedule != "constant":
@@ -126,11 +126,12 @@ def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
     effort=EXACT,
     memory=flow_memory,
 )
-def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def varying_flow(scenario: Scenario, keys: Array) -> Observation:
     """Defect of the closed form at several times, and what the commutator predicts of it."""
     system, points, end = _system(scenario, keys)
     flow = _flow(system, points, end)
-    return {**_equality(system, points, end, flow), **_defect(system, points, end, flow)}
+    equality, defect = _equality(system, points, end, flow), _defect(system, points, end, flow)
+    return Observation({**equality.values, **defect.values}, defect.figures, defect.result)
 
 
 @network_trial(
