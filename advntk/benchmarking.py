@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from advntk.wiring import cache_folder
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.training import BadTraining
+from advntk.wiring import cache_folder
 
 if TYPE_CHECKING:
     from advntk.implementations.runtime import Device

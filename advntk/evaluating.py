@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advntk.wiring import cache_folder
 from advntk.progress import progress_display
 from advntk.training import BadTraining
+from advntk.wiring import cache_folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -309,7 +309,7 @@ def _defects(
 @jax.jit(static_argnames=("samples",))
 def _ensemble(
     found: Float[Array, "s p c"], kernels, ark: Array, points: Points, end: Array, samples: int
-) -> dict[str, Float[Array, " s"]]:
+) -> tuple[dict[str, Float[Array, " s"]], dict[str, Array]]:
     xi = xi_diagonal(ark[:samples, None], points.schedule.take(samples), end)[:, 0]
     ntk, nngp = kernels.ntk, kernels.nngp
     mean, covariance = limit_process(
