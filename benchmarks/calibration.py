@@ -1,4 +1,4 @@
-"""Calibration, false alarms counted: `python -m benchmarks.calibration [--group exact|magnus|...] [--runs 200]`.
+"""Calibration, false alarms counted: `python -m benchmarks.calibration [--group exact|...] [--runs 200]`.
 
 Runs the quick profile again and again with other seeds, so with other scenarios, data and networks, and
 counts the verdicts of every claim.  No claim may come out REFUTED unless its theory expects that.

@@ -187,7 +187,10 @@ def _requested(request: Request, checks: Sequence[Check]) -> None:
         having = [check for check in checks if pin.axis in check.space]
         if not having:
             known = dict.fromkeys(name for check in checks for name in check.space)
-            raise BadPlan(f"{pin.said}: axis {pin.axis!r} is unknown; choose one of: {', '.join(known)}")
+            raise BadPlan(
+                f"{pin.said}: none of the selected claims has an axis {pin.axis!r}; "
+                f"they have: {', '.join(known)}"
+            )
         for check in having:
             _value(check.space, pin)
     for axis, (texts, said) in request.sweeps.items():
