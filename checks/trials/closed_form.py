@@ -17,14 +17,14 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
 from advntk.implementations.dynamics.closed_form import closed_form, limit_process
-from advntk.implementations.dynamics.linearised import (
+from advntk.implementations.dynamics.linearized import (
     LinearFlow,
     integrate_seeds,
     integrated_search,
     searched_residual,
 )
 from advntk.implementations.dynamics.magnus import predicted_defect
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import input_jacobians
 from advntk.implementations.kernels.infinite import infinite_kernels

@@ -1,4 +1,4 @@
-r"""Trials of the diagonal limit: kernels of networks at initialisation against their limits."""
+r"""Trials of the diagonal limit: kernels of networks at initialization against their limits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from advntk.checks.deciders.level import LevelDecider
 from advntk.checks.deciders.rate import RateDecider
 from advntk.checks.realise import input_shape, realise
 from advntk.checks.scenario import Scenario
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
-from advntk.implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
+from advntk.implementations.kernels.empirical import kernels_at_initialization, memory_per_seed
 from advntk.implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.theorems.vocabulary import SMOOTH
@@ -24,7 +24,7 @@ _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
 
 
 def memory(scenario: Scenario) -> int:
-    """Bytes per seed of one network at initialisation with its kernels."""
+    """Bytes per seed of one network at initialization with its kernels."""
     arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)  # type: ignore[arg-type]
     return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
 
@@ -52,7 +52,7 @@ def memory(scenario: Scenario) -> int:
 def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
     arch, x, _ = realise(scenario)
-    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     limit = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
     return _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
 
@@ -86,7 +86,7 @@ def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     independent in the limit, so one network gives many nearly independent entries.
     """
     arch, x, _ = realise(scenario)
-    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     return _fixed_input_spread(arch, x, found.ark)
 
 
