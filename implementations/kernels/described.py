@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.kernels.ntk import Kernel, kernel_of
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.implementations.networks.residual import RESNET_18, RESNET_34, Residual
 

@@ -24,8 +24,8 @@ class Architecture:
     MLP: h^(1) = (sigma_w/sqrt(n_0)) W x + sigma_b b, then phi and the next layer, `depth` hidden
     layers of equal width and a linear output (theory: section 0).  CNN: `depth` convolutions
     3x3 with zero padding, phi after each, then flattening or global average pooling and a linear
-    output.  In the `standard` parameterisation the scales sit in the variance of the initial
-    weights instead of in the forward pass: the same function at initialisation, another NTK.
+    output.  In the `standard` parameterization the scales sit in the variance of the initial
+    weights instead of in the forward pass: the same function at initialization, another NTK.
 
     `sigma_w` and `sigma_b` may be traced by JAX; everything else is static.
     """
@@ -39,7 +39,7 @@ class Architecture:
     readout: Readout = "flatten"
 
     def with_scales(self, sigma_w: Scale, sigma_b: Scale) -> Architecture:
-        """The same structure with other initialisation scales."""
+        """The same structure with other initialization scales."""
         return replace(self, sigma_w=sigma_w, sigma_b=sigma_b)
 
 

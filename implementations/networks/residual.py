@@ -2,13 +2,13 @@ r"""Residual convolutional networks of infinite width, built from neural-tangent
 
     h_0 = conv(x),    h_{b+1} = s(h_b) + conv(phi(conv(phi(h_b)))),    f = dense(readout(phi(h_B))),
 
-every convolution 3x3 with zero padding, scaled as in `Architecture` (NTK parameterisation).  The first block
+every convolution 3x3 with zero padding, scaled as in `Architecture` (NTK parameterization).  The first block
 of every stage but the first halves the image: its first convolution has stride 2, and its shortcut s is a
 1x1 convolution of stride 2; all other shortcuts are the identity.
 
 These are the blocks of He et al. with the activation before the convolution, for two reasons.  What a
 shortcut adds must be Gaussian with mean zero: the kernel of a sum is then the sum of the kernels, and
-neural-tangents has no other.  And there is no batch normalisation: it couples the samples of a batch, and a
+neural-tangents has no other.  And there is no batch normalization: it couples the samples of a batch, and a
 kernel between two inputs cannot depend on the others.  The variance therefore grows from block to block.
 Source: He et al., CVPR 2016 (stages, projections) and ECCV 2016 (order within a block).
 """

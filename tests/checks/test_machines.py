@@ -82,20 +82,20 @@ def test_inputs_of_a_scene_lie_in_the_box_some_at_its_edge():
 
 def test_a_recorder_counts_points_and_forgets_them():
     parts = machines.scene(SCENARIO, 3, "float64")
-    recorder = machines.Recorder(parts.kernel)
+    counter = machines.GradientPointCounter(parts.kernel)
     ask = machines.asked_of(SCENARIO, parts, "float64")
-    machine = parts.machine(Krylov(), ask)
-    given = machine._replace(kernel=recorder), parts.unseen, parts.targets
+    predictor = parts.predictor(Krylov(), ask)
+    given = predictor._replace(kernel=counter), parts.unseen, parts.targets
     settings, key = Settings(0.1, 0.02, 5), jax.random.key(0)
-    assert recorder.taken() == 0
+    assert counter.count() == 0
     moved = Krylov().attack(*given, settings, key)
-    assert recorder.taken() == 5 and recorder.taken() == 0
+    assert counter.count() == 5 and counter.count() == 0
     # What it notes changes nothing.
-    assert (moved == Krylov().attack(machine, parts.unseen, parts.targets, settings, key)).all()
+    assert (moved == Krylov().attack(predictor, parts.unseen, parts.targets, settings, key)).all()
     for _ in range(2):
         Krylov().loss_gradient(*given)
-    assert recorder.taken() == 1  # twice the same point
-    assert machines.Recorder(parts.kernel) != machines.Recorder(parts.kernel)
+    assert counter.count() == 1  # twice the same point
+    assert machines.GradientPointCounter(parts.kernel) != machines.GradientPointCounter(parts.kernel)
 
 
 def test_the_scalar_course_is_the_same_for_all_samples():

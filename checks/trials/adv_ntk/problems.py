@@ -18,9 +18,9 @@ from jaxtyping import Array, Float
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trials.shared.building import build
-from advntk.implementations.adv_ntk.contract import Machine, implementation
+from advntk.implementations.adv_ntk.contract import KernelPredictor, implementation
 from advntk.implementations.kernels.infinite import mlp_limits
-from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.kernels.ntk import Kernel, kernel_of
 from advntk.implementations.results import Result
 from advntk.theorems.assumptions import ACTIVATIONS
 
@@ -215,9 +215,9 @@ class Scene(NamedTuple):
         """The kernel over all inputs, samples first."""
         return np.asarray(_matrix(self.kernel, np.concatenate([self.x, self.unseen])))
 
-    def machine(self, asked: Any, ask: Question) -> Machine:
+    def predictor(self, asked: Any, ask: Question) -> KernelPredictor:
         """The predictor with the weights that the implementation finds."""
-        return Machine(self.kernel, self.x, asked.solve(ask.ntk, ask.strengths, ask.y).value)
+        return KernelPredictor(self.kernel, self.x, asked.solve(ask.ntk, ask.strengths, ask.y).value)
 
 
 def scene(scenario: Scenario, unseen: int, dtype: str) -> Scene:
@@ -236,7 +236,7 @@ def asked_of(scenario: Scenario, parts: Scene, dtype: str, per_class: bool = Fal
     return question(scenario, parts.matrix[:m, :m], MODERATE, per_class, dtype)
 
 
-class Recorder:
+class GradientPointCounter:
     """A kernel that notes every point at which its loss gradient is evaluated.
 
     A new object is equal to no other, so that no compiled program of another one is used in its place.
@@ -250,20 +250,20 @@ class Recorder:
         """As the kernel's."""
         return self._kernel.gram(x)
 
-    def cross(self, x: Float[Array, "k *shape"], training: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
+    def cross(self, x: Float[Array, "k *shape"], x_train: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
         """As the kernel's."""
-        return self._kernel.cross(x, training)
+        return self._kernel.cross(x, x_train)
 
     def loss_gradient(
         self,
         x: Float[Array, "k *shape"],
         targets: Float[Array, "k c"],
-        training: Float[Array, "m *shape"],
+        x_train: Float[Array, "m *shape"],
         weights: Float[Array, "m c"],
     ) -> Float[Array, "k *shape"]:
         """As the kernel's, and noted."""
         jax.debug.callback(lambda at: self._points.add(np.asarray(at).tobytes()), x)
-        return self._kernel.loss_gradient(x, targets, training, weights)
+        return self._kernel.loss_gradient(x, targets, x_train, weights)
 
     def memory_bytes(
         self, rows: int, columns: int, shape: tuple[int, ...], classes: int, itemsize: int
@@ -271,7 +271,7 @@ class Recorder:
         """As the kernel's."""
         return self._kernel.memory_bytes(rows, columns, shape, classes, itemsize)
 
-    def taken(self) -> int:
+    def count(self) -> int:
         """How many different points there were since the last call; waits for what is still running."""
         jax.effects_barrier()
         number = len(self._points)

@@ -38,12 +38,12 @@ from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.training import Fitted, fit, gram
 from advntk.implementations.dynamics.closed_form import closed_form
-from advntk.implementations.dynamics.linearised import integrate_seeds, outputs
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.linearized import integrate_seeds, outputs
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
 from advntk.implementations.experiments.adv_ntk import Attacked, attacked, regression
 from advntk.implementations.experiments.robust_overfitting import split
-from advntk.implementations.kernels.machine import kernel_of
+from advntk.implementations.kernels.ntk import kernel_of
 
 UNSEEN = 6
 INTEGRATION = 1e-11  # tolerance of one step of the flow, relative to the initial residual
@@ -51,7 +51,7 @@ RADIUS = 0.15
 POINTS = 0.02  # what counts as a difference in accuracy
 VALIDATION, TEST = 60, 200  # the test images fit into one chunk of the attack
 SHOWN = 4  # images per split that the evidence keeps
-# Two optimisers with a memory; batches of two passes over the validation samples.
+# Two optimizers with a memory; batches of two passes over the validation samples.
 BROKEN_OFF, ITERATIONS = 2, 4
 _FEW = Settings(RADIUS, attack_steps=3, iterations=ITERATIONS, batch=3, low=LOW, high=HIGH)
 TRAININGS = (
@@ -175,9 +175,10 @@ def gain_of_training(scenario: Scenario, keys: Array) -> Observation:
         )
         ntk = gram(samples)
         fitted = fit(asked, samples, settings, ntk)
-        without = fitted.machine._replace(weights=regression(ntk, drawn.y))
+        without = fitted.predictor._replace(weights=regression(ntk, drawn.y))
         ours, theirs = (
-            next(attacked(of, drawn.test_x, drawn.test_labels, settings)) for of in (fitted.machine, without)
+            next(attacked(of, drawn.test_x, drawn.test_labels, settings))
+            for of in (fitted.predictor, without)
         )
         # The same digits with their own labels.
         true = split(seed, scenario.samples, VALIDATION, TEST, 0.0).y.argmax(1)
@@ -204,7 +205,7 @@ def _accuracies(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[st
 def _learning(fitted: Fitted, iterations: int, wrong: np.ndarray) -> dict[str, np.ndarray]:
     """For the eye: the course of training, NaN after an early end, varpi, and which labels are wrong."""
     course = np.full((3, iterations), np.nan)
-    rows = fitted.state.course[:iterations]
+    rows = fitted.state.history[:iterations]
     course[:, : len(rows)] = np.array([(row.loss, row.clean, row.robust) for row in rows]).reshape(-1, 3).T
     names = ("loss", "clean", "robust")
     varpi = np.asarray(fitted.state.strengths, np.float64)
@@ -285,8 +286,8 @@ def _broken_off(scenario: Scenario, samples: Problem, settings: Settings) -> Fit
 
 def _kept(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Strengths, weights and the course without its seconds."""
-    course = np.array([row[:-1] for row in fitted.state.course], np.float64)
-    return np.asarray(fitted.state.strengths), np.asarray(fitted.machine.weights), course
+    course = np.array([row[:-1] for row in fitted.state.history], np.float64)
+    return np.asarray(fitted.state.strengths), np.asarray(fitted.predictor.weights), course
 
 
 def _differing(one: np.ndarray, other: np.ndarray) -> int:

@@ -21,8 +21,8 @@ from advntk.checks.trials.adv_ntk.problems import (
     LOW,
     MACHINES,
     PROMISED,
+    GradientPointCounter,
     Question,
-    Recorder,
     answered,
     answers,
     asked_of,
@@ -135,15 +135,15 @@ def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.
     asked = chosen(scenario)
     parts = scene(scenario, UNSEEN, asked.dtype)
     ask = asked_of(scenario, parts, asked.dtype)
-    recorder = Recorder(parts.kernel)
-    machine = parts.machine(asked, ask)._replace(kernel=recorder)
+    counter = GradientPointCounter(parts.kernel)
+    predictor = parts.predictor(asked, ask)._replace(kernel=counter)
     settings = Settings(RADIUS, RADIUS / STEPS, STEPS, low=LOW, high=HIGH)
     clean = np.asarray(parts.unseen, np.float64)
     beyond_ball, beyond_box, missing = [], [], []
     for key in keys:
-        recorder.taken()
-        moved = np.asarray(asked.attack(machine, parts.unseen, parts.targets, settings, key), np.float64)
-        points = recorder.taken()
+        counter.count()
+        moved = np.asarray(asked.attack(predictor, parts.unseen, parts.targets, settings, key), np.float64)
+        points = counter.count()
         beyond_ball.append(max(np.abs(moved - clean).max() - RADIUS, 0.0))
         beyond_box.append(max(moved.max() - HIGH, LOW - moved.min(), 0.0))
         # Nothing noted: the gradients come from elsewhere, and nothing is known of them.
@@ -217,8 +217,8 @@ def what_must_not_matter(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
     found, m = [], scenario.samples
     for of in (parts, turned):
         matrix = of.matrix
-        machine = of.machine(asked, ask._replace(ntk=jnp.asarray(matrix[:m, :m])))
-        found.append(np.asarray(asked.predict(machine, of.unseen)))
+        predictor = of.predictor(asked, ask._replace(ntk=jnp.asarray(matrix[:m, :m])))
+        found.append(np.asarray(asked.predict(predictor, of.unseen)))
     cost = 1 + (parts.x.shape[1] + 16 * scenario.depth) / np.sqrt(m)
     reach = np.linalg.norm(matrix[m:, :m].astype(np.float64), 2)
     within = 2 * (PROMISED + cost * rounding(ask, asked.dtype)) * reach * norm(weights)
@@ -254,17 +254,17 @@ def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.nda
     """
     asked = chosen(scenario)
     parts = scene(scenario, UNSEEN, asked.dtype)
-    machine = parts.machine(asked, asked_of(scenario, parts, asked.dtype))
+    predictor = parts.predictor(asked, asked_of(scenario, parts, asked.dtype))
     halves = slice(UNSEEN // 2), slice(UNSEEN // 2, None)
 
     def joined(of: Any, *arrays: Array) -> np.ndarray:
-        return np.concatenate([np.asarray(of(machine, *(a[s] for a in arrays))) for s in halves])
+        return np.concatenate([np.asarray(of(predictor, *(a[s] for a in arrays))) for s in halves])
 
-    predictions = np.asarray(asked.predict(machine, parts.unseen))
-    slopes = np.asarray(asked.loss_gradient(machine, parts.unseen, parts.targets))
+    predictions = np.asarray(asked.predict(predictor, parts.unseen))
+    slopes = np.asarray(asked.loss_gradient(predictor, parts.unseen, parts.targets))
     unit = (len(parts.x) + parts.x.shape[1] + 16 * scenario.depth) * eps_of(asked.dtype)
     cross = np.abs(parts.matrix[scenario.samples :, : scenario.samples].astype(np.float64))
-    terms = norm(cross @ np.abs(np.asarray(machine.weights, np.float64)))
+    terms = norm(cross @ np.abs(np.asarray(predictor.weights, np.float64)))
     return {
         "prediction_error": np.array([norm(predictions - joined(asked.predict, parts.unseen))]),
         "prediction_allowed": np.array([unit * terms]),
@@ -301,7 +301,7 @@ def at_zero(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
         ask = ask._replace(strengths=jnp.zeros_like(ask.strengths))
         found, gradient = answers(asked, ask)
         weights.append(np.abs(found).max())
-        predictions.append(np.abs(np.asarray(asked.predict(parts.machine(asked, ask), parts.unseen))).max())
+        predictions.append(np.abs(np.asarray(asked.predict(parts.predictor(asked, ask), parts.unseen))).max())
         products = np.asarray(ask.exactly().y) * np.asarray(ask.exactly().cotangent)
         wanted, terms = (products, np.abs(products)) if per_class else (products.sum(1), abs(products).sum(1))
         errors.append(norm(gradient - wanted))

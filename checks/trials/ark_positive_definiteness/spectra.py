@@ -15,7 +15,7 @@ from advntk.checks.trials.diagonal_limit.kernels import gram, memory
 from advntk.checks.trials.shared.building import build, network_trial
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
-from advntk.implementations.kernels.empirical import as_matrix, kernels_at_initialisation
+from advntk.implementations.kernels.empirical import as_matrix, kernels_at_initialization
 from advntk.implementations.kernels.infinite import mlp_limits
 from advntk.implementations.networks.activations import activation
 from advntk.theorems.assumptions import ACTIVATIONS
@@ -55,7 +55,7 @@ _EPS = float(np.finfo(np.float64).eps)
 def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Spectrum of finite networks' ARK over all inputs and outputs, and of its diagonal blocks."""
     arch, x, _ = build(scenario)
-    ark = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs).ark
+    ark = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs).ark
     return _spectra(ark, scenario.input_width)
 
 

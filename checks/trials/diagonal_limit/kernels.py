@@ -1,4 +1,4 @@
-r"""Trials of the diagonal limit: kernels of networks at initialisation against their limits."""
+r"""Trials of the diagonal limit: kernels of networks at initialization against their limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from advntk.checks.spaces import Between
 from advntk.checks.trial import Observation
 from advntk.checks.trials.shared.building import build, input_shape, network_trial
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
-from advntk.implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
+from advntk.implementations.kernels.empirical import kernels_at_initialization, memory_per_seed
 from advntk.implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.theorems.assumptions import SMOOTH
@@ -27,7 +27,7 @@ _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
 
 
 def memory(scenario: Scenario) -> int:
-    """Bytes per seed of one network at initialisation with its kernels."""
+    """Bytes per seed of one network at initialization with its kernels."""
     arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)
     return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
 
@@ -56,7 +56,7 @@ def memory(scenario: Scenario) -> int:
 def joint_limit(scenario: Scenario, keys: Array) -> Observation:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
     arch, x, _ = build(scenario)
-    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     limit = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
     gaps, block = _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
     return Observation(gaps, {"blocks": {"xi_block": block}})
@@ -92,7 +92,7 @@ def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     independent in the limit, so one network gives many nearly independent entries.
     """
     arch, x, _ = build(scenario)
-    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     return _fixed_input_spread(arch, x, found.ark)
 
 

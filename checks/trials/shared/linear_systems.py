@@ -1,4 +1,4 @@
-r"""The linearised system of a scenario: kernels at initialisation, starting outputs, strengths and times.
+r"""The linearized system of a scenario: kernels at initialization, starting outputs, strengths and times.
 
 Every trial of the dynamics begins here, so that strengths and times mean the same in all of them:
 the largest eta_i(t) S is `strength` in units of 1 / mean_i Theta_x(x_i, x_i), and T is `training_time`
@@ -25,7 +25,7 @@ from advntk.implementations.networks.finite import (
     Forward,
     Parameters,
     forward_pass,
-    initialise_seeds,
+    initialize_seeds,
     weight_shapes,
 )
 
@@ -70,9 +70,9 @@ def setting(scenario: Scenario, unseen: int = 0) -> Setting:
 
 
 def networks(scenario: Scenario, arch: Architecture, keys: Array) -> tuple[Forward, Parameters]:
-    """Freshly initialised networks of a scenario, one per key, and their forward pass."""
+    """Freshly initialized networks of a scenario, one per key, and their forward pass."""
     shape = input_shape(scenario)
-    parameters = initialise_seeds(arch, keys, shape, scenario.width, scenario.outputs)
+    parameters = initialize_seeds(arch, keys, shape, scenario.width, scenario.outputs)
     return forward_pass(arch, weight_shapes(arch, shape, scenario.width, scenario.outputs)), parameters
 
 

@@ -72,28 +72,28 @@ def loss_gradient(
     arch: Architecture,
     x: Float[Array, "k d"],
     targets: Float[Array, "k c"],
-    training: Float[Array, "m d"],
+    x_train: Float[Array, "m d"],
     weights: Float[Array, "m c"],
 ) -> Float[Array, "k d"]:
-    """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, training) weights.
+    """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, x_train) weights.
 
     Raises:
       ValueError: as `mlp_ntk`.
     """
     _closed_form_only(arch)
-    theirs = _variances(arch, _variance(arch, training))
+    theirs = _variances(arch, _variance(arch, x_train))
 
     def of(tile: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         return _pulled_back(arch, *tile, theirs, weights)
 
-    size = rows_at_once(len(x), len(training))
-    rows = _covariance(arch, x, training), _variance(arch, x), targets
+    size = rows_at_once(len(x), len(x_train))
+    rows = _covariance(arch, x, x_train), _variance(arch, x), targets
     tiles = [_tiled(part, size) for part in rows]
     in_covariance, in_variance = (
         part.reshape(-1, *part.shape[2:])[: len(x)] for part in jax.lax.map(of, tuple(tiles))
     )
     scale = arch.sigma_w**2 / x.shape[1]
-    return scale * (in_covariance @ training) + 2 * scale * in_variance[:, None] * x
+    return scale * (in_covariance @ x_train) + 2 * scale * in_variance[:, None] * x
 
 
 def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size *rest"]:
