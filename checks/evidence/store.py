@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from advntk.checks.evidence.plain import dumps, loads
-from advntk.checks.evidence.schema import FILE_NAME, BadEvidence, check_header, create, migrate
+from advntk.checks.evidence.schema import FILE_NAME, BadEvidence, check_header, check_tables, create, migrate
 
 # How long one process waits for another that is writing to the same file.
 _PATIENCE_S = 60.0
@@ -74,6 +74,7 @@ class EvidenceStore:
         check_header(self.path)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE_S)
+            check_tables(self._db, self.path)
             with self._transaction():
                 migrate(self._db)
         except sqlite3.Error as error:
@@ -81,6 +82,9 @@ class EvidenceStore:
                 f"--evidence {folder}: {self.path.name} is not readable evidence ({error}); "
                 "it was left as it is; choose another folder"
             ) from error
+        except BadEvidence:
+            self._db.close()
+            raise
         self._lock: FileLock | None = None
 
     def _create(self) -> None:
