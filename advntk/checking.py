@@ -29,7 +29,7 @@ class Arguments:
 
     claims: tuple[str, ...] = ()
     profile: str = "quick"
-    data: str = "digits"
+    data: str | None = None  # digits, unless an axis says otherwise
     device: str = "cpu"
     seed: int = 0
     evidence: Path = Path("advntk-evidence")
@@ -43,6 +43,26 @@ class Arguments:
     as_json: bool = False
     resume: bool = False
     allow_changed: bool = False
+
+    @property
+    def pins(self) -> tuple[tuple[str, int | float | str], ...]:
+        """What axes are held at, by any option.
+
+        Raises:
+          BadAxis: an axis or a value that there is not, or two values for one axis.
+        """
+        from advntk.checks.axes import parse_pins
+
+        asked = (("--data", "data", self.data), ("--implementation", "implementation", self.implementation))
+        pins = parse_pins(self.axes, [(option, name, v) for option, name, v in asked if v is not None])
+        if self.implementation is not None and "implementation" not in dict(pins):
+            pins = (*pins, ("implementation", self.implementation))
+        return pins
+
+    @property
+    def source(self) -> str:
+        """Where inputs come from."""
+        return self.data or str(dict(self.pins).get("data", "digits"))
 
 
 class Started(NamedTuple):
@@ -104,7 +124,7 @@ def run_check(arguments: Arguments) -> dict[str, Any]:
         from advntk.checks.evidence import EvidenceStore
         from advntk.checks.running import run_plan
 
-        circumstances = environment(device, arguments.data, modules, arguments.theories, arguments.claims)
+        circumstances = environment(device, arguments.source, modules, arguments.theories, arguments.claims)
         with closing(EvidenceStore(arguments.evidence)) as store:
             run, older = begin(
                 store, describe(plan), circumstances, arguments.resume, arguments.allow_changed
@@ -200,26 +220,19 @@ def cache_folder() -> Path:
 
 def _arguments_alone(arguments: Arguments) -> None:
     """What can be checked without starting JAX: axes and widths that cannot be meant."""
-    from advntk.checks.axes import parse_pin
-
-    for text in arguments.axes:
-        parse_pin(text)
+    _ = arguments.pins
     _widths(arguments.widths)
 
 
 def _plan(arguments: Arguments, catalogue: Catalogue, selected: list, jobs: int) -> Plan:
-    from advntk.checks.axes import parse_pin
-    from advntk.checks.planning import IMPLEMENTATION, Request, make_plan
+    from advntk.checks.planning import Request, make_plan
     from advntk.checks.profiles import PROFILES
 
-    pins = tuple(parse_pin(text) for text in arguments.axes)
-    if arguments.implementation is not None:
-        pins = (*pins, (IMPLEMENTATION, arguments.implementation))
     request = Request(
         profile=PROFILES[arguments.profile],
-        data=arguments.data,
+        data=arguments.source,
         seed=arguments.seed,
-        pins=pins,
+        pins=arguments.pins,
         widths=_widths(arguments.widths),
         memory=None if arguments.memory_gib is None else int(arguments.memory_gib * 2**30),
         jobs=jobs,

@@ -94,7 +94,7 @@ class Session:
 
         if self._store is None:
             self._store = EvidenceStore(self._arguments.evidence)
-            circumstances = environment(self._device, self._arguments.data, self._modules)
+            circumstances = environment(self._device, self._arguments.source, self._modules)
             self._run = self._store.start_run(describe(self._plan), circumstances)
         return self._store
 

@@ -132,8 +132,8 @@ def train(
     }  # fmt: skip
     request = Request(
         preset, asked, settings, data_dir, implementation, out, resume,
-        tuple(name for name in beside.split(",") if name), finite_steps, checkpoint_seconds, memory,
-        device.value,
+        tuple(dict.fromkeys(name for name in beside.split(",") if name)), finite_steps,
+        checkpoint_seconds, memory, device.value,
     )  # fmt: skip
     typer.echo(run(request, as_json))
 

@@ -6,6 +6,7 @@ be said afterwards which values a claim was tested on and which never.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from advntk.checks.scenario import FIELDS
@@ -91,6 +92,31 @@ def parse_pin(text: str) -> tuple[str, int | float | str]:
     if allowed and value not in allowed:
         raise BadAxis(f"--axis {text}: {name} must be one of: {', '.join(allowed)}")
     return name, value
+
+
+def parse_pins(
+    texts: Iterable[str], others: Iterable[tuple[str, str, int | float | str]] = ()
+) -> tuple[tuple[str, int | float | str], ...]:
+    """All pins of a command line, each axis once; what is said twice in the same way is said once.
+
+    `others` are options that hold an axis as well: (option, axis, value).
+
+    Raises:
+      BadAxis: as `parse_pin`, or two different values for one axis; the message names both.
+    """
+    said: dict[str, tuple[str, int | float | str]] = {}
+    for given in texts:
+        # One option may hold several axes.
+        for text in given.split(","):
+            name, value = parse_pin(text)
+            before = said.setdefault(name, (f"--axis {text}", value))
+            if before[1] != value:
+                raise BadAxis(f"{before[0]} and --axis {text} contradict each other; leave one of them out")
+    for option, name, value in others:
+        before = said.get(name, (option, value))
+        if before[1] != value:
+            raise BadAxis(f"{option} {value} and {before[0]} contradict each other; leave one of them out")
+    return tuple((name, value) for name, (_, value) in said.items())
 
 
 _POSITIVE = ("depth", "width", "input_width", "samples", "outputs", "sigma_w", "training_time")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advntk import checks
-from advntk.checks.axes import Axes, BadAxis, Between, listed, parse_pin
+from advntk.checks.axes import Axes, BadAxis, Between, listed, parse_pin, parse_pins
 from advntk.checks.check import checks_of
 from advntk.checks.scenario import FIELDS, Scenario, from_dict
 from advntk.checks.strategies import draw, scenarios, smallest
@@ -393,3 +393,36 @@ class TestSmallest:
     def test_same_answer_every_time(self):
         first, again = (smallest(WIDE, lambda s: s.sigma_w * s.depth > 3.2) for _ in range(2))
         assert first is not None and first == again
+
+
+@pytest.mark.parametrize(
+    ("texts", "pins"),
+    [
+        (["samples=3", "samples=3"], (("samples", 3),)),
+        (["sigma_w=1", "sigma_w=1.0"], (("sigma_w", 1.0),)),
+        (["samples=3,depth=2", "depth=2,samples=3"], (("samples", 3), ("depth", 2))),
+        ([], ()),
+    ],
+)
+def test_pins_that_say_the_same_are_one(texts, pins):
+    assert parse_pins(texts) == pins
+
+
+@pytest.mark.parametrize(
+    ("texts", "others", "said"),
+    [
+        (["samples=3", "samples=5"], (), ("--axis samples=3", "--axis samples=5")),
+        (["samples=3,samples=5"], (), ("--axis samples=3", "--axis samples=5")),
+        (["depth=1", "samples=3", "samples=3,depth=2"], (), ("--axis depth=1", "--axis depth=2")),
+        (["data=gaussian"], [("--data", "data", "sphere")], ("--data sphere", "--axis data=gaussian")),
+        (
+            ["implementation=krylov"],
+            [("--implementation", "implementation", "reference")],
+            ("--implementation reference", "--axis implementation=krylov"),
+        ),
+    ],
+)
+def test_pins_that_contradict_each_other_are_refused_by_name(texts, others, said):
+    with pytest.raises(BadAxis) as raised:
+        parse_pins(texts, others)
+    assert all(part in str(raised.value) for part in said) and "\n" not in str(raised.value)
