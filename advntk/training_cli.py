@@ -133,8 +133,8 @@ def train(
     }  # fmt: skip
     request = TrainingRequest(
         preset, asked, settings, data_dir, implementation, out, resume,
-        tuple(name for name in (baselines or beside).split(",") if name), finite_steps, checkpoint_seconds,
-        memory, device.value,
+        tuple(dict.fromkeys(name for name in (baselines or beside).split(",") if name)), finite_steps,
+        checkpoint_seconds, memory, device.value,
     )  # fmt: skip
     typer.echo(run(request, as_json))
 

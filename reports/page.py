@@ -178,8 +178,10 @@ def _again(record: RunRecord) -> str:
     # Evidence from before names were kept, and of test items, lists its claims.
     names = record.environment.get("names", request["claims"])
     parts = ["advntk", "check", *names, "--profile", request["profile"]]
-    parts += ["--data", str(request["data"]), "--seed", str(request["seed"])]
     pins = dict(request["pins"])
+    # An axis that is held says where inputs come from; to say so twice may be to contradict oneself.
+    parts += [] if "data" in pins else ["--data", str(request["data"])]
+    parts += ["--seed", str(request["seed"])]
     implementation = pins.pop("implementation", None)
     if pins:
         parts += ["--axis", ",".join(f"{k}={v}" for k, v in pins.items())]
