@@ -184,7 +184,8 @@ def _requested(request: Request, checks: Sequence[Check]) -> None:
         before = pinned.setdefault(pin.axis, pin)
         if before.raw != pin.raw:
             raise BadPlan(
-                f"{before.said} and {pin.said} contradict each other: {pin.axis} can be held at one value only; keep one"
+                f"{before.said} and {pin.said} contradict each other: {pin.axis} can be held at one value "
+                "only; keep one"
             )
         having = [check for check in checks if pin.axis in check.space]
         if not having:

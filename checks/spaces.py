@@ -41,10 +41,10 @@ class Between:
 
 
 # What a check samples along one axis.  The first value of a tuple is the simplest: shrinking ends there.
-Choice = tuple | Between
+Choice = tuple[Value, ...] | Between
 
 
-def listed(choice: Choice) -> list:
+def listed(choice: Choice) -> list[Value]:
     """All values of a choice, in order."""
     if isinstance(choice, Between):
         return [choice.value(index) for index in range(choice.count() + 1)]
