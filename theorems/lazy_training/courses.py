@@ -175,7 +175,7 @@ def from_fitting_zero(course: Course) -> Float[Array, " seeds"]:
 def long_after(course: Course) -> dict[str, Array]:
     """Where the gap has gone after long training; the error of the integration counts against each claim.
 
-    `off_lasting_gap`: distance of alpha times the gap at unseen points from g at infinite time, relative to that;
+    `off_lasting_gap`: distance of alpha times the gap at unseen points from its limit g, over the latter;
     `training_over_unseen`: gap at the training points over that at unseen ones;
     `unrelaxed`: what is left of the slowest mode of the linear model.
     """

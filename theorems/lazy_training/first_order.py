@@ -101,10 +101,13 @@ def faded(rate: Array, other: Array, t: Array) -> Array:
 
 def _forcing(values: Array, vectors: Array, third: Array, targets: Array) -> Float[Array, "n m m"]:
     """N with F_i(t) = sum_ab N[i, a, b] e^{-a t} (1 - e^{-b t}), for a start at zero."""
-    m = len(targets)
-    # T(j; k, i) + T(i; j, k), as [i, j, k].
-    sums = jnp.einsum("kji->ijk", third[:, :m, :]) + jnp.einsum("jik->ijk", third[:, :, :m])
     left = vectors.T @ targets
     # -r_a c_b = y_a e^{-a t} y_b (1 - e^{-b t}) / b.
-    turned = jnp.einsum("ijk,ja,kb->iab", sums, vectors, vectors)
+    turned = jnp.einsum("ijk,ja,kb->iab", _curved(third), vectors, vectors)
     return turned * left[None, :, None] * (left / values)[None, None, :]
+
+
+def _curved(third: Float[Array, "m n n"]) -> Float[Array, "n m m"]:
+    """T(j; k, i) + T(i; j, k), as [i, j, k]: how J_j moves along J_i, and how f_i curves."""
+    m = len(third)
+    return jnp.einsum("kji->ijk", third[:, :m, :]) + jnp.einsum("jik->ijk", third[:, :, :m])

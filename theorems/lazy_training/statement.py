@@ -209,9 +209,11 @@ THEOREM = Theorem(
     statement=(
         r"Let $w' = -\nabla F_\alpha(w)$ with $F_\alpha(w) = \|\alpha f(w) - y\|^2 / (2 \alpha^2)$ and "
         r"$f(w_0, \cdot) = 0$, and let $f_{lin}$ be the first-order expansion of $f$ at $w_0$, trained "
-        r"likewise. For a fixed network and a fixed $T$, as $\alpha \to \infty$, $" + _GAP + r" = O(1/\alpha)$ "
-        r"at all points, $\|w(T) - w_0\| = O(1/\alpha)$, and the empirical kernel $K = Df\, Df^\top$ moves by "
-        r"$O(1/\alpha)$."
+        r"likewise. For a fixed network and a fixed $T$, as $\alpha \to \infty$, $"
+        + _GAP
+        + r" = O(1/\alpha)$ "
+        r"at all points, $\|w(T) - w_0\| = O(1/\alpha)$, and the empirical kernel $K = Df\, Df^\top$ moves "
+        r"by $O(1/\alpha)$."
     ),
     source=_PAPER,
     claims=(
@@ -250,13 +252,14 @@ THEOREM = Theorem(
         Claim(
             "lazy_training.first_order",
             r"$\sup_{t \leq T} \|\alpha f(w) - \alpha f_{lin}(w_{lin}) - g(t)/\alpha\| / \|y\|$ and "
-            r"$\|K(w(T)) - K(w_0) - k(T)/\alpha\| / \|K(w_0)\|$ are $O(1/\alpha^2)$, with $g$ and $k$ given by "
-            r"$D^2 f(w_0)$ along the linear path: $k_{ij} = \sum_l c_l (D^2 f_i[J_l, J_j] + D^2 f_j[J_l, J_i])$",
+            r"$\|K(w(T)) - K(w_0) - k(T)/\alpha\| / \|K(w_0)\|$ are $O(1/\alpha^2)$, with $g$ and $k$ "
+            r"given by $D^2 f(w_0)$ along the linear path: "
+            r"$k_{ij} = \sum_l c_l (D^2 f_i[J_l, J_j] + D^2 f_j[J_l, J_i])$",
             Kind.LIMIT,
             _OURS,
             (CENTRED,),
             Rate(2.0, "alpha"),
-            note="The rates above are sharp: the coefficients of 1/alpha are known, and are not 0 in general.",
+            note="The rates above are sharp: the coefficients of 1/alpha are known, and in general not 0.",
         ),
         Claim(
             "lazy_training.reach",
@@ -273,8 +276,8 @@ THEOREM = Theorem(
             (TWO_COPIES,),
             Rate(2.0, "alpha"),
             note=(
-                "Faster than published for any centred start: exchanging the copies turns alpha into -alpha, so "
-                "that outputs and kernel are even in alpha and every odd power of 1/alpha is absent."
+                "Faster than published for any centred start: exchanging the copies turns alpha into "
+                "-alpha, so that outputs and kernel are even in alpha and odd powers of 1/alpha are absent."
             ),
         ),
         Claim(
@@ -292,8 +295,8 @@ THEOREM = Theorem(
         ),
         Claim(
             "lazy_training.uncentred_limit",
-            r"With $f(w_0, \cdot) \neq 0$, $\sup_{t \leq T} \|f(w_\alpha(t)) - f(w_\infty(t))\| / \|f(w_0)\| = "
-            r"O(1/\alpha)$, where $w_\infty' = -Df^\top f$ fits 0, whatever $y$ is",
+            r"With $f(w_0, \cdot) \neq 0$, $\sup_{t \leq T} \|f(w_\alpha(t)) - f(w_\infty(t))\| / \|f(w_0)\| "
+            r"= O(1/\alpha)$, where $w_\infty' = -Df^\top f$ fits 0, whatever $y$ is",
             Kind.LIMIT,
             _OURS,
             (UNCENTRED,),
@@ -302,22 +305,23 @@ THEOREM = Theorem(
         ),
         Claim(
             "lazy_training.over_time",
-            r"At a fixed $\alpha$ longer training brings the network back to its linearization: at unseen points "
-            r"$\|\alpha f(w(T)) - \alpha f_{lin}(w_{lin}(T))\| / \|y\| = O(1/T)$",
+            r"At a fixed $\alpha$ longer training brings the network back to its linearization: at unseen "
+            r"points $\|\alpha f(w(T)) - \alpha f_{lin}(w_{lin}(T))\| / \|y\| = O(1/T)$",
             Kind.LIMIT,
             _OURS,
             (SUBTRACTED,),
             Rate(1.0, "time"),
             expected=Verdict.REFUTED,
             note=(
-                "A control: both come to fit the targets, by different functions. It takes alpha, not time, to "
-                "bring them together away from the training points."
+                "A control: both come to fit the targets, by different functions. It takes alpha, not time, "
+                "to bring them together away from the training points."
             ),
         ),
         Claim(
             "lazy_training.lasting_gap",
-            r"At unseen points the gap tends to $g_\infty / \alpha$ with training time: $\|\alpha^2 (f(w(T)) - "
-            r"f_{lin}(w_{lin}(T))) - g_\infty\| < 0.1 \|g_\infty\|$ (median over networks, $\alpha = 64$)",
+            r"At unseen points the gap tends to $g_\infty / \alpha$ with training time: "
+            r"$\|\alpha^2 (f(w(T)) - f_{lin}(w_{lin}(T))) - g_\infty\| < 0.1 \|g_\infty\|$ (median over "
+            r"networks, $\alpha = 64$)",
             Kind.EFFECT,
             _OURS,
             (SUBTRACTED,),
@@ -325,8 +329,8 @@ THEOREM = Theorem(
         ),
         Claim(
             "lazy_training.training_points",
-            r"At the training points it does go with training time: there it falls below 0.01 of the gap at unseen "
-            r"points (median over networks, $\alpha = 64$)",
+            r"At the training points it does go with training time: there it falls below 0.01 of the gap at "
+            r"unseen points (median over networks, $\alpha = 64$)",
             Kind.EFFECT,
             _OURS,
             (SUBTRACTED,),
@@ -352,7 +356,10 @@ THEOREM = Theorem(
         Step(r"Its solution for exponential forcing, mode by mode, and at $t \to \infty$", _solved),
         Step(r"One parameter, $f = w + k w^2/2$: the flow is solved to order $1/\alpha^2$", _small_model),
         Step(r"Two copies: outputs are even in $\alpha$", _parity),
-        Step(r"$F_\alpha$ falls by $\|w'\|^2$; Cauchy-Schwarz bounds the way by $\sqrt{t F_\alpha(w_0)}$", _reach),
+        Step(
+            r"$F_\alpha$ falls by $\|w'\|^2$; Cauchy-Schwarz bounds the way by $\sqrt{t F_\alpha(w_0)}$",
+            _reach,
+        ),
         Step(r"Uncentred: $w' = -Df^\top f + O(1/\alpha)$", _uncentred),
     ),
 )

@@ -71,9 +71,7 @@ SPACE = Space(
         description="training samples",
     ),
     Axis("outputs", 1, low=1, symbol="c", unit="outputs", group="sizes", description="outputs"),
-    Axis(
-        "data_seed", 0, low=0, written={}, symbol="draw", description="which inputs and targets are drawn"
-    ),
+    Axis("data_seed", 0, low=0, written={}, symbol="draw", description="which inputs and targets are drawn"),
 )
 _SAMPLED = SPACE.over(
     activation=tuple(ACTIVATIONS),
@@ -187,6 +185,6 @@ def flow_over_time(scenario: Any, keys: Array) -> Observation:
     premises=(Premise("unrelaxed", 1e-3, "what is left of the slowest mode"),),
 )
 def long_flow(scenario: Any, keys: Array) -> Observation:
-    """The gap after long training: at unseen points against its limit in closed form, and at training points."""
+    """The gap after long training: at unseen points against its limit, and at training points."""
     course = courses.run(scenario, keys)
     return Observation(courses.long_after(course), result=course.fine.result)
