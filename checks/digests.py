@@ -43,19 +43,13 @@ def modules_of(check: Check) -> set[str]:
         return {name for name in graph.modules if name.startswith(tuple(f"{_PACKAGE}.{r}" for r in _ROOMS))}
     found = set(roots).union(*(graph.find_upstream_modules(root) for root in roots))
     # Through the front door a module reaches everything.
-    if any(_uses_front_door(graph, name) for name in found):
+    if any(graph.direct_import_exists(importer=name, imported=_PACKAGE) for name in found - {_PACKAGE}):
         found |= {name for name in graph.modules if name.startswith(tuple(f"{_PACKAGE}.{r}" for r in _ROOMS))}
     # Which theorem is stated beside it changes no number.
     return {name for name in found if name != _PACKAGE}
 
 
 _ROOMS = ("theorems", "implementations", "checks")
-
-
-def _uses_front_door(graph: grimp.ImportGraph, name: str) -> bool:
-    return name.startswith(tuple(f"{_PACKAGE}.{room}." for room in _ROOMS)) and graph.direct_import_exists(
-        importer=name, imported=_PACKAGE
-    )
 
 
 def verdict_digest(module: ModuleType) -> str:

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from falsehood import Falsehood, as_stated, instead, refuted_by
 from wrong_theories import decide, restate
 
-import advntk.theorems.lazy_training as lazy_training
+import advntk.theories.lazy_training as lazy_training
 from advntk import Rate, RateDecider
-from advntk.theorems.lazy_training import courses, dynamics, first_order
+from advntk.theories.lazy_training import dynamics, first_order, measurements
 
 LINEARIZATION, KERNEL = "lazy_training.linearization", "lazy_training.kernel_change"
 PARAMETERS, FIRST_ORDER = "lazy_training.parameters", "lazy_training.first_order"
@@ -70,7 +70,7 @@ def linearized_at_the_end(monkeypatch):
         tangent = jax.vmap(one)(course.start.w, ends, course.start.tangent.outputs)
         return course._replace(start=course.start._replace(tangent=tangent))
 
-    instead(monkeypatch, courses, "run", at_the_end)
+    instead(monkeypatch, measurements, "run", at_the_end)
 
 
 @refuted_by(FIRST_ORDER, FLOW, spares=(LINEARIZATION, PARAMETERS))
@@ -152,7 +152,7 @@ def linearization_to_second_order(monkeypatch):
 @refuted_by(COPIES, FLOW)
 def copies_with_starts_of_their_own(monkeypatch):
     """The two copies start apart, and their difference at the start is subtracted."""
-    monkeypatch.setattr(dynamics.Network, "start", lambda net, key: jax.random.normal(key, (net.count,)))
+    monkeypatch.setattr(dynamics.Network, "start", lambda net, key: jax.random.normal(key, (net.parameters,)))
     subtracted(monkeypatch, lambda net, w, x: net._difference(w, x))
 
 
@@ -175,7 +175,7 @@ def reach_of_half_the_loss(monkeypatch):
         found = honest(course)
         return {**found, "reach": jnp.sqrt(2.0) * found["reach"]}
 
-    instead(monkeypatch, courses, "measured", shorter)
+    instead(monkeypatch, measurements, "measured", shorter)
 
 
 @refuted_by(ZERO, FLOW)
@@ -185,7 +185,7 @@ def uncentred_limit_that_fits_something(monkeypatch):
     def fitting(honest, net, start, x, targets, *rest):
         return honest(net, start, x, jnp.where((targets == 0).all(), 1.0, targets), *rest)
 
-    instead(monkeypatch, courses, "trained", fitting)
+    instead(monkeypatch, measurements, "trained", fitting)
 
 
 @refuted_by(LASTING, SIMPLE)
@@ -203,7 +203,7 @@ def gap_at_the_training_points(monkeypatch):
         off = honest(start, flow._replace(outputs=other), targets, alpha)["off_lasting_gap"]
         return {**found, "off_lasting_gap": off}
 
-    instead(monkeypatch, courses, "_at_the_end", seen)
+    instead(monkeypatch, measurements, "_at_the_end", seen)
 
 
 UNCENTRED = Falsehood(

@@ -9,7 +9,9 @@ _PAPER = Source(
     "section 2: lazy training over a finite horizon",
     "https://arxiv.org/abs/1812.07956",
 )
-_OURS = Source("derived in this project", "theorems/lazy_training/statement.py, steps verified with sympy")
+_OURS = Source(
+    "derived in this project", "advntk/theories/lazy_training/statement.py, steps verified with sympy"
+)
 
 CENTRED = Assumption(
     "centred start",

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-import advntk.theorems.lazy_training as lazy_training
-from advntk.theorems.lazy_training import courses, dynamics, first_order
+import advntk.theories.lazy_training as lazy_training
+from advntk.theories.lazy_training import dynamics, first_order, measurements
 
 EPS = float(np.finfo(np.float64).eps)
 TOLERANCE = 1e-9
@@ -200,7 +200,7 @@ def test_networks_use_all_their_parameters_and_start_as_they_say(centring, depth
     model, start, x, _ = small(centring, depth=depth, outputs=2)
     jacobian = dynamics.jacobian_of(model, start, x)
     net = dynamics.Network("tanh", depth, WIDTH, INPUTS, 2, centring)
-    assert jacobian.shape == (2 * POINTS, net.count) == (2 * POINTS, len(start))
+    assert jacobian.shape == (2 * POINTS, net.parameters) == (2 * POINTS, len(start))
     assert (jnp.abs(jacobian).max(0) > 0).all()
     assert bool((model(start, x) == 0).all()) is (centring != "none")
 
@@ -240,7 +240,7 @@ def test_an_integrator_that_gives_up_is_data(monkeypatch):
 
 def test_what_is_not_resolved_is_no_number():
     value, rougher = jnp.asarray([1.0, 1.0, jnp.nan, 0.0]), jnp.asarray([1.05, 1.2, 1.0, 1e-9])
-    np.testing.assert_array_equal(courses.resolved(value, rougher), [1.0, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(measurements.resolved(value, rougher), [1.0, np.nan, np.nan, np.nan])
 
 
 def test_a_sweep_over_alpha_or_time_compiles_once():
@@ -249,18 +249,18 @@ def test_a_sweep_over_alpha_or_time_compiles_once():
     keys = jax.random.split(jax.random.key(0), 2)
     jax.clear_caches()
     for values in ({"alpha": 2.0}, {"alpha": 30.0}, {"time": 0.3}):
-        course = courses.run(scenario.replace(**values), keys)
-        courses.measured(course)
-    programs = (courses.begun, courses.trained, courses.compared)
+        course = measurements.run(scenario.replace(**values), keys)
+        measurements.measured(course)
+    programs = (measurements.begun, measurements.trained, measurements.compared)
     assert [program._cache_size() for program in programs] == [1, 1, 1]
 
 
 def test_times_are_in_units_of_the_mean_relaxation_time():
     scenario = lazy_training.trials.SPACE.scenario(width=4, samples=3, outputs=2, time=2.5)
-    course = courses.run(scenario, jax.random.split(jax.random.key(0), 2))
+    course = measurements.run(scenario, jax.random.split(jax.random.key(0), 2))
     kernels = course.start.tangent.kernel[:, :6, :6]
     mean = jnp.linalg.eigvalsh(kernels).mean(1)
     np.testing.assert_allclose(course.start.times[:, -1] * mean, 2.5, rtol=100 * EPS)
-    assert course.situation.x.shape == (3 + courses.UNSEEN, 8)
+    assert course.situation.x.shape == (3 + measurements.UNSEEN, 8)
     np.testing.assert_allclose((course.situation.x**2).mean(1), 1, rtol=16 * EPS)
     assert float((course.situation.targets**2).mean()) == pytest.approx(1, rel=16 * EPS)

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 import sympy as sp
 
-from advntk.theorems.lazy_training import statement
+from advntk.theories.lazy_training import statement
 
 DERIVATION = statement.THEOREM.derivation
 # (function that verifies a step, right formula, wrong formula put in its place)

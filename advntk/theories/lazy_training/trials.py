@@ -20,7 +20,7 @@ from advntk import (
     trial,
 )
 
-from . import courses
+from . import measurements
 from .dynamics import ACTIVATIONS
 
 SPACE = Space(
@@ -46,6 +46,7 @@ SPACE = Space(
         "centring",
         "subtracted",
         ("subtracted", "antisymmetric", "none"),
+        written={"subtracted": "", "antisymmetric": "two copies", "none": "uncentred"},
         group="network",
         description="how outputs are made zero at the start",
     ),
@@ -114,12 +115,12 @@ def _effort(
     space=_SAMPLED.over(centring=("subtracted",)),
     sweep=ALPHA,
     effort=_effort(2, 32, _SCALES, _MORE_SCALES),
-    memory=courses.memory,
+    memory=measurements.memory,
 )
 def scaled_flow(scenario: Any, keys: Array) -> Observation:
     """Distances from the linearization and from its first correction, outputs at the start subtracted."""
-    course = courses.run(scenario, keys)
-    return Observation(courses.measured(course), result=course.fine.result)
+    trained = measurements.run(scenario, keys)
+    return Observation(measurements.measured(trained), result=trained.fine.result)
 
 
 @trial(
@@ -133,12 +134,12 @@ def scaled_flow(scenario: Any, keys: Array) -> Observation:
     space=_SAMPLED.over(centring=("antisymmetric",)),
     sweep=ALPHA,
     effort=_effort(1, 32, _SCALES, _MORE_SCALES),
-    memory=courses.memory,
+    memory=measurements.memory,
 )
 def flow_of_two_copies(scenario: Any, keys: Array) -> Observation:
     """The same for two copies with opposite outputs."""
-    course = courses.run(scenario, keys)
-    return Observation(courses.measured(course), result=course.fine.result)
+    trained = measurements.run(scenario, keys)
+    return Observation(measurements.measured(trained), result=trained.fine.result)
 
 
 @trial(
@@ -149,14 +150,14 @@ def flow_of_two_copies(scenario: Any, keys: Array) -> Observation:
     space=_SAMPLED.over(centring=("none",)),
     sweep=ALPHA,
     effort=_effort(1, 64, _SCALES, _MORE_SCALES),
-    memory=courses.memory,
+    memory=measurements.memory,
 )
 def uncentred_flow(scenario: Any, keys: Array) -> Observation:
     """The same without a centred start, and the distance from the flow that fits zero."""
-    course = courses.run(scenario, keys)
-    values = courses.measured(course)
-    values["from_fitting_zero"] = courses.from_fitting_zero(course)
-    return Observation(values, result=course.fine.result)
+    trained = measurements.run(scenario, keys)
+    values = measurements.measured(trained)
+    values["from_fitting_zero"] = measurements.from_fitting_zero(trained)
+    return Observation(values, result=trained.fine.result)
 
 
 @trial(
@@ -164,12 +165,12 @@ def uncentred_flow(scenario: Any, keys: Array) -> Observation:
     space=_SAMPLED.over(centring=("subtracted",), alpha=(8.0,)),
     sweep=TIME,
     effort=_effort(1, 64, _TIMES, _MORE_TIMES),
-    memory=courses.memory,
+    memory=measurements.memory,
 )
 def flow_over_time(scenario: Any, keys: Array) -> Observation:
     """The gap at the end of ever longer training at one alpha."""
-    course = courses.run(scenario, keys)
-    return Observation(courses.measured(course), result=course.fine.result)
+    trained = measurements.run(scenario, keys)
+    return Observation(measurements.measured(trained), result=trained.fine.result)
 
 
 @trial(
@@ -181,10 +182,10 @@ def flow_over_time(scenario: Any, keys: Array) -> Observation:
     # modes relax within a few units of time.
     space=_SAMPLED.over(activation=("tanh", "erf"), centring=("subtracted",), alpha=(64.0,), time=(32.0,)),
     effort=_effort(1, 32),
-    memory=courses.memory,
+    memory=measurements.memory,
     premises=(Premise("unrelaxed", 1e-3, "what is left of the slowest mode"),),
 )
 def long_flow(scenario: Any, keys: Array) -> Observation:
     """The gap after long training: at unseen points against its limit, and at training points."""
-    course = courses.run(scenario, keys)
-    return Observation(courses.long_after(course), result=course.fine.result)
+    trained = measurements.run(scenario, keys)
+    return Observation(measurements.long_after(trained), result=trained.fine.result)

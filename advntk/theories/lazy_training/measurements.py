@@ -35,7 +35,7 @@ class Start(NamedTuple):
     times: Float[Array, "*seeds times"]
 
 
-class Course(NamedTuple):
+class Trained(NamedTuple):
     """A scenario's networks and their flows, integrated well and once more roughly."""
 
     net: dynamics.Network
@@ -71,15 +71,15 @@ def network(scenario: Any) -> dynamics.Network:
 def memory(scenario: Any) -> int:
     """Bytes of one seed: some fifteen vectors of the integrator, and six Jacobians of all outputs."""
     rows = (scenario.samples + UNSEEN) * scenario.outputs
-    return 8 * network(scenario).count * (15 + LOOKS + 6 * rows)
+    return 8 * network(scenario).parameters * (15 + LOOKS + 6 * rows)
 
 
-def run(scenario: Any, keys: Array) -> Course:
+def run(scenario: Any, keys: Array) -> Trained:
     """Train the networks of all keys."""
     net, (x, targets), alpha = network(scenario), situation(scenario), jnp.asarray(scenario.alpha)
     start = begun(net, keys, x, targets, jnp.asarray(scenario.time))
     fine, rough = (trained(net, start, x, targets, alpha, jnp.asarray(by)) for by in (FINE, ROUGH))
-    return Course(net, Situation(x, targets), alpha, start, fine, rough)
+    return Trained(net, Situation(x, targets), alpha, start, fine, rough)
 
 
 @partial(jax.jit, static_argnames=("net",))
@@ -110,16 +110,16 @@ def trained(
     return jax.vmap(one)(start.w, start.times)
 
 
-def measured(course: Course) -> dict[str, Array]:
+def measured(run: Trained) -> dict[str, Array]:
     """What `compared` says of the flows, where that is more than the error of the integration."""
-    net, (x, targets), alpha, start, fine, rough = course
+    net, (x, targets), alpha, start, fine, rough = run
     found, rougher = (compared(net, start, flow, x, targets, alpha) for flow in (fine, rough))
     reach, reach_off = found.pop("reach"), rougher.pop("reach")
     return {
         **{name: resolved(value, rougher[name]) for name, value in found.items()},
         "reach": reach,
         # A displacement is exact up to the integration, and norms up to a rounding per parameter.
-        "reach_allowed": 1 + jnp.abs(reach - reach_off) + net.count * jnp.finfo(reach.dtype).eps,
+        "reach_allowed": 1 + jnp.abs(reach - reach_off) + net.parameters * jnp.finfo(reach.dtype).eps,
         "integration_error": jnp.abs(found["gap_unseen"] - rougher["gap_unseen"]),
         "steps": fine.steps,
     }
@@ -160,9 +160,9 @@ def compared(
     return jax.vmap(one)(start, flow)
 
 
-def from_fitting_zero(course: Course) -> Float[Array, " seeds"]:
+def from_fitting_zero(run: Trained) -> Float[Array, " seeds"]:
     """Largest distance along time of f from its flow at alpha = 1 with targets of zero, relative to f_0."""
-    net, (x, targets), alpha, start, fine, rough = course
+    net, (x, targets), alpha, start, fine, rough = run
     nothing, one = jnp.zeros_like(targets), jnp.ones_like(alpha)
     distances = []
     for flow, tolerance in ((fine, FINE), (rough, ROUGH)):
@@ -172,15 +172,15 @@ def from_fitting_zero(course: Course) -> Float[Array, " seeds"]:
     return resolved(*distances)
 
 
-def long_after(course: Course) -> dict[str, Array]:
+def long_after(run: Trained) -> dict[str, Array]:
     """Where the gap has gone after long training; the error of the integration counts against each claim.
 
     `off_lasting_gap`: distance of alpha times the gap at unseen points from its limit g, over the latter;
     `training_over_unseen`: gap at the training points over that at unseen ones;
     `unrelaxed`: what is left of the slowest mode of the linear model.
     """
-    start, targets, alpha = course.start, course.situation.targets, course.alpha
-    fine, rough = (_at_the_end(start, flow, targets, alpha) for flow in (course.fine, course.rough))
+    start, targets, alpha = run.start, run.situation.targets, run.alpha
+    fine, rough = (_at_the_end(start, flow, targets, alpha) for flow in (run.fine, run.rough))
     found = {name: value + jnp.abs(value - rough[name]) for name, value in fine.items()}
     m = len(targets)
     slowest = jnp.linalg.eigvalsh(start.tangent.kernel[:, :m, :m])[:, 0]
