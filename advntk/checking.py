@@ -19,7 +19,7 @@ from advntk.theorems.catalogue import Catalogue, load
 
 if TYPE_CHECKING:
     from advntk.checks.planning import Plan
-    from advntk.checks.workers import Costs, Workers
+    from advntk.checks.executors import Costs, Workers
     from advntk.implementations.runtime import CompilationCount
 
 
@@ -172,7 +172,7 @@ def _start_jax(arguments: Arguments) -> str:
 def _workers(arguments: Arguments) -> Iterator[tuple[int, Workers]]:
     """How many measure at a time, and who; other processes start on their own while the run is planned."""
     from advntk.checks.planning import CONCURRENT
-    from advntk.checks.workers import processes, reasonable_number, threads
+    from advntk.checks.executors import processes, reasonable_number, threads
 
     if arguments.device == "cpu":
         jobs, cache = arguments.jobs or reasonable_number(), cache_folder() / "programs"
@@ -210,7 +210,7 @@ def _arguments_alone(arguments: Arguments) -> None:
 def _plan(arguments: Arguments, catalogue: Catalogue, selected: list, jobs: int) -> Plan:
     from advntk.checks.axes import parse_pin
     from advntk.checks.planning import IMPLEMENTATION, Request, make_plan
-    from advntk.checks.profiles import PROFILES
+    from advntk.checks.efforts import PROFILES
 
     pins = tuple(parse_pin(text) for text in arguments.axes)
     if arguments.implementation is not None:

@@ -38,7 +38,7 @@ def is_usage_error(error: BaseException) -> bool:
 
 def is_lost_worker(error: BaseException) -> bool:
     """Whether a process that measured is gone; imports nothing."""
-    return _is_one_of(error, (("advntk.checks.workers", "WorkerLost"),))
+    return _is_one_of(error, (("advntk.checks.executors", "WorkerLost"),))
 
 
 def _is_one_of(error: BaseException, names: tuple[tuple[str, str], ...]) -> bool:

@@ -69,7 +69,7 @@ def main() -> None:
     from advntk.checks.description import describe
     from advntk.checks.evidence import EvidenceStore, read_run
     from advntk.checks.planning import Request, make_plan
-    from advntk.checks.profiles import PROFILES
+    from advntk.checks.efforts import PROFILES
     from advntk.checks.recording import Recorder
     from advntk.reports.page import render
     from advntk.theorems.catalogue import load

@@ -135,7 +135,7 @@ def run_once(claims: tuple[str, ...], data: str, seed: int) -> dict:
     from advntk.checks.description import describe
     from advntk.checks.evidence import EvidenceStore, read_run
     from advntk.checks.planning import Request, make_plan
-    from advntk.checks.profiles import PROFILES
+    from advntk.checks.efforts import PROFILES
     from advntk.checks.running import run_plan
     from advntk.reports.summary import summarise
     from advntk.theorems.catalogue import load

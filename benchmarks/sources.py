@@ -10,7 +10,7 @@ import grimp
 
 ROOT = Path(__file__).parent.parent
 # Every check goes through these.
-_SHARED = ("advntk.checks.planning", "advntk.checks.running", "advntk.checks.workers")
+_SHARED = ("advntk.checks.planning", "advntk.checks.running", "advntk.checks.executors")
 
 
 @functools.cache

@@ -1,105 +1,203 @@
-"""The axes that scenarios are sampled along, declared as data.
+r"""Axes that theories share: networks, data, the dynamics of adversarial training; and the sweep over width.
 
-An axis is a tuple of values, or a `Between` for a continuous one.  Because they are declared, it can
-be said afterwards which values a claim was tested on and which never.
+A theory puts its own space together from these and from axes of its own.
+
+`strength` is the largest eta * S in units of 1 / mean_i Theta_x(x_i, x_i), a pure number; `training_time` is
+T in units of 1 / mean_i Theta_theta(x_i, x_i), also pure.  `data_seed` draws the inputs, the same images at
+every resolution.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 
-from advntk.checks.scenario import FIELDS
+from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Axis, Space, Value
+from advntk.checks.sweeps import Sweep
+from advntk.theorems.assumptions import ACTIVATIONS
+
+# Beyond, arrays and compilation times have no use left; what fits into memory is said by each trial.
+_MOST = 2**20
+
+NETWORK = Space(
+    Axis(
+        "family",
+        "mlp",
+        ("mlp", "cnn"),
+        group="network",
+        shown=True,
+        description="kind of network",
+    ),
+    Axis("depth", 1, low=1, high=100, symbol="L", group="network", shown=True, description="hidden layers"),
+    Axis("activation", "erf", ACTIVATIONS, group="network", shown=True, description="activation function"),
+    Axis(
+        "readout",
+        "flatten",
+        ("flatten", "pool"),
+        group="network",
+        description="how a CNN's last layer reads its pixels",
+    ),
+    Axis(
+        "parameterization",
+        "ntk",
+        ("ntk", "standard"),
+        group="network",
+        description="where the factor 1/sqrt(width) stands",
+    ),
+    Axis(
+        "sigma_w",
+        1.5,
+        low=1e-3,
+        high=1e3,
+        symbol="σ_w",
+        group="scales",
+        shown=True,
+        description="standard deviation of the weights",
+    ),
+    Axis(
+        "sigma_b",
+        0.1,
+        low=0.0,
+        high=1e3,
+        symbol="σ_b",
+        group="scales",
+        shown=True,
+        description="standard deviation of the biases",
+    ),
+    Axis(
+        "width",
+        64,
+        low=1,
+        high=_MOST,
+        symbol="n",
+        unit="neurons",
+        group="sizes",
+        description="hidden width (channels of a CNN)",
+    ),
+    Axis(
+        "input_growth",
+        "joint",
+        ("joint", "fixed"),
+        written={"joint": "d=n", "fixed": ""},
+        group="sizes",
+        shown=True,
+        description="whether the input width follows the hidden width along a sweep (joint) or stays (fixed)",
+    ),
+    Axis(
+        "input_width",
+        64,
+        low=1,
+        high=_MOST,
+        symbol="d",
+        unit="inputs",
+        group="sizes",
+        shown=True,
+        description="input width",
+    ),
+)
+
+DATA = Space(
+    Axis(
+        "samples",
+        4,
+        low=1,
+        high=10**6,
+        symbol="M",
+        unit="samples",
+        group="sizes",
+        shown=True,
+        description="training samples",
+    ),
+    Axis(
+        "outputs",
+        2,
+        low=1,
+        high=10**6,
+        symbol="c",
+        unit="outputs",
+        group="sizes",
+        shown=True,
+        description="outputs, one per class",
+    ),
+    Axis(
+        "data",
+        "digits",
+        group="data",
+        shown=True,
+        description="digits, gaussian, sphere or FILE.npz",
+        files=lambda source: (Path(source),) if source.endswith(".npz") else (),
+    ),
+    Axis(
+        "arrangement",
+        "generic",
+        ("generic", "parallel", "antipodal", "two_antipodal", "duplicate", "nearly_duplicate"),
+        group="arrangement",
+        description="inputs that are made collinear, equal or nearly so",
+    ),
+    Axis(
+        "label_noise",
+        0.0,
+        low=0.0,
+        high=1.0,
+        symbol="label noise",
+        group="labels",
+        description="share of wrong labels",
+    ),
+    Axis(
+        "data_seed",
+        0,
+        low=0,
+        high=2**31 - 1,
+        written={},
+        symbol="draw",
+        group="draw",
+        description="which inputs are drawn",
+    ),
+)
+
+DYNAMICS = Space(
+    Axis(
+        "strength",
+        0.5,
+        low=-1e3,
+        high=1e3,
+        symbol="ηS",
+        group="dynamics",
+        description="strength of the search, eta S in units of 1 / mean Theta_x(x_i, x_i)",
+    ),
+    Axis(
+        "schedule",
+        "growing",
+        ("constant", "growing", "decaying", "oscillating", "early_stopped"),
+        group="dynamics",
+        description="how strengths vary in time",
+    ),
+    Axis(
+        "spread",
+        0.0,
+        low=0.0,
+        high=1.0,
+        symbol="spread",
+        group="dynamics",
+        description="by which share of their mean strengths differ between samples",
+    ),
+    Axis(
+        "training_time",
+        1.0,
+        low=0.0,
+        high=1e6,
+        above=True,
+        symbol="T",
+        group="dynamics",
+        description="training time in units of 1 / mean Theta_theta(x_i, x_i)",
+    ),
+)
 
 
-class BadAxis(ValueError):
-    """An axis that does not exist or cannot take a value; the message says what would do."""
+def _input_width_follows(scenario: Scenario, width: Value) -> Mapping[str, Value]:
+    return {"input_width": width} if scenario.input_growth == "joint" else {}
 
 
-@dataclass(frozen=True)
-class Between:
-    """A continuous axis, sampled on [low, high] in steps of `step` so that scenarios stay readable."""
-
-    low: float
-    high: float
-    step: float = 0.05
-
-    def count(self) -> int:
-        """Number of steps from low to high."""
-        return int((self.high - self.low) / self.step + 1e-9)
-
-    def value(self, index: int) -> float:
-        """The value `index` steps above low."""
-        return round(self.low + index * self.step, 10)
-
-
-Axis = tuple | Between
-
-
-def listed(axis: Axis) -> list:
-    """All values of an axis, in order."""
-    if isinstance(axis, Between):
-        return [axis.value(index) for index in range(axis.count() + 1)]
-    return list(axis)
-
-
-class Axes(dict[str, Axis]):
-    """Axis name |-> values.  Names are fields of `Scenario`; fields not named keep their default.
-
-    The first value of a tuple is the simplest: counterexamples shrink towards it.
-    """
-
-    def __init__(self, **axes: Axis) -> None:
-        for name, axis in axes.items():
-            if name not in FIELDS:
-                raise BadAxis(f"axis {name!r} is unknown; a scenario has: {', '.join(FIELDS)}")
-            if not isinstance(axis, tuple | Between) or axis == ():
-                raise BadAxis(f"axis {name!r} = {axis!r} must be a non-empty tuple or a Between")
-        super().__init__(axes)
-
-    def pinned(self, values: dict[str, int | float | str]) -> Axes:
-        """These axes with some of them held at one value."""
-        return Axes(**{**self, **{name: (value,) for name, value in values.items()}})
-
-
-def parse_pin(text: str) -> tuple[str, int | float | str]:
-    """('outputs', 3) from 'outputs=3'.
-
-    Raises:
-      BadAxis: not of that form, an unknown axis, or a value of the wrong type or range.
-    """
-    name, separator, raw = text.partition("=")
-    if not separator:
-        raise BadAxis(f"--axis {text}: write NAME=VALUE, for example outputs=3")
-    if name not in FIELDS:
-        raise BadAxis(f"--axis {text}: axis {name!r} is unknown; choose one of: {', '.join(FIELDS)}")
-    kind = FIELDS[name]
-    try:
-        value: int | float | str = kind(raw)
-    except ValueError:
-        raise BadAxis(f"--axis {text}: {raw!r} is not a value for {name} ({kind.__name__})") from None
-    if isinstance(value, int | float):
-        if name in _POSITIVE and not value > 0:
-            raise BadAxis(f"--axis {text}: {name} must be positive")
-        if name == "strength" and abs(value) < float("inf"):
-            return name, value  # claims say themselves whether they allow a negative one
-        if not 0 <= value < float("inf"):
-            sign = "" if name == "strength" else " and not negative"
-            raise BadAxis(f"--axis {text}: {name} must be finite{sign}")
-        if name in ("label_noise", "spread") and value > 1:
-            raise BadAxis(f"--axis {text}: {name} is a share, at most 1")
-    allowed = _ALLOWED.get(name)
-    if allowed and value not in allowed:
-        raise BadAxis(f"--axis {text}: {name} must be one of: {', '.join(allowed)}")
-    return name, value
-
-
-_POSITIVE = ("depth", "width", "input_width", "samples", "outputs", "sigma_w", "training_time")
-_ALLOWED = {
-    "family": ("mlp", "cnn"),
-    "activation": ("erf", "gelu", "tanh", "softplus", "sigmoid", "relu", "leaky_relu"),
-    "parameterization": ("ntk", "standard"),
-    "readout": ("flatten", "pool"),
-    "input_growth": ("joint", "fixed"),
-    "arrangement": ("generic", "parallel", "antipodal", "two_antipodal", "duplicate", "nearly_duplicate"),
-    "schedule": ("constant", "growing", "decaying", "oscillating", "early_stopped"),
-}
+# All widths grow together in the joint limit; with the input width fixed only the hidden ones do.
+WIDTH = Sweep("width", _input_width_follows)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from advntk.checks.axes import Axes, Between, listed
+from advntk.checks.spaces import Between, Choice, listed
 
 _THIRDS = 3
 
@@ -40,12 +40,9 @@ class Coverage:
         return {axis: values for axis, values in found.items() if values}
 
 
-def describe_axes(axes: Axes) -> dict[str, Any]:
-    """Axes as plain values, as evidence keeps them."""
-    return {
-        name: {"low": axis.low, "high": axis.high} if isinstance(axis, Between) else listed(axis)
-        for name, axis in axes.items()
-    }
+def describe_choice(choice: Choice) -> Any:
+    """A choice as plain values, as evidence keeps it: a list, or a range."""
+    return {"low": choice.low, "high": choice.high} if isinstance(choice, Between) else listed(choice)
 
 
 def coverage(axes: Described, scenarios: Iterable[Mapping[str, Any]]) -> Coverage:

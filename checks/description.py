@@ -1,76 +1,109 @@
-"""A plan and its claims as plain values, so that evidence explains itself years later."""
+"""A plan and its claims as typed rows, so that evidence explains itself years later."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from advntk.checks.coverage import describe_axes
+from advntk.checks.coverage import describe_choice
+from advntk.checks.evidence.rows import (
+    RunRequest,
+    StatedAxis,
+    StatedCheck,
+    StatedClaim,
+    StatedRate,
+    StatedRates,
+    StatedSource,
+    StatedTheorem,
+)
 from advntk.checks.planning import Plan, PlannedCheck
-from advntk.theorems.vocabulary import Claim, Theorem
+from advntk.theorems.vocabulary import Claim, Source, Theorem
 
 
-def describe(plan: Plan) -> dict[str, Any]:
+def describe(plan: Plan) -> RunRequest:
     """The request, the error rates, and the statements that the run decides on."""
     request = plan.request
     selected = [pair for planned in plan.checks for pair in planned.claims]
-    return {
-        "profile": request.profile.name,
-        "data": request.data,
-        "seed": request.seed,
-        "pins": dict(request.pins),
-        "widths": list(request.widths),
-        "trials": plan.trials,
-        "most_trials": plan.most_trials,
-        "error_rates": {
-            "false_alarm": request.false_alarm,
-            "miss": request.miss,
-            "assertions": plan.assertions,
-            "false_alarm_per_assertion": plan.rates.false_alarm,
-        },
-        "theorems": {theorem.id: describe_theorem(theorem) for theorem, _ in selected},
-        "claims": {claim.id: describe_claim(theorem, claim) for theorem, claim in selected},
-        "trials_of": {planned.check.name: describe_check(planned) for planned in plan.checks},
-    }
+    defaults = {pin.axis: pin.raw for pin in request.defaults}
+    return RunRequest(
+        profile=request.profile.name,
+        data=defaults.get("data", ""),
+        seed=request.seed,
+        pins={pin.axis: pin.raw for pin in request.pins},
+        sweeps={axis: _points(plan, axis) for axis in request.sweeps},
+        trials=plan.trials,
+        most_trials=plan.most_trials,
+        error_rates=StatedRates(request.false_alarm, request.miss, plan.assertions, plan.rates.false_alarm),
+        theorems={theorem.id: describe_theorem(theorem) for theorem, _ in selected},
+        claims={claim.id: describe_claim(theorem, claim) for theorem, claim in selected},
+        checks={planned.check.name: describe_check(planned) for planned in plan.checks},
+    )
 
 
-def describe_check(planned: PlannedCheck) -> dict[str, Any]:
-    """What a trial may be sampled along, before anything was held; its ladder and its seeds."""
-    return {
-        "axes": describe_axes(planned.check.axes),
-        "widths": sorted({rung.width for family in planned.families for rung in family.rungs}),
-        "effort": planned.check.effort,
-        "seeds": planned.seeds,
-        "looks": planned.looks,
-    }
+def _points(plan: Plan, axis: str) -> list[int | float]:
+    """The points at which the checks that sweep over `axis` are measured."""
+    return sorted(
+        {
+            at.point
+            for planned in plan.checks
+            if planned.check.sweep is not None and planned.check.sweep.axis == axis
+            for scenario in planned.scenarios
+            for at in scenario.points
+            if at.point is not None
+        }
+    )
 
 
-def describe_theorem(theorem: Theorem) -> dict[str, Any]:
+def describe_check(planned: PlannedCheck) -> StatedCheck:
+    """What a trial may be sampled along, before anything was held; its sweep and its seeds."""
+    check = planned.check
+    return StatedCheck(
+        axes=tuple(
+            StatedAxis(
+                axis.name,
+                axis.default,
+                axis.symbol,
+                axis.unit,
+                axis.description,
+                axis.group,
+                axis.shown,
+                {str(value): text for value, text in axis.written.items()},
+                describe_choice(check.space.choices[name]) if name in check.space.choices else None,
+            )
+            for name, axis in check.space.items()
+        ),
+        sweep=None if check.sweep is None else check.sweep.axis,
+        points=tuple(
+            sorted({at.point for s in planned.scenarios for at in s.points if at.point is not None})
+        ),
+        seeds=planned.seeds,
+        looks=planned.looks,
+        swept={s.scenario.id: s.swept for s in planned.scenarios},
+    )
+
+
+def describe_theorem(theorem: Theorem) -> StatedTheorem:
     """A theorem without its claims."""
-    return {
-        "id": theorem.id,
-        "title": theorem.title,
-        "statement": theorem.statement,
-        "source": _source(theorem.source),
-        "derivation": [step.statement for step in theorem.derivation],
-    }
+    return StatedTheorem(
+        theorem.id,
+        theorem.title,
+        theorem.statement,
+        _source(theorem.source),
+        tuple(step.statement for step in theorem.derivation),
+    )
 
 
-def describe_claim(theorem: Theorem, claim: Claim) -> dict[str, Any]:
+def describe_claim(theorem: Theorem, claim: Claim) -> StatedClaim:
     """A claim with its assumptions spelled out."""
-    return {
-        "id": claim.id,
-        "theorem": theorem.id,
-        "statement": claim.statement,
-        "kind": str(claim.kind),
-        "expected": claim.expectation,
-        "note": claim.note,
-        "assumptions": [a.statement for a in claim.assumptions],
-        "rate": None
-        if claim.rate is None
-        else {"exponent": claim.rate.exponent, "parameter": claim.rate.parameter},
-        "source": _source(claim.source),
-    }
+    return StatedClaim(
+        claim.id,
+        theorem.id,
+        claim.statement,
+        claim.kind,
+        claim.expectation,
+        _source(claim.source),
+        claim.note,
+        tuple(a.statement for a in claim.assumptions),
+        None if claim.rate is None else StatedRate(claim.rate.exponent, claim.rate.parameter),
+    )
 
 
-def _source(source) -> dict[str, str]:
-    return {"reference": source.reference, "where": source.where, "url": source.url}
+def _source(source: Source) -> StatedSource:
+    return StatedSource(source.reference, source.where, source.url)

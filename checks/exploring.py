@@ -7,74 +7,86 @@ from functools import partial
 
 import numpy as np
 
-from advntk.checks.axes import listed
-from advntk.checks.check import Check
-from advntk.checks.evidence import EvidenceStore
+from advntk.checks.evidence import FindingKind, FindingRow
 from advntk.checks.measuring import observe
-from advntk.checks.planning import Plan, PlannedCheck
+from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
+from advntk.checks.recording import Recorder
 from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import listed
 from advntk.checks.strategies import smallest
 from advntk.theorems.vocabulary import Claim, Verdict
 
 
-def explore(planned: PlannedCheck, plan: Plan, store: EvidenceStore, run: int) -> None:
+def explore(planned: PlannedCheck, plan: Plan, recorder: Recorder) -> None:
     """Search for degenerate cases: the simplest scenarios outside a claim's assumptions where it fails.
 
     One search per value of the axes that the check explores.  They show which assumptions are needed.
     """
-    for values in itertools.product(*(listed(planned.axes[n]) for n in planned.check.explores)):
-        axes = planned.axes.pinned(dict(zip(planned.check.explores, values, strict=True)))
+    explores = planned.check.explores
+    for values in itertools.product(*(listed(planned.space.choices[name]) for name in explores)):
+        space = planned.space.pinned(dict(zip(explores, values, strict=True)))
         for _, claim in planned.claims:
-            fails = partial(_fails, planned.check, claim, plan, False)
+            fails = partial(_fails, planned, claim, plan, False)
             try:
-                simplest = smallest(axes, fails, plan.request.profile.search)
+                simplest = smallest(space, fails, plan.request.profile.search)
             except Exception as error:  # an outcome of the search, not a crash of the run
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                store.add_finding(run, claim.id, {"kind": "search failed", "label": reason})
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                recorder.finding(FindingRow(claim.id, FindingKind.SEARCH_FAILED, reason))
                 continue
             if simplest is not None:
-                store.add_finding(run, claim.id, _finding("degenerate case", claim, simplest))
+                recorder.finding(_finding(FindingKind.DEGENERATE_CASE, planned, claim, simplest))
 
 
 def report_counterexample(
     planned: PlannedCheck,
     claim: Claim,
-    first: Scenario,
+    first: PlannedScenario,
     plan: Plan,
-    store: EvidenceStore,
-    run: int,
+    recorder: Recorder,
     shrink: bool,
 ) -> None:
-    """Keep a counterexample to an exact claim, shrunk on request (that can take minutes)."""
-    if shrink:
-        fails = partial(_fails_soundly, planned.check, claim, plan)
-        first = smallest(planned.axes, fails, plan.request.profile.search) or first
-    store.add_finding(run, claim.id, _finding("counterexample", claim, first))
+    """Keep a counterexample to a claim that is decided without chance.
+
+    Args:
+      planned: the check that refuted the claim.
+      claim: what was refuted.
+      first: the scenario where it was.
+      plan: of the run.
+      recorder: where the finding goes.
+      shrink: whether to search for the simplest one, which can take minutes.
+    """
+    found = first.scenario
+    if shrink and planned.check.sweep is None:
+        fails = partial(_fails_soundly, planned, claim, plan)
+        found = smallest(planned.space, fails, plan.request.profile.search) or found
+    recorder.finding(_finding(FindingKind.COUNTEREXAMPLE, planned, claim, found))
 
 
-def _finding(kind: str, claim: Claim, scenario: Scenario) -> dict:
-    return {
-        "kind": kind,
-        "unmet": [a.statement for a in claim.unmet(scenario)],
-        "label": scenario.label(),
-        "scenario": scenario.as_dict(),
-    }
+def _finding(kind: FindingKind, planned: PlannedCheck, claim: Claim, scenario: Scenario) -> FindingRow:
+    return FindingRow(
+        claim.id,
+        kind,
+        scenario.label(),
+        tuple(a.statement for a in claim.unmet(scenario)),
+        planned.check.name,
+        scenario.as_dict(),
+    )
 
 
-def _fails_soundly(check: Check, claim: Claim, plan: Plan, scenario: Scenario) -> bool:
+def _fails_soundly(planned: PlannedCheck, claim: Claim, plan: Plan, scenario: Scenario) -> bool:
     """Whether the claim fails inside its assumptions; a trial that breaks shows nothing."""
     try:
-        return _fails(check, claim, plan, True, scenario)
+        return _fails(planned, claim, plan, True, scenario)
     except Exception:  # whatever a trial raises must not end the run, which has its verdicts already
         return False
 
 
-def _fails(check: Check, claim: Claim, plan: Plan, in_scope: bool, scenario: Scenario) -> bool:
+def _fails(planned: PlannedCheck, claim: Claim, plan: Plan, in_scope: bool, scenario: Scenario) -> bool:
     """Whether the claim fails at a scenario that is inside (or outside) its assumptions."""
     if bool(claim.unmet(scenario)) is in_scope:
         return False
-    seeds = np.arange(plan.request.profile.exact.seeds if check.random else 1)
-    observed = {scenario.width: observe(check, scenario, plan.request.seed, seeds)}
+    check = planned.check
+    observed = {None: observe(check, scenario, plan.request.seed, np.arange(planned.seeds)).values}
     if any(premise.failure(observed) for premise in check.premises):
         return False
     return any(

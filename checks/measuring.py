@@ -2,65 +2,131 @@
 
 from __future__ import annotations
 
+import traceback
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from advntk.checks.check import Check
-from advntk.checks.planning import Family, PlannedCheck
+from advntk.checks.planning import PlannedCheck, PlannedPoint, PlannedScenario
 from advntk.checks.scenario import Scenario
+from advntk.checks.sweeps import Point
+from advntk.checks.trial import Check, Observation
 
-Observed = dict[int, dict[str, np.ndarray]]
+# Point of the sweep |-> statistic |-> array over the seeds.
+Observed = dict[Point, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A trial that raised instead of measuring."""
+    """A trial that raised instead of measuring: one line, and where it happened."""
 
     error: str
+    trace: str = ""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some seeds of one rung of a family."""
+    """Some seeds of one point of a scenario: what is handed to whoever measures."""
 
     planned: PlannedCheck
-    family: Family
-    rung: Scenario
+    scenario: PlannedScenario
+    at: PlannedPoint
     seeds: range
 
+    def parts(self, most: int) -> list[Batch]:
+        """The same seeds as at most `most` batches of whole calls, so that results do not depend on it."""
+        chunk = self.scenario.chunk
+        calls = len(self.seeds) // chunk
+        number = max(1, min(most, calls))
+        starts = [self.seeds.start + chunk * (k * calls // number) for k in range(number)]
+        ends = [*starts[1:], self.seeds.stop]
+        return [
+            Batch(self.planned, self.scenario, self.at, range(start, end))
+            for start, end in zip(starts, ends, strict=True)
+        ]
 
-# What a batch gave: statistic name |-> array over its seeds.
-Values = Mapping[str, np.ndarray] | Broken
+
+@dataclass(frozen=True)
+class Measured:
+    """What a batch gave, as numpy arrays with a leading axis over its seeds, and on which device."""
+
+    values: Mapping[str, np.ndarray]
+    figures: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    result: np.ndarray | None = None
+    device: str = ""
 
 
-def keys_for(check: Check, rung: Scenario, run_seed: int, seeds: np.ndarray):
-    """Random keys of a trial: a function of the run's seed, the trial, the rung and the seed number."""
+def keys_for(check: Check, scenario: Scenario, run_seed: int, seeds: np.ndarray):
+    """Random keys of a trial: a function of the run's seed, the trial, the scenario and the seed number."""
     import jax
 
-    name = zlib.crc32(f"{check.name}/{rung.id}".encode())
+    name = zlib.crc32(f"{check.name}/{scenario.id}".encode())
     base = jax.random.fold_in(jax.random.key(run_seed), name)
     return jax.vmap(lambda s: jax.random.fold_in(base, s))(seeds)
 
 
-def observe(check: Check, rung: Scenario, run_seed: int, seeds: np.ndarray) -> dict[str, np.ndarray]:
-    """One call of the trial, as numpy arrays with a leading axis over `seeds`."""
-    found = check.trial(rung, keys_for(check, rung, run_seed, seeds))
-    return {name: np.asarray(value) for name, value in found.items()}
+def observe(check: Check, scenario: Scenario, run_seed: int, seeds: np.ndarray) -> Measured:
+    """One call of the trial, as numpy arrays with a leading axis over `seeds`.
+
+    Raises:
+      ValueError, TypeError: what came back is no observation of these seeds.
+    """
+    found = check.trial(scenario, keys_for(check, scenario, run_seed, seeds))
+    if not isinstance(found, Observation):
+        found = Observation(found)
+    count = len(seeds)
+    values = {str(name): _numbers(name, value, count) for name, value in found.values.items()}
+    figures = {
+        str(kind): {str(name): _numbers(f"{kind}.{name}", value, count) for name, value in parts.items()}
+        for kind, parts in found.figures.items()
+    }
+    result = None if found.result is None else _numbers("result", found.result, count)
+    return Measured(values, figures, result)
 
 
-def measured(check: Check, rung: Scenario, seeds: range, chunk: int, run_seed: int) -> Values:
+def _numbers(name: object, value: object, count: int) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name!r} has the type {array.dtype}; a trial gives real numbers")
+    if array.shape[:1] != (count,):
+        raise ValueError(f"{name!r} has shape {array.shape}; its first axis must be the {count} seeds")
+    return array
+
+
+def measured(check: Check, scenario: Scenario, seeds: range, chunk: int, run_seed: int) -> Measured | Broken:
     """What a trial gives for `seeds`, asked for `chunk` of them at a time; `Broken` if it raises."""
     try:
         parts = [
-            observe(check, rung, run_seed, np.arange(start, start + chunk))
+            observe(check, scenario, run_seed, np.arange(start, start + chunk))
             for start in range(seeds.start, seeds.stop, chunk)
         ]
+        return joined(parts, device_name())
     except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
-        return Broken(f"{type(error).__name__}: {error}".splitlines()[0])
-    for name, value in parts[0].items():
-        if value.shape[:1] != (chunk,):
-            return Broken(f"{name!r} has shape {value.shape}; its first axis must be the {chunk} seeds")
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        return Broken(line, traceback.format_exc())
+
+
+def joined(parts: list[Measured], device: str) -> Measured:
+    """Several calls of a trial, one after the other."""
+    first = parts[0]
+    return Measured(
+        {name: np.concatenate([part.values[name] for part in parts]) for name in first.values},
+        {
+            kind: {name: np.concatenate([part.figures[kind][name] for part in parts]) for name in inside}
+            for kind, inside in first.figures.items()
+        },
+        None
+        if first.result is None
+        else np.concatenate([part.result for part in parts if part.result is not None]),
+        device,
+    )
+
+
+def device_name() -> str:
+    """Where JAX computes in this process, in words."""
+    import jax
+
+    found = jax.devices()[0]
+    return f"{found.platform} ({found.device_kind})" if found.platform != "cpu" else "cpu"

@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 
-from advntk.checks.axes import Axes, listed
-from advntk.checks.check import Check, checks_of
 from advntk.checks.deciders.decision import ErrorRates
-from advntk.checks.deciders.rate import LEAST_WIDTHS
-from advntk.checks.profiles import Measure, Profile
+from advntk.checks.efforts import Measure, Profile
 from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Space, Value, listed
 from advntk.checks.strategies import draw
-from advntk.implementations.data.loading import load
+from advntk.checks.sweeps import Point
+from advntk.checks.theories import checks_of, validate
+from advntk.checks.trial import Check
+from advntk.exceptions import UsageError
 from advntk.theorems.notation import plain
-from advntk.theorems.vocabulary import Claim, Kind, Theorem
+from advntk.theorems.vocabulary import Claim, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
 CHUNK_BYTES = 512 * 2**20
-CONCURRENT = 2  # rungs measured at the same time, unless asked for otherwise
-IMPLEMENTATION = "implementation"  # an axis that is never sampled, and pinned only where a check has it
-_DTYPES = ("float32", "float64")
+CONCURRENT = 2  # batches measured at the same time, unless asked for otherwise
 
 
-class BadPlan(ValueError):
+class BadPlan(UsageError):
     """A request that cannot be carried out; the message names argument, value and fix."""
 
 
 @dataclass(frozen=True)
+class Pin:
+    """One axis held at one value, and how the user asked for it."""
+
+    axis: str
+    raw: str
+    said: str  # the option as it was written, for messages
+
+
+@dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line, in plain values."""
+    """What was asked for, in plain values.
+
+    Args:
+      profile: how much is measured.
+      pins: axes to hold.  A pin counts for every check whose space has the axis.
+      defaults: the same for checks that do not sample the axis themselves.
+      sweeps: axis |-> texts of the points instead of the profile's, and the option as written.
+      false_alarm: chance that the run refutes any true claim.
+      miss: chance that an assertion holds for a false claim.
+      memory: bytes that trials may take in all; None: half of the machine's.
+      jobs: batches measured at the same time.
+    """
 
     profile: Profile
-    data: str = "digits"
     seed: int = 0
-    pins: tuple[tuple[str, int | float | str], ...] = ()
-    widths: tuple[int, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    defaults: tuple[Pin, ...] = ()
+    sweeps: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
     false_alarm: float = 1e-6
     miss: float = 1e-3
     memory: int | None = None
@@ -45,25 +64,39 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Family:
-    """One scenario and the widths it is measured at (its own only, for exact claims)."""
+class PlannedPoint:
+    """One point of a sweep (None where nothing sweeps), and the scenario there."""
+
+    point: Point
+    scenario: Scenario
+
+
+@dataclass(frozen=True)
+class PlannedScenario:
+    """A sampled scenario and where it is measured; `chunk` seeds go into one call of the trial."""
 
     scenario: Scenario
-    rungs: tuple[Scenario, ...]
+    points: tuple[PlannedPoint, ...]
     chunk: int
+    swept: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The scenario for people, without what the sweep changes."""
+        return self.scenario.label(self.swept)
 
 
 @dataclass(frozen=True)
 class PlannedCheck:
-    """A check, the claims asked of it, its scenarios, and the seeds per scenario and width.
+    """A check, the claims asked of it, its scenarios, and the seeds per scenario and point.
 
     `seeds` belong to the first look; every further look, of `looks` in all, doubles what there is.
     """
 
     check: Check
     claims: tuple[tuple[Theorem, Claim], ...]
-    axes: Axes
-    families: tuple[Family, ...]
+    space: Space
+    scenarios: tuple[PlannedScenario, ...]
     seeds: int
     looks: int
 
@@ -71,9 +104,9 @@ class PlannedCheck:
         """The seeds that look number `look`, from 0, adds."""
         return range(self.seeds * 2 ** (look - 1) if look else 0, self.seeds * 2**look)
 
-    def in_scope(self, claim: Claim, family: Family) -> bool:
-        """Whether the claim's assumptions hold on every rung."""
-        return not any(claim.unmet(rung) for rung in family.rungs)
+    def in_scope(self, claim: Claim, planned: PlannedScenario) -> bool:
+        """Whether the claim's assumptions hold at every point."""
+        return not any(claim.unmet(at.scenario) for at in planned.points)
 
 
 @dataclass(frozen=True)
@@ -87,13 +120,13 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """Number of (scenario, width, seed) of the first looks: what is measured at least."""
-        return sum(len(f.rungs) * c.seeds for c in self.checks for f in c.families)
+        """Number of (scenario, point, seed) of the first looks: what is measured at least."""
+        return sum(len(s.points) * c.seeds for c in self.checks for s in c.scenarios)
 
     @property
     def most_trials(self) -> int:
         """The same if nothing is decided before the last look."""
-        return sum(len(f.rungs) * c.seeds * 2 ** (c.looks - 1) for c in self.checks for f in c.families)
+        return sum(len(s.points) * c.seeds * 2 ** (c.looks - 1) for c in self.checks for s in c.scenarios)
 
     def rates_of(self, planned: PlannedCheck) -> ErrorRates:
         """What one look may spend: looks share an assertion's rates equally (a union bound)."""
@@ -108,130 +141,153 @@ def make_plan(
     """Sample scenarios for the selected claims and check that all of it can be done.
 
     Raises:
-      BadData: data that cannot be loaded at these sizes, or hold NaN.
-      BadPlan: a claim without a check, an axis pinned to where a claim says nothing, too few widths,
-        or a width that does not fit into memory.
+      BadTheory: a theory that contradicts itself.
+      BadPlan: a claim without a check, an axis pinned to where a claim says nothing, a sweep that nothing
+        makes, or a scenario that does not fit into memory.
+      UsageError: what a check's `prepare` refuses, such as data that cannot be loaded at these sizes.
     """
-    if request.widths and (len(set(request.widths)) < LEAST_WIDTHS or min(request.widths) < 2):
-        raise BadPlan(
-            f"--widths {','.join(map(str, request.widths))}: a rate needs at least {LEAST_WIDTHS} "
-            "different widths, each at least 2"
-        )
     wanted = {claim.id: (theorem, claim) for theorem, claim in selected}
-    checks = [c for module in modules for c in checks_of(module) if wanted.keys() & set(c.decides)]
-    for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
-        raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
-    _consistent(checks, wanted)
-    _can_be_tested(request, checks)
+    checks = _wanted_checks(wanted, modules)
+    _requested(request, checks)
     planned = tuple(
         _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request) for check in checks
     )
-    # Exact claims draw nothing from the error budget; statistical ones share it equally.
+    # A decider that cannot be wrong by chance draws nothing from the budget; the others share it equally.
     assertions = sum(
-        len(p.check.decides[claim.id]) * sum(p.in_scope(claim, f) for f in p.families)
+        sum(decider.statistical for decider in p.check.decides[claim.id])
+        * sum(p.in_scope(claim, s) for s in p.scenarios)
         for p in planned
         for _, claim in p.claims
-        if claim.kind is not Kind.EXACT
     )
     rates = ErrorRates(request.false_alarm / max(assertions, 1), request.miss)
     return Plan(request, planned, rates, assertions)
 
 
-def _can_be_tested(request: Request, checks: Sequence[Check]) -> None:
-    """Whether the implementation that is asked for, if any, can be put to the test.
-
-    Raises:
-      BadPlan: it cannot be loaded, lacks part of the contract, or no check takes one.
-    """
-    name = dict(request.pins).get(IMPLEMENTATION)
-    if name is None:
-        return
-    if not any(IMPLEMENTATION in check.axes for check in checks):
-        raise BadPlan(
-            f"--implementation {name}: none of the selected claims is about an implementation; "
-            "select claims of adv_ntk"
-        )
-    from advntk.implementations.adv_ntk.contract import implementation
-
-    try:
-        found = implementation(str(name))
-    except ValueError as error:
-        raise BadPlan(f"--implementation {name}: {' '.join(str(error).split())}") from error
-    except (Exception, SystemExit) as error:  # whatever a user's module raises
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise BadPlan(f"--implementation {name}: cannot be loaded ({reason})") from error
-    if str(found.dtype) not in _DTYPES:
-        raise BadPlan(
-            f"--implementation {name}: dtype = {found.dtype!r} must be one of: {', '.join(_DTYPES)}"
-        )
-
-
-def _consistent(checks: Sequence[Check], wanted: dict[str, tuple[Theorem, Claim]]) -> None:
-    """Refuse trials that would be mistaken for one another, and deciders of another rate than claimed."""
+def _wanted_checks(wanted: Mapping[str, tuple[Theorem, Claim]], modules: Sequence[ModuleType]) -> list[Check]:
+    checks = []
+    theorems = {theorem.id: theorem for theorem, _ in wanted.values()}
+    for module in modules:
+        theorem = theorems.get(getattr(module.THEOREM, "id", ""))
+        if theorem is None:
+            continue
+        found = checks_of(module)
+        validate(theorem, found)
+        # In the order of the claims that they decide.
+        places = {claim.id: place for place, claim in enumerate(theorem.claims)}
+        found.sort(key=lambda check: min((places.get(c, len(places)) for c in check.decides), default=0))
+        checks += [check for check in found if wanted.keys() & set(check.decides)]
+    for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
+        raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
     names = [check.name for check in checks]
     for name in names:
         if names.count(name) > 1:
             raise BadPlan(f"two trials are named {name!r}; rename one of the functions")
-    for claim_id, deciders in ((c, d) for check in checks for c, d in check.decides.items() if c in wanted):
-        claim = wanted[claim_id][1]
-        stated = claim.rate.exponent if claim.rate else None
-        for decided in (getattr(decider, "exponent", None) for decider in deciders):
-            if decided is not None and decided != stated:
-                raise BadPlan(
-                    f"claim {claim_id!r} states the exponent {stated}, its decider tests {decided:g}; "
-                    "make them agree"
-                )
+    return checks
+
+
+def _requested(request: Request, checks: Sequence[Check]) -> None:
+    """Whether what is asked for means something for one check at least, and does not contradict itself."""
+    pinned: dict[str, Pin] = {}
+    for pin in (*request.defaults, *request.pins):
+        before = pinned.setdefault(pin.axis, pin)
+        if before.raw != pin.raw:
+            raise BadPlan(f"{before.said} and {pin.said}: {pin.axis} can be held at one value only; keep one")
+        having = [check for check in checks if pin.axis in check.space]
+        if not having:
+            known = dict.fromkeys(name for check in checks for name in check.space)
+            raise BadPlan(f"{pin.said}: axis {pin.axis!r} is unknown; choose one of: {', '.join(known)}")
+        for check in having:
+            _value(check.space, pin)
+    for axis, (texts, said) in request.sweeps.items():
+        sweeping = [check for check in checks if check.sweep is not None and check.sweep.axis == axis]
+        if not sweeping:
+            over = dict.fromkeys(check.sweep.axis for check in checks if check.sweep is not None)
+            what = f"they sweep over {', '.join(over)}" if over else "they sweep over nothing"
+            raise BadPlan(f"{said}: none of the selected claims sweeps over {axis}; {what}")
+        for check in sweeping:
+            _points(check, texts, said)
+
+
+def _value(space: Space, pin: Pin) -> Value:
+    try:
+        return space[pin.axis].parse(pin.raw)
+    except UsageError as error:
+        raise BadPlan(f"{pin.said}: {error}") from None
+
+
+def _points(check: Check, texts: Sequence[str], said: str) -> tuple[int | float, ...]:
+    assert check.sweep is not None
+    try:
+        return check.sweep.parse(check.space, list(texts))
+    except UsageError as error:
+        raise BadPlan(f"{said}: {error}") from None
 
 
 def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Request) -> PlannedCheck:
-    profile = (
-        request.profile.with_widths(tuple(sorted(set(request.widths)))) if request.widths else request.profile
-    )
-    measure = profile.of(check.effort)
+    measure = check.effort.of(request.profile)
     # A trial that ignores its keys gives the same number for every seed.
     seeds, looks = (measure.seeds, measure.looks) if check.random else (1, 1)
-    axes = _axes(check, claims, request, measure)
-    widths = measure.widths
+    space = _space(check, claims, request, measure)
+    points: tuple[Point, ...] = measure.points
+    if check.sweep is not None and check.sweep.axis in request.sweeps:
+        points = _points(check, *request.sweeps[check.sweep.axis])
 
-    def rungs(scenario: Scenario) -> tuple[Scenario, ...]:
-        return tuple(scenario.at_width(w) for w in widths) if widths else (scenario,)
+    def at_points(scenario: Scenario) -> tuple[PlannedPoint, ...]:
+        if check.sweep is None:
+            return (PlannedPoint(None, scenario),)
+        return tuple(PlannedPoint(p, check.sweep.at(scenario, p)) for p in points if p is not None)
 
     def usable(scenario: Scenario) -> bool:
         return bool(check.explores) or any(
-            not any(claim.unmet(rung) for rung in rungs(scenario)) for _, claim in claims
+            not any(claim.unmet(at.scenario) for at in at_points(scenario)) for _, claim in claims
         )
 
-    scenarios = draw(axes, measure.scenarios, request.seed, usable)
-    families = tuple(Family(s, rungs(s), _chunk(check, rungs(s), seeds, request)) for s in scenarios)
-    for rung in (rung for family in families for rung in family.rungs):
-        load(rung.data, rung.samples, rung.input_width, rung.outputs, rung.data_seed)
-    planned = PlannedCheck(check, tuple(claims), axes, families, seeds, looks)
+    sampled = draw(space, measure.scenarios, request.seed, usable)
+    scenarios = tuple(
+        PlannedScenario(
+            scenario,
+            at_points(scenario),
+            _chunk(check, at_points(scenario), seeds, request),
+            check.sweep.changed(scenario) if check.sweep is not None else (),
+        )
+        for scenario in sampled
+    )
+    for at in (at for planned in scenarios for at in planned.points):
+        check.prepare(at.scenario)
+    planned = PlannedCheck(check, tuple(claims), space, scenarios, seeds, looks)
     # A check that explores may be sent outside the assumptions on purpose, to replay what it found.
     for _, claim in () if check.explores else claims:
-        if not any(planned.in_scope(claim, family) for family in families):
-            raise BadPlan(_out_of_scope(claim, axes, rungs, request))
+        if not any(planned.in_scope(claim, scenario) for scenario in scenarios):
+            raise BadPlan(_out_of_scope(claim, space, at_points, request))
     return planned
 
 
-def _axes(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, measure: Measure) -> Axes:
-    held = {name: value for name, value in measure.held if name in check.axes}
-    axes = Axes(**check.axes).pinned(held)
-    if "data" not in axes:
-        axes = axes.pinned({"data": request.data})
-    pins = {name: value for name, value in request.pins if name != IMPLEMENTATION or name in axes}
-    pinned = axes.pinned(pins)
-    for name, value in request.pins:
-        joint = "joint" in listed(pinned.get("input_growth", ("joint",)))
-        if check.effort != "exact" and (name == "width" or (name == "input_width" and joint)):
-            names = ", ".join(claim.id for _, claim in claims)
-            raise BadPlan(f"--axis {name}={value}: {names} runs over a ladder of widths; use --widths")
-    return pinned
+def _space(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, measure: Measure) -> Space:
+    held = {name: value for name, value in measure.held if name in check.space.choices}
+    pins = [pin for pin in request.pins if pin.axis in check.space]
+    defaults = [p for p in request.defaults if p.axis in check.space and p.axis not in check.space.choices]
+    space = check.space.pinned(held)
+    space = space.pinned({pin.axis: _value(check.space, pin) for pin in (*defaults, *pins)})
+    if check.sweep is not None:
+        names = ", ".join(claim.id for _, claim in claims)
+        growing = [set(check.sweep.changed(scenario)) for scenario in (space.simplest(), _last(space))]
+        for pin in pins:
+            if all(pin.axis in changed for changed in growing):
+                raise BadPlan(
+                    f"{pin.said}: {names} runs over a sweep that chooses {pin.axis} itself; "
+                    f"use --sweep {check.sweep.axis}=..."
+                )
+    return space
 
 
-def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
-    pins = " ".join(f"--axis {name}={value}" for name, value in request.pins) or "its axes"
-    candidates = draw(axes, 1, request.seed)
-    unmet = claim.unmet(rungs(candidates[0])[0]) if candidates else []
+def _last(space: Space) -> Scenario:
+    return space.scenario(**{name: listed(choice)[-1] for name, choice in space.choices.items()})
+
+
+def _out_of_scope(claim: Claim, space: Space, at_points, request: Request) -> str:
+    pins = " ".join(pin.said for pin in request.pins) or "its axes"
+    candidates = draw(space, 1, request.seed)
+    unmet = claim.unmet(at_points(candidates[0])[0].scenario) if candidates else []
     premise = "; ".join(a.statement for a in unmet) or "its assumptions"
     return (
         f"{pins}: outside the scope of {claim.id}, which assumes {plain(premise)}; "
@@ -239,15 +295,17 @@ def _out_of_scope(claim: Claim, axes: Axes, rungs, request: Request) -> str:
     )
 
 
-def _chunk(check: Check, rungs: tuple[Scenario, ...], seeds: int, request: Request) -> int:
+def _chunk(check: Check, points: tuple[PlannedPoint, ...], seeds: int, request: Request) -> int:
     """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds."""
     allowed = (request.memory or physical_memory() // 2) // request.jobs
-    per_seed, largest = max((check.memory(rung), rung.width) for rung in rungs)
+    needed = [(check.memory(at.scenario), at.scenario) for at in points]
+    per_seed, largest = max(needed, key=lambda found: found[0])
     if per_seed > allowed:
+        smaller = "" if check.sweep is None else f" (--sweep {check.sweep.axis}=...)"
         raise BadPlan(
-            f"width {largest}: one network needs about {per_seed / 2**30:.3g} GiB, "
+            f"{check.name} at {largest.label()}: one seed needs about {per_seed / 2**30:.3g} GiB, "
             f"{allowed / 2**30:.3g} GiB are allowed ({request.jobs} run at once); "
-            "choose a smaller width (--widths, --axis width=), raise --memory, or lower --jobs"
+            f"choose smaller sizes{smaller}, raise --memory, or lower --jobs"
         )
     fitting = max(1, CHUNK_BYTES // max(per_seed, 1))
     return max(d for d in range(1, seeds + 1) if seeds % d == 0 and d <= fitting)

@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from advntk.checks.evidence import EvidenceStore, TrialRow, trial_key
-from advntk.checks.measuring import Batch, Broken, Values
-from advntk.checks.scenario import Scenario
-
-GAVE_UP = "gave_up"
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence import (
+    DecisionRow,
+    EvidenceStore,
+    FindingRow,
+    Outcome,
+    TrialRow,
+    circumstances,
+    trial_key,
+)
+from advntk.checks.measuring import Batch, Broken, Measured
+from advntk.checks.planning import PlannedScenario
+from advntk.implementations.results import Result
 
 
 class Recorder:
@@ -19,52 +27,97 @@ class Recorder:
     def __init__(self, store: EvidenceStore, run: int, run_seed: int, older: int | None = None) -> None:
         """What applies of an `older` run is taken over."""
         self._store, self._run, self._seed = store, run, run_seed
-        self._code = store.code_of(run)
+        self._provenance = store.provenance_of(run)
         self._written = store.measured(run)
         self._known = {**(store.measured(older) if older is not None else {}), **self._written}
 
     def _keys(self, batch: Batch) -> list[str]:
         name = batch.planned.check.name
-        return [trial_key(name, batch.rung.as_dict(), seed, self._seed, self._code) for seed in batch.seeds]
+        code = circumstances(self._provenance, name)
+        scenario = batch.at.scenario.as_dict()
+        return [trial_key(name, scenario, seed, self._seed, code) for seed in batch.seeds]
 
-    def find(self, batch: Batch) -> Values | None:
+    def find(self, batch: Batch) -> Measured | None:
         """What the store holds of a batch; nothing unless it holds all of it, measured."""
         if not self._known:
             return None
-        rows = [self._known.get(key) for key in self._keys(batch)]
-        if not all(rows):
+        rows = [row for key in self._keys(batch) if (row := self._known.get(key)) is not None]
+        # Older evidence does not say why an integrator stopped.
+        if len(rows) < len(batch.seeds) or any(row.outcome is Outcome.STOPPED for row in rows):
             return None
-        return {name: np.array([row[name] for row in rows if row is not None]) for name in rows[0] or ()}
+        return Measured(
+            {name: np.array([row.numbers[name] for row in rows]) for name in rows[0].numbers},
+            {
+                kind: {name: np.array([row.figures[kind][name] for row in rows]) for name in parts}
+                for kind, parts in rows[0].figures.items()
+            },
+            np.array([_RESULTS[row.outcome] for row in rows]),
+            rows[0].device,
+        )
 
-    def keep(self, batch: Batch, values: Values) -> None:
+    def keep(self, batch: Batch, found: Measured | Broken) -> None:
         """Write a batch, whole or not at all; one that is there already stays as it is."""
         if self._written and all(key in self._written for key in self._keys(batch)):
             return
-        self._store.add_trials(self._run, self._rows(batch, values))
+        self._store.add_trials(self._run, self._rows(batch, found))
 
     def decision(
-        self, claim: str, trial: str, scenario: Scenario, decider: str, said: dict[str, Any]
+        self, claim: str, trial: str, planned: PlannedScenario, decider: str, decision: Decision
     ) -> None:
         """Write one decision."""
-        self._store.add_decision(self._run, claim, trial, scenario.id, scenario.as_dict(), decider, said)
+        scenario = planned.scenario
+        self._store.add_decision(
+            self._run,
+            DecisionRow(claim, trial, scenario.id, scenario.as_dict(), planned.label, decider, decision),
+        )
 
-    def _rows(self, batch: Batch, values: Values) -> list[TrialRow]:
-        if isinstance(values, Broken):
-            outcome, found = f"error: {values.error}", {}
-        else:
-            outcome, found = "measured", dict(values)
-        # A trial may say per seed that its integrator gave up: recorded, and no crash.
-        stopped = np.asarray(found.get(GAVE_UP, np.zeros(len(batch.seeds), dtype=bool)), dtype=bool)
-        return [
-            TrialRow(
+    def finding(self, row: FindingRow) -> None:
+        """Write one finding."""
+        self._store.add_finding(self._run, row)
+
+    def _rows(self, batch: Batch, found: Measured | Broken) -> list[TrialRow]:
+        sweep = batch.planned.check.sweep
+
+        def row(seed: int, key: str, outcome: Outcome, message: str, **what: Any) -> TrialRow:
+            return TrialRow(
                 batch.planned.check.name,
-                batch.family.scenario.id,
-                batch.rung.as_dict(),
-                batch.rung.width,
+                batch.scenario.scenario.id,
+                batch.at.scenario.as_dict(),
+                None if sweep is None else sweep.axis,
+                batch.at.point,
                 seed,
-                "integrator gave up" if stopped[i] else outcome,
-                {name: value[i] for name, value in found.items()},
-                key,
+                outcome,
+                message=message,
+                key=key,
+                **what,
             )
-            for i, (seed, key) in enumerate(zip(batch.seeds, self._keys(batch), strict=True))
+
+        pairs = list(enumerate(zip(batch.seeds, self._keys(batch), strict=True)))
+        if isinstance(found, Broken):
+            return [
+                row(seed, key, Outcome.ERROR, found.error, numbers={}, trace=found.trace)
+                for _, (seed, key) in pairs
+            ]
+        results = np.zeros(len(pairs), dtype=int) if found.result is None else found.result
+        return [
+            row(
+                seed,
+                key,
+                _OUTCOMES[Result(int(results[i]))],
+                "" if results[i] == 0 else Result(int(results[i])).message,
+                numbers={name: value[i] for name, value in found.values.items()},
+                figures={
+                    kind: {name: value[i] for name, value in parts.items()}
+                    for kind, parts in found.figures.items()
+                },
+                device=found.device,
+            )
+            for i, (seed, key) in pairs
         ]
+
+
+_OUTCOMES = {
+    Result.successful: Outcome.MEASURED,
+    **{result: Outcome(result.name.lower()) for result in Result if result is not Result.successful},
+}
+_RESULTS = {outcome: int(result) for result, outcome in _OUTCOMES.items()}

@@ -1,6 +1,6 @@
 """Carrying out a plan: batches into the evidence, observations to the deciders, decisions to verdicts.
 
-Every family is looked at several times: where its seeds do not decide, as many again are drawn, until
+Every scenario is looked at several times: where its seeds do not decide, as many again are drawn, until
 they do or the looks are used up.  Looks share the error rates, so looking costs no trust.
 """
 
@@ -8,63 +8,70 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from advntk.checks.check import Check
 from advntk.checks.deciders.decision import Decider, Decision, ErrorRates
 from advntk.checks.evidence import EvidenceStore
+from advntk.checks.executors import Executor, threads
 from advntk.checks.exploring import explore, report_counterexample
-from advntk.checks.measuring import Batch, Broken, Observed, Values
-from advntk.checks.planning import Family, Plan, PlannedCheck
+from advntk.checks.measuring import Batch, Broken, Measured, Observed
+from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
 from advntk.checks.recording import Recorder
-from advntk.checks.scenario import Scenario
-from advntk.checks.workers import Workers, threads
-from advntk.theorems.vocabulary import Claim, Kind, Verdict
+from advntk.checks.trial import Check
+from advntk.theorems.vocabulary import Claim, Verdict
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
 
 
 @dataclass(frozen=True)
 class Decided:
-    """One decision on one family, named by its scenario."""
+    """One decision on one scenario."""
 
     claim: Claim
-    scenario: Scenario
+    planned: PlannedScenario
+    decider: Decider
     decision: Decision
 
 
 @dataclass
-class _Course:
-    """A family on its way through the looks."""
+class _Looking:
+    """A scenario on its way through the looks."""
 
     planned: PlannedCheck
-    family: Family
+    scenario: PlannedScenario
     look: int = 0
     waiting: int = 0  # batches of this look that are not in yet
-    observed: Observed | Broken = field(default_factory=dict)
+    parts: dict[tuple, Measured] = field(default_factory=dict)  # by (place of the point, first seed)
+    broken: Broken | None = None
     decisions: list[tuple[Claim, Decider, Decision]] | None = None
 
     def batches(self) -> list[Batch]:
         """What this look adds."""
         seeds = self.planned.drawn(self.look)
-        return [Batch(self.planned, self.family, rung, seeds) for rung in self.family.rungs]
+        return [Batch(self.planned, self.scenario, at, seeds) for at in self.scenario.points]
 
-    def take(self, batch: Batch, values: Values) -> None:
+    def take(self, batch: Batch, found: Measured | Broken) -> None:
         """Add what a batch gave; one broken batch leaves nothing to decide on."""
         self.waiting -= 1
-        if isinstance(self.observed, Broken):
-            return
-        if isinstance(values, Broken):
-            self.observed = values
-            return
-        before = self.observed.get(batch.rung.width)
-        self.observed[batch.rung.width] = (
-            {name: np.concatenate([before[name], value]) for name, value in values.items()}
-            if before
-            else dict(values)
-        )
+        if isinstance(found, Broken):
+            self.broken = self.broken or found
+        else:
+            self.parts[self.scenario.points.index(batch.at), batch.seeds.start] = found
+
+    def observed(self) -> Observed | Broken:
+        """All values by point, seeds in their order whatever order batches came in."""
+        if self.broken is not None:
+            return self.broken
+        found: Observed = {}
+        for place, at in enumerate(self.scenario.points):
+            parts = [self.parts[key].values for key in sorted(self.parts) if key[0] == place]
+            try:
+                found[at.point] = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+            except (KeyError, ValueError) as error:
+                return Broken(f"its values differ between batches ({error})")
+        return found
 
 
 def run_plan(
@@ -74,109 +81,118 @@ def run_plan(
     on_progress: Progress = lambda *_: None,
     shrink: bool = False,
     older: int | None = None,
-    workers: Workers | None = None,
+    executor: Executor | None = None,
 ) -> list[Decided]:
     """Measure and decide everything in `plan`, writing to `store` as it goes.
 
-    What the run has measured already, or the `older` one under the same circumstances, is not measured
-    again.  An exception inside a trial is recorded
-    as that scenario's outcome (verdict ERROR) and the run goes on.  With `shrink`, refuted exact claims
-    get the simplest counterexample Hypothesis finds.  `workers` measure; without any, threads of this
-    process do.
+    An exception inside a trial is recorded as that scenario's outcome (verdict ERROR) and the run goes on.
+
+    Args:
+      plan: what to measure.
+      store: where the evidence goes.
+      run: id of the run in the store.  What it has measured already is not measured again.
+      on_progress: called with trials done, trials in all so far, and what is being measured.
+      shrink: whether refuted exact claims get the simplest counterexample that Hypothesis finds.
+      older: a run whose measurements are taken over where the circumstances are the same.
+      executor: who measures; None: threads of this process.
+
+    Returns:
+      Every decision, in the order of the plan.
 
     Raises:
       WorkerLost: a process that measured is gone.
     """
-    if workers is None:
+    if executor is None:
         with threads() as ours:
             return run_plan(plan, store, run, on_progress, shrink, older, ours)
     decided = []
     recorder = Recorder(store, run, plan.request.seed, older)
-    courses = [_Course(planned, family) for planned in plan.checks for family in planned.families]
-    for planned, of_check in _in_order(plan, courses, recorder, on_progress, workers):
-        refuted: dict[str, tuple[Claim, Scenario]] = {}
-        for course in of_check:
-            for claim, decider, decision in course.decisions or ():
-                scenario = course.family.scenario
-                recorder.decision(claim.id, planned.check.name, scenario, decider.name, asdict(decision))
-                decided.append(Decided(claim, scenario, decision))
-                if decision.verdict is Verdict.REFUTED and claim.kind is Kind.EXACT:
-                    refuted.setdefault(claim.id, (claim, scenario))
+    looking = [_Looking(planned, scenario) for planned in plan.checks for scenario in planned.scenarios]
+    for planned, of_check in _in_order(plan, looking, recorder, on_progress, executor):
+        refuted: dict[str, tuple[Claim, PlannedScenario]] = {}
+        for one in of_check:
+            for claim, decider, decision in one.decisions or ():
+                recorder.decision(claim.id, planned.check.name, one.scenario, decider.name, decision)
+                decided.append(Decided(claim, one.scenario, decider, decision))
+                if decision.verdict is Verdict.REFUTED and not decider.statistical:
+                    refuted.setdefault(claim.id, (claim, one.scenario))
         for claim, first in refuted.values():
             # For a control the counterexample is the result: it is always made as simple as it gets.
             wanted = shrink or claim.expected is Verdict.REFUTED
-            report_counterexample(planned, claim, first, plan, store, run, wanted)
+            report_counterexample(planned, claim, first, plan, recorder, wanted)
         if planned.check.explores:
-            explore(planned, plan, store, run)
+            explore(planned, plan, recorder)
     return decided
 
 
 def _in_order(
-    plan: Plan, courses: list[_Course], recorder: Recorder, on_progress: Progress, workers: Workers
-) -> Iterator[tuple[PlannedCheck, list[_Course]]]:
-    """Every check with its decided families, in the order of the plan, as soon as all before are done."""
+    plan: Plan, looking: list[_Looking], recorder: Recorder, on_progress: Progress, executor: Executor
+) -> Iterator[tuple[PlannedCheck, list[_Looking]]]:
+    """Every check with its decided scenarios, in the order of the plan, as soon as all before are done."""
     done, total = 0, plan.trials
     ahead = list(plan.checks)
-    pending: dict[Future, tuple[_Course, Batch]] = {}
+    pending: dict[Future, tuple[_Looking, Batch]] = {}
 
-    def start(begun: list[_Course]) -> None:
+    def start(begun: list[_Looking]) -> None:
         unknown = []
-        for course in begun:
-            batches = course.batches()
-            course.waiting = len(batches)
+        for one in begun:
+            *others, last = one.batches()
+            # The last point is the dearest: no worker waits for the one that has it.
+            batches = [*others, *last.parts(executor.splits)]
+            one.waiting = len(batches)
             for batch in batches:
                 if (values := recorder.find(batch)) is not None:
-                    pending[_known(values)] = (course, batch)
+                    pending[_known(values)] = (one, batch)
                 else:
-                    unknown.append((course, batch))
-        promised = workers.submit([batch for _, batch in unknown], plan.request.seed)
+                    unknown.append((one, batch))
+        promised = executor.submit([batch for _, batch in unknown], plan.request.seed)
         pending.update(zip(promised, unknown, strict=True))
 
     # All at once: no worker waits for the last and longest batch of a check.
-    start(courses)
+    start(looking)
     while ahead:
         finished, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in sorted(finished, key=list(pending).index):
-            course, batch = pending.pop(future)
-            values = future.result()
-            recorder.keep(batch, values)
-            course.take(batch, values)
+            one, batch = pending.pop(future)
+            found = future.result()
+            recorder.keep(batch, found)
+            one.take(batch, found)
             done += len(batch.seeds)
-            on_progress(done, total, f"{course.planned.check.name}: {course.family.scenario.label()}")
-            if course.waiting == 0 and _decided(course, plan):
-                course.look += 1
-                total += sum(len(b.seeds) for b in course.batches())
-                start([course])
-        while ahead and all(c.decisions is not None for c in courses if c.planned is ahead[0]):
+            on_progress(done, total, f"{one.planned.check.name}: {one.scenario.label}")
+            if one.waiting == 0 and _decided(one, plan):
+                one.look += 1
+                total += sum(len(b.seeds) for b in one.batches())
+                start([one])
+        while ahead and all(c.decisions is not None for c in looking if c.planned is ahead[0]):
             planned = ahead.pop(0)
-            yield planned, [c for c in courses if c.planned is planned]
+            yield planned, [c for c in looking if c.planned is planned]
 
 
-def _known(values: Values) -> Future:
+def _known(values: Measured) -> Future:
     future: Future = Future()
     future.set_result(values)
     return future
 
 
-def _decided(course: _Course, plan: Plan) -> bool:
-    """Decide a family whose look is complete; whether another look is wanted instead."""
-    planned = course.planned
-    decisions = _decide(planned, course.family, course.observed, plan.rates_of(planned))
+def _decided(one: _Looking, plan: Plan) -> bool:
+    """Decide a scenario whose look is complete; whether another look is wanted instead."""
+    planned = one.planned
+    decisions = _decide(planned, one.scenario, one.observed(), plan.rates_of(planned))
     undecided = any(
-        d.more
+        d.can_improve
         and d.verdict is Verdict.INCONCLUSIVE
         # Nobody waits for a verdict on what is reported as it is measured.
-        and (claim.expected is not None or course.look + 1 < plan.request.profile.looks_as_measured)
+        and (claim.expected is not None or one.look + 1 < plan.request.profile.looks_as_measured)
         for claim, _, d in decisions
     )
-    if undecided and course.look + 1 < planned.looks:
+    if undecided and one.look + 1 < planned.looks:
         return True
-    seeds = planned.drawn(course.look).stop
-    course.decisions = [
+    seeds = planned.drawn(one.look).stop
+    one.decisions = [
         (
             claim,
             decider,
-            replace(d, detail={**d.detail, "look": course.look + 1, "looks": planned.looks, "drawn": seeds}),
+            replace(d, detail={**d.detail, "look": one.look + 1, "looks": planned.looks, "drawn": seeds}),
         )
         for claim, decider, d in decisions
     ]
@@ -184,16 +200,16 @@ def _decided(course: _Course, plan: Plan) -> bool:
 
 
 def _decide(
-    planned: PlannedCheck, family: Family, observed: Observed | Broken, rates: ErrorRates
+    planned: PlannedCheck, scenario: PlannedScenario, observed: Observed | Broken, rates: ErrorRates
 ) -> list[tuple[Claim, Decider, Decision]]:
-    """Every claim on one family."""
+    """Every claim on one scenario."""
     failed, observed = _premises(planned.check, observed)
     decisions = []
     for _, claim in planned.claims:
-        in_scope = planned.in_scope(claim, family)
+        in_scope = planned.in_scope(claim, scenario)
         for decider in planned.check.decides[claim.id]:
             decision = _one_decision(decider, observed, rates)
-            unmet = f"outside the assumption '{_unmet(claim, family)}'" if not in_scope else failed
+            unmet = f"outside the assumption '{_unmet(claim, scenario)}'" if not in_scope else failed
             if unmet and decision.verdict is not Verdict.ERROR:
                 decision = replace(
                     decision, verdict=Verdict.OUT_OF_SCOPE, reason=f"{unmet} ({decision.reason})"
@@ -224,5 +240,5 @@ def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed 
         return "", Broken(f"the trial gave no statistic {missing}")
 
 
-def _unmet(claim: Claim, family: Family) -> str:
-    return "; ".join(dict.fromkeys(a.name for rung in family.rungs for a in claim.unmet(rung)))
+def _unmet(claim: Claim, scenario: PlannedScenario) -> str:
+    return "; ".join(dict.fromkeys(a.name for at in scenario.points for a in claim.unmet(at.scenario)))

@@ -1,99 +1,87 @@
-"""One sampled situation: plain values, hashable, no arrays."""
+"""One sampled situation: a frozen mapping from axes to plain values, hashable, no arrays."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-# What is measured where nobody names another one.
-DEFAULT_IMPLEMENTATION = "krylov"
+from advntk.checks.labels import written_label
+
+if TYPE_CHECKING:
+    from advntk.checks.spaces import Space, Value
 
 
-@dataclass(frozen=True)
-class Scenario:
-    r"""Everything that a trial needs to know besides its random keys.
+class Scenario(Mapping[str, Any]):
+    """Everything that a trial needs to know besides its random keys; axes are attributes, too.
 
-    `strength` is the largest eta * S in units of 1 / mean_i Theta_x(x_i, x_i), a pure number,
-    `schedule` how it varies in time, `spread` by which share of its mean it differs between samples.
-    `training_time` is
-    T in units of 1 / mean_i Theta_theta(x_i, x_i), also pure.  `input_growth` says
-    what a width ladder does to the input width: "joint" lets it follow the hidden width, "fixed"
-    leaves it.  `data_seed` draws the inputs, the same images at every resolution.  `implementation` names
-    the implementation of Adv-NTK under test, or gives it as package.module:attribute.
+    Made by `Space.scenario`.  Two scenarios are equal where all their values are.
     """
 
-    family: str = "mlp"
-    depth: int = 1
-    activation: str = "erf"
-    sigma_w: float = 1.5
-    sigma_b: float = 0.1
-    parameterization: str = "ntk"
-    readout: str = "flatten"
-    width: int = 64
-    input_width: int = 64
-    input_growth: str = "joint"
-    samples: int = 4
-    outputs: int = 2
-    data: str = "digits"
-    arrangement: str = "generic"
-    label_noise: float = 0.0
-    strength: float = 0.5
-    schedule: str = "growing"
-    spread: float = 0.0
-    training_time: float = 1.0
-    data_seed: int = 0
-    implementation: str = DEFAULT_IMPLEMENTATION
+    __slots__ = ("_hash", "_space", "_values")
 
-    def at_width(self, width: int) -> Scenario:
-        """The same scenario on the rung `width` of a ladder."""
-        joint = self.input_growth == "joint"
-        return replace(self, width=width, input_width=width if joint else self.input_width)
+    def __init__(self, space: Space, values: Mapping[str, Value]) -> None:
+        full = {name: axis.normal(values.get(name, axis.default)) for name, axis in space.items()}
+        object.__setattr__(self, "_space", space)
+        object.__setattr__(self, "_values", full)
+        object.__setattr__(self, "_hash", hash(tuple(full.items())))
 
-    def as_dict(self) -> dict[str, int | float | str]:
-        """Field names and values, in order."""
-        return asdict(self)
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return object.__getattribute__(self, "_values")[name]
+        except KeyError:
+            raise AttributeError(
+                f"a scenario of this space has no {name!r}; it has: {', '.join(self)}"
+            ) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a scenario is frozen; use scenario.replace({name}=...)")
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scenario) and self._values == other._values
+
+    def __repr__(self) -> str:
+        return f"Scenario({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits that depend on every field and on nothing else.
+        """Twelve hexadecimal digits of the values away from their defaults, and of nothing else.
 
-        Random keys come from it: the field that was added last is left out at its default, so that what
-        was measured before can be measured again.
+        Random keys come from it, so that an axis that is added changes no id and no random number.
         """
-        values = self.as_dict()
-        if self.implementation == DEFAULT_IMPLEMENTATION:
-            del values["implementation"]
-        text = json.dumps(values, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        away = {name: value for name, value in self._values.items() if value != self._space[name].default}
+        return hashlib.sha256(json.dumps(away, sort_keys=True).encode()).hexdigest()[:12]
 
-    def label(self) -> str:
-        """A short line for people."""
-        network = f"{self.family} L={self.depth} {self.activation}"
-        if self.family == "cnn":
-            network += f" {self.readout}"
-        if self.parameterization != "ntk":
-            network += f" {self.parameterization}"
-        inputs = "d=n" if self.input_growth == "joint" else f"d={self.input_width}"
-        parts = [
-            network,
-            f"σ_w={self.sigma_w:g} σ_b={self.sigma_b:g}",
-            f"{inputs} M={self.samples} c={self.outputs}",
-            self.data.rsplit("/", 1)[-1],
-        ]
-        if self.strength != Scenario.strength:
-            parts.append(f"ηS={self.strength:g} {self.schedule}")
-        if self.arrangement != "generic":
-            parts.append(self.arrangement)
-        if self.implementation != DEFAULT_IMPLEMENTATION:
-            parts.append(self.implementation)
-        return ", ".join(parts)
+    @property
+    def space(self) -> Space:
+        """The axes behind the values."""
+        return self._space
 
+    def replace(self, **values: Value) -> Scenario:
+        """The same with other values.
 
-FIELDS: dict[str, Any] = {field.name: type(field.default) for field in fields(Scenario)}
+        Raises:
+          BadAxis: an axis that is not there.
+        """
+        return self._space.scenario(**{**self._values, **values})
 
+    def as_dict(self) -> dict[str, Any]:
+        """Names and values, in the order of the space."""
+        return dict(self._values)
 
-def from_dict(values: dict) -> Scenario:
-    """The scenario with these field values (the inverse of `as_dict`)."""
-    return Scenario(**values)
+    def label(self, without: tuple[str, ...] = ()) -> str:
+        """A short line for people; axes `without` are left out, such as what a sweep changes."""
+        return written_label(self._values, self._space.values(), without)

@@ -2,29 +2,15 @@ r"""Adv-NTK: the infinite-width AT predictor with strengths that are learnt, and
 
 from __future__ import annotations
 
-from advntk.theorems.vocabulary import (
-    ADMISSIBLE,
-    CLEAN_LABELS,
-    FULLY_CONNECTED,
-    NOISY_LABELS,
-    Claim,
-    Kind,
-    Source,
-    Step,
-    Theorem,
-    Verdict,
-)
+from advntk.theorems.assumptions import ADMISSIBLE, CLEAN_LABELS, FULLY_CONNECTED, NOISY_LABELS
+from advntk.theorems.sources import derived_in, fu_wang
+from advntk.theorems.vocabulary import Claim, Kind, Source, Step, Theorem, Verdict
 
-_PAPER = Source(
-    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
-    "ICLR 2024, arXiv 2310.06112",
-    "section 5 (Adv-NTK, algorithm 1) and section 6 (experiments)",
-    "https://arxiv.org/abs/2310.06112",
-)
+_PAPER = fu_wang("section 5 (Adv-NTK, algorithm 1) and section 6 (experiments)")
 _PROGRAM = Source(
     _PAPER.reference, "behaviour of the program that goes with it, reproduced as as_published", _PAPER.url
 )
-_OURS = Source("derived in this project", "theorems/adv_ntk.py, steps verified with sympy")
+_OURS = derived_in("adv_ntk")
 
 
 def _without_inverse() -> list:

@@ -2,27 +2,14 @@ r"""Positive-definiteness of the adversarial regularisation kernel (ARK) and wha
 
 from __future__ import annotations
 
-from advntk.theorems.vocabulary import (
-    FULLY_CONNECTED,
-    Assumption,
-    Claim,
-    Kind,
-    Situation,
-    Source,
-    Step,
-    Theorem,
-)
+from typing import Any
 
-_PAPER = Source(
-    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
-    "ICLR 2024, arXiv 2310.06112",
-    "section 5.1, assumptions on the ARK",
-    "https://arxiv.org/abs/2310.06112",
-)
-_OURS = Source(
-    "derived in this project",
-    "theorems/ark_positive_definiteness.py, steps verified with sympy",
-)
+from advntk.theorems.assumptions import FULLY_CONNECTED
+from advntk.theorems.sources import derived_in, fu_wang
+from advntk.theorems.vocabulary import Assumption, Claim, Kind, Source, Step, Theorem
+
+_PAPER = fu_wang("section 5.1, assumptions on the ARK")
+_OURS = derived_in("ark_positive_definiteness")
 _JORDAN = Source(
     "G. Strang, Eigenvalues of Jordan products, Amer. Math. Monthly 69 (1962); the angle argument is "
     "derived again in theorems/ark_positive_definiteness.py",
@@ -33,20 +20,23 @@ MORE_ROWS_THAN_INPUTS = Assumption(
     "more rows than inputs",
     r"$Mc > d$, else the bound says nothing",
     lambda s: s.samples * s.outputs > s.input_width,
+    ("samples", "outputs", "input_width"),
 )
 ROOM_FOR_OUTPUTS = Assumption(
     "room for the outputs",
     r"$c \leq \min(d, n_1, \dots, n_L)$: the input Jacobian can have row rank $c$",
     lambda s: s.outputs <= min(s.input_width, s.width),
+    ("outputs", "input_width", "width"),
 )
 NEVER_FLAT = Assumption(
     "slope nowhere zero on an interval",
     r"$\phi' = 0$ on no interval (a ReLU network can be dead at an input)",
     lambda s: s.activation != "relu",
+    ("activation",),
 )
 
 
-def _no_degenerate_pair(s: Situation) -> bool:
+def _no_degenerate_pair(s: Any) -> bool:
     return s.sigma_b > 0 or s.arrangement == "generic"
 
 
@@ -54,6 +44,7 @@ NO_COLLINEAR_PAIR = Assumption(
     "bias, or no collinear inputs",
     r"$\sigma_b > 0$, or no two inputs lie on one line through 0",
     _no_degenerate_pair,
+    ("sigma_b", "arrangement"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Finding theorems: those of this package, and a user's own from a file or a module."""
+"""Finding theorems: those of this package, of other installed packages, and of a user's file or module."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import pkgutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
 from advntk import theorems
+from advntk.exceptions import UsageError
 from advntk.theorems.vocabulary import Claim, Theorem
 
+# A package that publishes a theory names its module there.
+ENTRY_POINTS = "advntk.theories"
+_NO_THEOREMS = ("assumptions", "catalogue", "notation", "sources", "vocabulary")
 
-class UnknownName(ValueError):
+
+class UnknownName(UsageError):
     """A claim, theorem, file or module that does not exist; the message says what does."""
 
 
@@ -55,17 +61,18 @@ class Catalogue:
 
 
 def load(extra: Iterable[str] = ()) -> Catalogue:
-    """The theorems of this package, then those of `extra`: paths of .py files, or module names.
+    """The theorems of this package and of installed ones, then those of `extra`: .py files, or module names.
 
     Raises:
       UnknownName: an extra file or module is missing, has no THEOREM, or reuses an id.
     """
-    modules = [
+    here = [
         importlib.import_module(f"{theorems.__name__}.{found.name}")
         for found in pkgutil.iter_modules(theorems.__path__)
-        if found.name not in ("catalogue", "notation", "vocabulary")
+        if found.name not in _NO_THEOREMS
     ]
-    named = [(module.__name__, module) for module in modules]
+    named = [(module.__name__, module) for module in here]
+    named += [(f"entry point {found.name}", _published(found)) for found in _entry_points()]
     named += [(name, _module(name)) for name in extra]
     modules = [module for _, module in named]
     known: dict[str, Theorem] = {}
@@ -77,6 +84,21 @@ def load(extra: Iterable[str] = ()) -> Catalogue:
             raise UnknownName(f"--theory {name}: theorem id {theorem.id!r} is taken; rename it")
         known[theorem.id] = theorem
     return Catalogue(tuple(known.values()), tuple(modules))
+
+
+def _entry_points() -> list[EntryPoint]:
+    """Theories of other installed packages, in the order of their names."""
+    return sorted(entry_points(group=ENTRY_POINTS), key=lambda found: found.name)
+
+
+def _published(found: EntryPoint) -> ModuleType:
+    try:
+        return found.load()
+    except (Exception, SystemExit) as error:  # whatever somebody's module raises
+        raise UnknownName(
+            f"the installed theory {found.name} ({found.value}) cannot be loaded "
+            f"({type(error).__name__}: {error}); uninstall or mend it"
+        ) from error
 
 
 def _module(name: str) -> ModuleType:

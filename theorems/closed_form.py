@@ -2,28 +2,18 @@ r"""Closed-form dynamics of the linearised network under adversarial training, a
 
 from __future__ import annotations
 
-from advntk.theorems.vocabulary import (
+from advntk.theorems.assumptions import (
     ADMISSIBLE,
     BOUNDED_INPUTS,
     FULLY_CONNECTED,
     JOINT_GROWTH,
     SMOOTH_ACTIVATION,
-    Assumption,
-    Claim,
-    Kind,
-    Source,
-    Step,
-    Theorem,
-    Verdict,
 )
+from advntk.theorems.sources import derived_in, fu_wang
+from advntk.theorems.vocabulary import Assumption, Claim, Kind, Source, Step, Theorem, Verdict
 
-_PAPER = Source(
-    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
-    "ICLR 2024, arXiv 2310.06112",
-    "theorem 3 (closed-form AT dynamics) and its infinite-width corollary",
-    "https://arxiv.org/abs/2310.06112",
-)
-_OURS = Source("derived in this project", "theorems/closed_form.py, steps verified with sympy")
+_PAPER = fu_wang("theorem 3 (closed-form AT dynamics) and its infinite-width corollary")
+_OURS = derived_in("closed_form")
 _MAGNUS = Source(
     "W. Magnus, Comm. Pure Appl. Math. 7 (1954); the defect is derived in theorems/closed_form.py",
     "second term of the expansion",
@@ -33,11 +23,13 @@ CONSTANT_STRENGTHS = Assumption(
     "constant strengths",
     r"every $\eta_i$ is constant in time (equal across samples or not)",
     lambda s: s.schedule == "constant",
+    ("schedule",),
 )
 VARYING_STRENGTHS = Assumption(
     "strengths that vary in time",
     r"$\eta_i(t)$ varies with $t$, and samples or their ARK blocks differ",
     lambda s: s.schedule != "constant" and s.samples * s.outputs > 1 and s.strength != 0,
+    ("schedule", "samples", "outputs", "strength"),
 )
 
 

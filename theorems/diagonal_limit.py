@@ -2,7 +2,7 @@ r"""Diagonal limit: at initialisation the empirical kernels of wide networks bec
 
 from __future__ import annotations
 
-from advntk.theorems.vocabulary import (
+from advntk.theorems.assumptions import (
     ADMISSIBLE,
     BOUNDED_INPUTS,
     FIXED_INPUT_WIDTH,
@@ -10,22 +10,12 @@ from advntk.theorems.vocabulary import (
     JOINT_GROWTH,
     SEVERAL_OUTPUTS,
     SMOOTH_ACTIVATION,
-    Claim,
-    Kind,
-    Rate,
-    Source,
-    Step,
-    Theorem,
-    Verdict,
 )
+from advntk.theorems.sources import derived_in, fu_wang
+from advntk.theorems.vocabulary import Claim, Kind, Rate, Step, Theorem, Verdict
 
-_PAPER = Source(
-    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
-    "ICLR 2024, arXiv 2310.06112",
-    "section 4.2, kernel limits at initialisation; the exponent is derived here",
-    "https://arxiv.org/abs/2310.06112",
-)
-_OURS = Source("derived in this project", "theorems/diagonal_limit.py, steps verified with sympy")
+_PAPER = fu_wang("section 4.2, kernel limits at initialisation; the exponent is derived here")
+_OURS = derived_in("diagonal_limit")
 
 _JOINT = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, SEVERAL_OUTPUTS)
 _FIXED = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, FIXED_INPUT_WIDTH, SEVERAL_OUTPUTS)

@@ -2,7 +2,7 @@ r"""Linearisation equivalence: wide networks under adversarial training follow t
 
 from __future__ import annotations
 
-from advntk.theorems.vocabulary import (
+from advntk.theorems.assumptions import (
     ADMISSIBLE,
     BOUNDED_INPUTS,
     FIXED_INPUT_WIDTH,
@@ -10,29 +10,21 @@ from advntk.theorems.vocabulary import (
     JOINT_GROWTH,
     NON_SMOOTH,
     SMOOTH_ACTIVATION,
-    Assumption,
-    Claim,
-    Kind,
-    Rate,
-    Source,
-    Step,
-    Theorem,
-    Verdict,
 )
+from advntk.theorems.sources import derived_in, fu_wang
+from advntk.theorems.vocabulary import Assumption, Claim, Kind, Rate, Step, Theorem, Verdict
 
-_PAPER = Source(
-    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
-    "ICLR 2024, arXiv 2310.06112",
+_PAPER = fu_wang(
     "theorem 2 (linearisation); the exponent 1/2 is the bound of Lee et al. 2019 for training without a "
-    "search, carried over",
-    "https://arxiv.org/abs/2310.06112",
+    "search, carried over"
 )
-_OURS = Source("derived in this project", "theorems/linearization_equivalence.py, steps verified with sympy")
+_OURS = derived_in("linearization_equivalence")
 
 KINKED_ACTIVATION = Assumption(
     "activation with a kink",
     r"$\phi$ is relu or leaky relu: Lipschitz, not smooth",
     lambda s: s.activation in NON_SMOOTH,
+    ("activation",),
 )
 
 _JOINT = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, ADMISSIBLE)

@@ -2,38 +2,30 @@ r"""Fading of Xi: in the long run adversarial training of the linearised network
 
 from __future__ import annotations
 
-from advntk.theorems.vocabulary import (
+from advntk.theorems.assumptions import (
     ADMISSIBLE,
     CLEAN_LABELS,
     DISTINCT_INPUTS,
     FULLY_CONNECTED,
     NOISY_LABELS,
-    Assumption,
-    Claim,
-    Kind,
-    Source,
-    Step,
-    Theorem,
-    Verdict,
 )
+from advntk.theorems.sources import derived_in, fu_wang
+from advntk.theorems.vocabulary import Assumption, Claim, Kind, Step, Theorem, Verdict
 
-_PAPER = Source(
-    "Fu & Wang, Theoretical Analysis of Robust Overfitting for Wide DNNs: An NTK Approach, "
-    "ICLR 2024, arXiv 2310.06112",
-    "section 5.2 (AT degeneration) and the experiments on robust overfitting",
-    "https://arxiv.org/abs/2310.06112",
-)
-_OURS = Source("derived in this project", "theorems/xi_fading.py, steps verified with sympy")
+_PAPER = fu_wang("section 5.2 (AT degeneration) and the experiments on robust overfitting")
+_OURS = derived_in("xi_fading")
 
 NEGATIVE_STRENGTHS = Assumption(
     "negative strengths",
     r"every $\eta_i(t) < 0$: the search lowers the loss",
     lambda s: s.strength < 0,
+    ("strength",),
 )
 TWICE_THE_SAME_INPUT = Assumption(
     "an input that occurs twice",
     r"one input occurs twice with different targets, so that $\Theta_\theta$ is singular",
     lambda s: s.arrangement == "duplicate",
+    ("arrangement",),
 )
 _EXACT = (FULLY_CONNECTED, ADMISSIBLE, DISTINCT_INPUTS)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
-from advntk.theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Kind, Verdict
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class BoundDecider:
     bound: str
     side: Literal["at most", "above"]
     name: str = "bound"
+    kind: ClassVar[Kind] = Kind.EXACT
+    statistical: ClassVar[bool] = False
+    sweeps: ClassVar[bool] = False
+    exponent: ClassVar[None] = None
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """The worst ratio of value to bound; error rates play no part in an exact claim."""
@@ -53,7 +57,7 @@ class BoundDecider:
             estimate,
             None,
             f"{int(wrong.sum())} of {value.size} trials violate it; worst: {text}",
-            strain=estimate if self.side == "at most" else -estimate,
+            severity=estimate if self.side == "at most" else -estimate,
             detail={
                 "side": self.side,
                 "against": self.bound,

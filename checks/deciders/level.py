@@ -1,25 +1,25 @@
 r"""Decides a level: does the mean of a statistic tend to a predicted positive number?
 
-The statistic is given as a ratio to the prediction, with finite-width corrections in powers of
-1/width.  Seeds are put into batches; every batch is extrapolated to infinite width by a straight
-line in 1/width, which gives independent, nearly normal intercepts (means over many seeds), and a
-Student interval for their mean.  Equivalence is claimed inside [1/margin, margin] only.
-A correction that still bends on the ladder, as (a/width)^2 does before width ~ a, is out of its sight:
-the line is then extrapolated to another limit.
+The statistic is given as a ratio to the prediction, with corrections in powers of 1/point along the sweep
+(1/width where networks grow).  Seeds are put into batches; every batch is extrapolated to an infinite point
+by a straight line in 1/point, which gives independent, nearly normal intercepts (means over many seeds), and
+a Student interval for their mean.  Equivalence is claimed inside [1/margin, margin] only.
+A correction that still bends on the sweep, as (a/point)^2 does before point ~ a, is out of its sight: the
+line is then extrapolated to another limit.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from advntk.checks.deciders.decision import LEAST_POINTS, Decision, ErrorRates, Observations, undecidable
 from advntk.checks.deciders.power import power_of_level, student_quantile
-from advntk.theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Kind, Verdict
 
 BATCHES = 16
-LEAST_WIDTHS = 4
 LEAST_PER_BATCH = 16
 # Skewed noise makes a Student interval miss more often than it says.  Simulated with the worst noise in
 # sight (chi-square with one degree of freedom), dividing the rate by this keeps the declared one down to
@@ -35,26 +35,30 @@ class LevelDecider:
     statistic: str
     margin: float
     name: str = "level"
+    kind: ClassVar[Kind] = Kind.LEVEL
+    statistical: ClassVar[bool] = True
+    sweeps: ClassVar[bool] = True
+    exponent: ClassVar[None] = None
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Extrapolated ratio to the prediction, with its Student interval at confidence 1 - 2 miss."""
         quantity = "ratio to prediction"
-        widths = np.array(sorted(observations))
-        values = [np.asarray(observations[w][self.statistic]) for w in widths]
+        points = np.array(sorted(observations))
+        values = [np.asarray(observations[p][self.statistic]) for p in points]
         seeds = min((v.size for v in values), default=0)
         least = BATCHES * LEAST_PER_BATCH
-        if len(widths) < LEAST_WIDTHS or seeds < least:
+        if len(points) < LEAST_POINTS or seeds < least:
             return undecidable(
                 self,
                 quantity,
-                f"{len(widths)} widths and {seeds} seeds measured; a level needs {LEAST_WIDTHS} "
-                f"widths and {least} seeds",
+                f"{len(points)} points and {seeds} seeds measured; a level needs {LEAST_POINTS} "
+                f"points and {least} seeds",
             )
         if not all(np.isfinite(v).all() for v in values):
             return undecidable(self, quantity, "some seeds gave values that are not finite")
         per_batch = seeds // BATCHES
         means = np.stack([v[: per_batch * BATCHES].reshape(BATCHES, -1).mean(1) for v in values])
-        intercepts = intercept_weights(widths) @ means
+        intercepts = intercept_weights(points) @ means
         estimate = float(intercepts.mean())
         error = float(intercepts.std(ddof=1) / np.sqrt(BATCHES))
 
@@ -73,8 +77,8 @@ class LevelDecider:
             verdict, reason = Verdict.INCONCLUSIVE, "the interval straddles the margin: more seeds"
         detail = {
             "margin": self.margin,
-            "slope": float((slope_weights(widths) @ means).mean()),
-            "means": {int(w): float(v.mean()) for w, v in zip(widths, values, strict=True)},
+            "slope": float((slope_weights(points) @ means).mean()),
+            "means": {str(p): float(v.mean()) for p, v in zip(points.tolist(), values, strict=True)},
             "seeds": seeds,
             "power": asdict(power_of_level(intercepts, self.margin, seeds, rates, SKEWNESS_SAFETY, least)),
         }
@@ -88,21 +92,21 @@ class LevelDecider:
             high,
             confidence,
             reason,
-            strain=max(high, 1 / low) if low > 0 else np.inf,
-            more=verdict is Verdict.INCONCLUSIVE,
+            severity=max(high, 1 / low) if low > 0 else np.inf,
+            can_improve=verdict is Verdict.INCONCLUSIVE,
             detail=detail,
         )
 
 
-def intercept_weights(widths: np.ndarray) -> np.ndarray:
-    """Weights of the least-squares intercept at 1/width = 0."""
-    return _line_weights(widths)[0]
+def intercept_weights(points: np.ndarray) -> np.ndarray:
+    """Weights of the least-squares intercept at 1/point = 0."""
+    return _line_weights(points)[0]
 
 
-def slope_weights(widths: np.ndarray) -> np.ndarray:
-    """Weights of the least-squares slope in 1/width."""
-    return _line_weights(widths)[1]
+def slope_weights(points: np.ndarray) -> np.ndarray:
+    """Weights of the least-squares slope in 1/point."""
+    return _line_weights(points)[1]
 
 
-def _line_weights(widths: np.ndarray) -> np.ndarray:
-    return np.linalg.pinv(np.stack([np.ones(len(widths)), 1 / widths], axis=1))
+def _line_weights(points: np.ndarray) -> np.ndarray:
+    return np.linalg.pinv(np.stack([np.ones(len(points)), 1 / points], axis=1))

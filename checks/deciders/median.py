@@ -7,14 +7,14 @@ statistics, with a binomial coverage whatever the noise looks like (as for rates
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
 from advntk.checks.deciders.power import power_of_median
 from advntk.checks.deciders.rate import median_bounds, seeds_needed
-from advntk.theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Kind, Verdict
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class MedianDecider:
     threshold: float
     side: Literal["above", "below"]
     name: str = "median"
+    kind: ClassVar[Kind] = Kind.EFFECT
+    statistical: ClassVar[bool] = True
+    sweeps: ClassVar[bool] = False
+    exponent: ClassVar[None] = None
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Median over all repetitions, with its order-statistic interval at confidence 1 - 2 miss."""
@@ -64,8 +68,8 @@ class MedianDecider:
             float(interval[1]),
             1 - 2 * rates.miss,
             f"median of {self.statistic.replace('_', ' ')}: {reason}",
-            strain=float(level - low),
-            more=verdict is Verdict.INCONCLUSIVE,
+            severity=float(level - low),
+            can_improve=verdict is Verdict.INCONCLUSIVE,
             detail={
                 "threshold": self.threshold,
                 "side": self.side,

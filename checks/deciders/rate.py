@@ -1,41 +1,57 @@
-r"""Decides a rate: does an error fall like width^-exponent, or does it stay on a plateau?
+r"""Decides a rate: does an error fall like point^-exponent along a sweep, or does it stay on a plateau?
 
-Every seed gives one slope of log error against log width over the whole ladder.  The slopes are
+Every seed gives one slope of log error against log point over the whole sweep.  The slopes are
 independent and identically distributed whatever the noise looks like, so an interval for their
 median needs no model: it runs between two order statistics, and its coverage is a binomial sum
 (heavy tails do not hurt it).  The two alternatives, the predicted exponent and a plateau (exponent
-0, or little on a short ladder), are told apart at 0.7 of the predicted exponent.
-What the ladder cannot see it cannot decide: an error C (1 + a/width) still falls faster than the
-threshold on a ladder that ends before width ~ a, as does one with a floor far below its last value; and
-a true rate whose correction (1 - a/width) flattens it down to small widths looks like a plateau.
-Noise that is alike at all widths leaves the median slope where it is if their ratios are equal; on
-another ladder skewed noise shifts it by a part of its spread.
+0, or little on a short sweep), are told apart at 0.7 of the predicted exponent.  A negative exponent
+is an error that grows like point^|exponent|: it falls as the point does, and is told from a plateau likewise.
+What the sweep cannot see it cannot decide: an error C (1 + a/point) still falls faster than the
+threshold on a sweep that ends before point ~ a, as does one with a floor far below its last value; and
+a true rate whose correction (1 - a/point) flattens it down to small points looks like a plateau.
+Noise that is alike at all points leaves the median slope where it is if their ratios are equal; on
+another sweep skewed noise shifts it by a part of its spread.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
+from advntk.checks.deciders.decision import LEAST_POINTS, Decision, ErrorRates, Observations, undecidable
 from advntk.checks.deciders.power import allowed, power_of_rate
-from advntk.theorems.vocabulary import Verdict
+from advntk.theorems.vocabulary import Kind, Verdict
 
-LEAST_WIDTHS = 4
-# A floor that shows only late on the ladder still lets an error fall at some lower rate: the threshold
+# A floor that shows only late on the sweep still lets an error fall at some lower rate: the threshold
 # lies nearer to the prediction than to the plateau.
 MARGIN = 0.7
 
 
 @dataclass(frozen=True)
 class RateDecider:
-    """HOLDS if the median slope lies above 0.7 of `exponent` at the miss rate, REFUTED if below it
-    at the false-alarm rate."""
+    """HOLDS if the median slope lies beyond 0.7 of `exponent` at the miss rate, REFUTED if not at the
+    false-alarm rate.
+
+    Args:
+      statistic: name of the error, a positive number per seed and point.
+      exponent: predicted: error ~ point^-exponent; negative for an error that grows.
+
+    Raises:
+      ValueError: an exponent of 0, which no plateau can be told from.
+    """
 
     statistic: str
     exponent: float
     name: str = "rate"
+    kind: ClassVar[Kind] = Kind.LIMIT
+    statistical: ClassVar[bool] = True
+    sweeps: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.exponent) and self.exponent):
+            raise ValueError(f"exponent = {self.exponent!r}: give a finite number that is not 0")
 
     @property
     def threshold(self) -> float:
@@ -45,30 +61,35 @@ class RateDecider:
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Median exponent over seeds, with its order-statistic interval at confidence 1 - 2 miss."""
         quantity = "exponent"
-        widths = np.array(sorted(observations))
-        if len(widths) < LEAST_WIDTHS:
-            return undecidable(self, quantity, f"{len(widths)} widths measured; a rate needs {LEAST_WIDTHS}")
-        errors = np.stack([np.asarray(observations[w][self.statistic]) for w in widths])
+        points = np.array(sorted(observations), dtype=float)
+        if len(points) < LEAST_POINTS:
+            return undecidable(self, quantity, f"{len(points)} points measured; a rate needs {LEAST_POINTS}")
+        if points[0] <= 0:
+            return undecidable(self, quantity, f"a rate needs points above 0; one is {points[0]:g}")
+        errors = np.stack([np.asarray(observations[p][self.statistic]) for p in sorted(observations)])
         if errors.shape[1] == 0:
             return undecidable(self, quantity, "nothing was measured")
         usable = np.isfinite(errors).all(0) & (errors > 0).all(0)
         lost = int((~usable).sum())
         if not usable.any():
             return undecidable(self, quantity, f"{lost} of {lost} seeds gave no usable error")
-        slopes = slopes_of(widths, errors[:, usable])
+        # An error that grows with the point falls with its inverse: both are the same question.
+        sign = float(np.sign(self.exponent))
+        slopes = sign * slopes_of(points, errors[:, usable])
         estimate = float(np.median(slopes))
         # Failed trials could be exactly the ones that speak against a verdict: each counts as the worst.
         low, _ = median_bounds(np.sort(np.append(slopes, np.full(lost, -np.inf))), rates.miss)
         against = np.sort(np.append(slopes, np.full(lost, np.inf)))
         _, high = median_bounds(against, rates.miss)
         _, at_alarm = median_bounds(against, rates.false_alarm)
+        word = "above" if sign > 0 else "below"
         without = f", {lost} of them without a usable error," if lost else ""
         counted = f" ({lost} of {usable.size} seeds without a usable error count against it)" if lost else ""
-        if low > self.threshold:
-            verdict, reason = Verdict.HOLDS, f"exponent above {self.threshold:g}{counted}"
-        elif at_alarm < self.threshold:
+        if low > abs(self.threshold):
+            verdict, reason = Verdict.HOLDS, f"exponent {word} {self.threshold:g}{counted}"
+        elif at_alarm < abs(self.threshold):
             verdict = Verdict.REFUTED
-            reason = f"exponent below {self.threshold:g}: a plateau{counted}"
+            reason = f"exponent not {word} {self.threshold:g}: a plateau{counted}"
         else:
             need = seeds_needed(rates)
             verdict = Verdict.INCONCLUSIVE
@@ -76,26 +97,27 @@ class RateDecider:
                 f"{usable.size} seeds{without} do not separate exponent {self.exponent:g} from a plateau "
                 f"(at least {need.miss_side} seeds for HOLDS, {need.alarm_side} for REFUTED)"
             )
+        logs = np.median(np.log(errors[:, usable]), 1)
         detail = {
             "predicted": self.exponent,
             "threshold": self.threshold,
-            "intercept": float(np.mean(np.median(np.log(errors[:, usable]), 1) + estimate * np.log(widths))),
+            "side": word,
+            "intercept": float(np.mean(logs + sign * estimate * np.log(points))),
             "seeds": int(usable.size),
             "lost": lost,
-            "power": asdict(power_of_rate(slopes, self.threshold, int(usable.size), rates)),
+            "power": asdict(power_of_rate(slopes, abs(self.threshold), int(usable.size), rates)),
         }
         confidence = 1 - 2 * rates.miss
         return Decision(
             verdict,
             self.statistic,
             quantity,
-            estimate,
-            low,
-            high,
+            sign * estimate,
+            *sorted((sign * low, sign * high)),
             confidence,
             reason,
-            strain=-low,
-            more=verdict is Verdict.INCONCLUSIVE and _hopeful(slopes, self.threshold, lost),
+            severity=-low,
+            can_improve=verdict is Verdict.INCONCLUSIVE and _hopeful(slopes, abs(self.threshold), lost),
             detail=detail,
         )
 
@@ -111,9 +133,9 @@ def _hopeful(slopes: np.ndarray, threshold: float, lost: int) -> bool:
     return bool(sides > seeds / 2 - np.sqrt(seeds))
 
 
-def slopes_of(widths: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Least-squares exponent of each column of `errors` (widths x seeds): error ~ width^-exponent."""
-    centred = np.log(widths) - np.log(widths).mean()
+def slopes_of(points: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Least-squares exponent of each column of `errors` (points x seeds): error ~ point^-exponent."""
+    centred = np.log(points) - np.log(points).mean()
     return -(centred @ np.log(errors)) / (centred @ centred)
 
 

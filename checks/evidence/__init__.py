@@ -1,18 +1,37 @@
 """What was measured, kept: written by one run, read by every report."""
 
 from advntk.checks.evidence.plain import dumps, loads
-from advntk.checks.evidence.record import RunHead, RunRecord, read_run, read_run_heads
+from advntk.checks.evidence.record import read_run, read_run_heads
+from advntk.checks.evidence.rows import (
+    DecisionRow,
+    FindingKind,
+    FindingRow,
+    Outcome,
+    Provenance,
+    RunCosts,
+    RunHead,
+    RunRecord,
+    RunRequest,
+    TrialRow,
+)
 from advntk.checks.evidence.schema import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, BadEvidence
-from advntk.checks.evidence.store import EvidenceStore, TrialRow, circumstances, trial_key
+from advntk.checks.evidence.store import EvidenceStore, circumstances, trial_key
 
 __all__ = [
     "APPLICATION_ID",
     "FILE_NAME",
     "SCHEMA_VERSION",
     "BadEvidence",
+    "DecisionRow",
     "EvidenceStore",
+    "FindingKind",
+    "FindingRow",
+    "Outcome",
+    "Provenance",
+    "RunCosts",
     "RunHead",
     "RunRecord",
+    "RunRequest",
     "TrialRow",
     "circumstances",
     "dumps",

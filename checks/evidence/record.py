@@ -1,66 +1,52 @@
-"""Reading a run back from the evidence."""
+"""Reading runs back from the evidence, as typed rows."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+
+from advntk.checks.evidence.migrations import migrate
 from advntk.checks.evidence.plain import loads
-from advntk.checks.evidence.schema import FILE_NAME, BadEvidence, check_header
-from advntk.checks.evidence.store import TrialRow
+from advntk.checks.evidence.rows import (
+    DecisionRow,
+    FindingRow,
+    Provenance,
+    RunCosts,
+    RunHead,
+    RunRecord,
+    RunRequest,
+    TrialRow,
+)
+from advntk.checks.evidence.schema import FILE_NAME, SCHEMA_VERSION, BadEvidence, check_header, version_of
 
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One run read back; `trials` are grouped by (trial, family), each in the order of width and seed."""
-
-    id: int
-    started: str
-    finished: str | None
-    request: dict
-    environment: dict
-    result: dict
-    decisions: list[dict]
-    findings: list[dict]
-    trials: dict[tuple[str, str], list[TrialRow]]
-
-
-@dataclass(frozen=True)
-class RunHead:
-    """A run without what it measured."""
-
-    id: int
-    started: str
-    finished: str | None
-    request: dict
-    environment: dict
+T = TypeVar("T")
 
 
 def read_run_heads(folder: Path) -> list[RunHead]:
     """All runs of a folder, oldest first.
 
     Raises:
-      BadEvidence: no evidence there.
+      BadEvidence: no evidence there, or rows that are damaged.
     """
-    query = "SELECT id, started, finished, request, environment FROM run ORDER BY id"
-    rows = _reading(folder, lambda db: db.execute(query).fetchall())
-    return [RunHead(row[0], row[1], row[2], loads(row[3]), loads(row[4])) for row in rows]
+    query = "SELECT id, started, finished, request, provenance, costs FROM run ORDER BY id"
+    return _reading(folder, lambda db: [_head(row, folder) for row in db.execute(query)])
 
 
 def read_run(folder: Path, run: int | None = None) -> RunRecord:
     """The run with this id, or the latest one.
 
     Raises:
-      BadEvidence: no evidence there, or no such run.
+      BadEvidence: no evidence there, no such run, or rows that are damaged.
     """
     return _reading(folder, lambda db: _read(db, folder, run))
 
 
-def _reading(folder: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
+def _reading(folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     path = folder / FILE_NAME
     if not path.is_file():
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first")
@@ -70,62 +56,136 @@ def _reading(folder: Path, read: Callable[[sqlite3.Connection], Any]) -> Any:
     try:
         try:
             with closing(sqlite3.connect(f"{uri}?mode=ro", uri=True)) as db:
-                return read(db)
+                return _at_present_version(db, read)
         except sqlite3.OperationalError:
             # A writer was killed in the middle: its journal is rolled back by opening for writing.
             with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True)) as db:
-                return read(db)
+                return _at_present_version(db, read)
     except sqlite3.Error as error:
         raise BadEvidence(f"--evidence {folder}: {FILE_NAME} cannot be read ({error})") from error
+
+
+def _at_present_version(db: sqlite3.Connection, read: Callable[[sqlite3.Connection], T]) -> T:
+    """Read older evidence as what it would be today; the file stays as it is."""
+    if version_of(db) == SCHEMA_VERSION:
+        return read(db)
+    with closing(sqlite3.connect(":memory:")) as copy:
+        db.backup(copy)
+        migrate(copy)
+        return read(copy)
 
 
 def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
     which = "(SELECT max(id) FROM run)" if run is None else "?"
     row = db.execute(
-        f"SELECT id, started, finished, request, environment, result FROM run WHERE id = {which}",
+        f"SELECT id, started, finished, request, provenance, costs FROM run WHERE id = {which}",
         () if run is None else (run,),
     ).fetchone()
     if row is None:
         raise BadEvidence(f"--evidence {folder}: holds no run {'' if run is None else run}".rstrip())
+    head = _head(row, folder)
     trials: dict[tuple[str, str], list[TrialRow]] = {}
-    # Version 1 had no key.
-    keyed = any(column[1] == "key" for column in db.execute("PRAGMA table_info(trial)"))
-    for name, family, scenario, width, seed, outcome, numbers, key in db.execute(
-        f"SELECT trial, family, scenario, width, seed, outcome, numbers, {'key' if keyed else 'NULL'} "
-        "FROM trial WHERE run = ? ORDER BY width, seed",
-        (row[0],),
+    for found in db.execute(
+        "SELECT rowid, trial, scenario_id, scenario, axis, point, seed, outcome, numbers, figures, message, "
+        "trace, device, key FROM trial WHERE run = ? ORDER BY point, seed",
+        (head.id,),
     ):
-        found = TrialRow(name, family, loads(scenario), width, seed, outcome, loads(numbers), key or "")
-        trials.setdefault((name, family), []).append(found)
+        trial = trial_row(found, folder)
+        trials.setdefault((trial.trial, trial.scenario_id), []).append(trial)
     decisions = [
-        {
-            "claim": claim,
-            "trial": trial,
-            "family": family,
-            "scenario": loads(scenario),
-            "decider": decider,
-            **loads(said),
-        }
-        for claim, trial, family, scenario, decider, said in db.execute(
-            "SELECT claim, trial, family, scenario, decider, decision FROM decision WHERE run = ? "
-            "ORDER BY rowid",
-            (row[0],),
+        typed(
+            DecisionRow,
+            dict(zip(_DECISION, found[1:], strict=True)),
+            folder,
+            "decision",
+            found[0],
+            ("scenario", "decision"),
+        )
+        for found in db.execute(
+            "SELECT rowid, claim, trial, scenario_id, scenario, label, decider, decision FROM decision "
+            "WHERE run = ? ORDER BY rowid",
+            (head.id,),
         )
     ]
     findings = [
-        {"claim": claim, **loads(finding)}
-        for claim, finding in db.execute(
-            "SELECT claim, finding FROM finding WHERE run = ? ORDER BY rowid", (row[0],)
+        typed(FindingRow, {"claim": claim, "finding": text}, folder, "finding", number, ("finding",))
+        for number, claim, text in db.execute(
+            "SELECT rowid, claim, finding FROM finding WHERE run = ? ORDER BY rowid", (head.id,)
         )
     ]
     return RunRecord(
-        row[0],
-        row[1],
-        row[2],
-        loads(row[3]),
-        loads(row[4]),
-        loads(row[5]) if row[5] else {},
+        head.id,
+        head.started,
+        head.finished,
+        head.request,
+        head.provenance,
+        head.costs,
         decisions,
         findings,
         trials,
     )
+
+
+_TRIAL = (
+    "trial", "scenario_id", "scenario", "axis", "point", "seed", "outcome", "numbers", "figures", "message",
+    "trace", "device", "key",
+)  # fmt: skip
+_DECISION = ("claim", "trial", "scenario_id", "scenario", "label", "decider", "decision")
+
+
+def trial_row(found: tuple, folder: Path) -> TrialRow:
+    """A row of the table `trial`, its number first.
+
+    Raises:
+      BadEvidence: it is damaged.
+    """
+    columns = dict(zip(_TRIAL, found[1:], strict=True))
+    return typed(TrialRow, columns, folder, "trial", found[0], ("scenario", "numbers", "figures"))
+
+
+def _head(row: tuple, folder: Path) -> RunHead:
+    number, started, finished, request, provenance, costs = row
+    return RunHead(
+        number,
+        started,
+        finished,
+        typed(RunRequest, {"request": request}, folder, "run", number, ("request",)),
+        typed(Provenance, {"provenance": provenance}, folder, "run", number, ("provenance",)),
+        typed(RunCosts, {"costs": costs}, folder, "run", number, ("costs",)) if costs else RunCosts(),
+    )
+
+
+def typed(
+    kind: type[T],
+    columns: dict[str, Any],
+    folder: Path,
+    table: str,
+    number: int,
+    json: tuple[str, ...],
+) -> T:
+    """A row as its dataclass, validated.
+
+    Args:
+      kind: the dataclass.
+      columns: column |-> what the table holds.
+      folder: of the evidence, for messages.
+      table: where the row is from, for messages.
+      number: of the row, for messages.
+      json: columns that hold JSON.  One that is not a field of `kind` holds its other fields.
+
+    Raises:
+      BadEvidence: JSON that is none, or values of another type; the message names row and column.
+    """
+    fields = dict(columns)
+    try:
+        for name in json:
+            fields[name] = loads(columns[name])
+            if name not in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+                fields.update(fields.pop(name))
+        return msgspec.convert(fields, kind)
+    except (ValueError, TypeError, RecursionError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadEvidence(
+            f"--evidence {folder}: row {number} of table {table} is damaged ({reason}); "
+            "the file was left as it is"
+        ) from error

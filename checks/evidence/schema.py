@@ -1,42 +1,41 @@
-"""The tables of an evidence file, how older ones become newer, and how a foreign file is recognised."""
+"""The tables of an evidence file, and how a foreign file is recognised."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
 
-SCHEMA_VERSION = 2
+from advntk.exceptions import UsageError
+
+SCHEMA_VERSION = 3
 APPLICATION_ID = int.from_bytes(b"advn")  # in the file's header: tells ours from other programs'
 FILE_NAME = "evidence.sqlite"
 
+# `point` is NULL where nothing sweeps; a unique index takes NULLs for different, hence the coalesce.
 TABLES = """
 CREATE TABLE run (
   id INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, request TEXT NOT NULL,
-  environment TEXT NOT NULL, result TEXT
+  provenance TEXT NOT NULL, costs TEXT
 );
 CREATE TABLE trial (
-  run INTEGER NOT NULL REFERENCES run(id), trial TEXT NOT NULL, family TEXT NOT NULL,
-  scenario TEXT NOT NULL, width INTEGER NOT NULL, seed INTEGER NOT NULL, dtype TEXT NOT NULL,
-  outcome TEXT NOT NULL, numbers TEXT NOT NULL, key TEXT,
-  UNIQUE (run, trial, family, width, seed)
+  run INTEGER NOT NULL REFERENCES run(id), trial TEXT NOT NULL, scenario_id TEXT NOT NULL,
+  scenario TEXT NOT NULL, axis TEXT, point NUMERIC, seed INTEGER NOT NULL, dtype TEXT NOT NULL,
+  device TEXT NOT NULL, outcome TEXT NOT NULL, message TEXT NOT NULL, trace TEXT NOT NULL,
+  numbers TEXT NOT NULL, figures TEXT NOT NULL, key TEXT NOT NULL
 );
+CREATE UNIQUE INDEX trial_once ON trial (run, trial, scenario_id, coalesce(point, ''), seed);
 CREATE TABLE decision (
   run INTEGER NOT NULL REFERENCES run(id), claim TEXT NOT NULL, trial TEXT NOT NULL,
-  family TEXT NOT NULL, scenario TEXT NOT NULL, decider TEXT NOT NULL, decision TEXT NOT NULL
+  scenario_id TEXT NOT NULL, scenario TEXT NOT NULL, label TEXT NOT NULL, decider TEXT NOT NULL,
+  decision TEXT NOT NULL
 );
 CREATE TABLE finding (
   run INTEGER NOT NULL REFERENCES run(id), claim TEXT NOT NULL, finding TEXT NOT NULL
 )
 """
 
-# Version |-> what makes a file of the version before into one of this.
-MIGRATIONS = {
-    # Rows of version 1 have no key: they were measured by code that kept none, and are never resumed.
-    2: ("ALTER TABLE trial ADD COLUMN key TEXT",),
-}
 
-
-class BadEvidence(ValueError):
+class BadEvidence(UsageError):
     """A folder or file that cannot be used; the message names it and the fix."""
 
 
@@ -48,13 +47,10 @@ def create(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Bring the tables up to the present version; the caller holds a transaction."""
+def version_of(db: sqlite3.Connection) -> int:
+    """The schema version that a file says it has."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    for newer in range(version + 1, SCHEMA_VERSION + 1):
-        for statement in MIGRATIONS[newer]:
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {newer}")
+    return version
 
 
 def check_header(path: Path) -> None:

@@ -1,7 +1,7 @@
 """The evidence of a folder: one SQLite file, in which every measurement is appended and never edited.
 
-Tables: `run` (one row per run: request, versions, device, times), `trial` (one row per scenario, width
-and seed, raw numbers), `decision` (one row per claim, scenario and statistic) and `finding`.
+Tables: `run` (one row per run: request, provenance, costs, times), `trial` (one row per scenario, point of
+its sweep and seed, raw numbers), `decision` (one row per claim, scenario and statistic) and `finding`.
 A run that never finished stays visible as such, and can be resumed: a trial's key says whether what is
 there was measured under the same circumstances.
 """
@@ -11,42 +11,46 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from advntk.checks.evidence.plain import dumps, loads
-from advntk.checks.evidence.schema import FILE_NAME, BadEvidence, check_header, create, migrate
+from advntk.checks.evidence.migrations import migrate
+from advntk.checks.evidence.plain import dumps
+from advntk.checks.evidence.record import trial_row, typed
+from advntk.checks.evidence.rows import (
+    DecisionRow,
+    FindingRow,
+    Provenance,
+    RunCosts,
+    RunRequest,
+    TrialRow,
+)
+from advntk.checks.evidence.schema import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    BadEvidence,
+    check_header,
+    create,
+    version_of,
+)
 
 # How long one process waits for another that is writing to the same file.
 _PATIENCE_S = 60.0
 
 
-@dataclass(frozen=True)
-class TrialRow:
-    """One measurement as it is stored; `scenario` is a dict of plain values."""
-
-    trial: str
-    family: str
-    scenario: dict
-    width: int
-    seed: int
-    outcome: str
-    numbers: dict[str, Any]
-    key: str = ""
-
-
 def trial_key(trial: str, scenario: Mapping, seed: int, run_seed: int, code: str) -> str:
     """What a measurement depends on, as twenty hexadecimal digits (80 bits: no collisions to fear).
 
-    The scenario has the width in it; `code` stands for the program, its libraries and the device.
+    The scenario is the one at the point of the sweep; `code` stands for the source that the trial depends on,
+    its libraries and the device.
     """
     text = json.dumps([trial, scenario, seed, run_seed, "float64", code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
@@ -74,8 +78,8 @@ class EvidenceStore:
         check_header(self.path)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE_S)
-            with self._transaction():
-                migrate(self._db)
+            if version_of(self._db) < SCHEMA_VERSION:
+                self._migrate()
         except sqlite3.Error as error:
             raise BadEvidence(
                 f"--evidence {folder}: {self.path.name} is not readable evidence ({error}); "
@@ -92,6 +96,21 @@ class EvidenceStore:
                 db.commit()
             with suppress(FileExistsError):
                 os.link(path, self.path)
+
+    def _migrate(self) -> None:
+        """Make a newer file of an older one: on a copy, which takes its place when it is whole."""
+        with TemporaryDirectory(dir=self.folder, prefix=".new-") as draft:
+            path = Path(draft) / FILE_NAME
+            with self._transaction(), closing(sqlite3.connect(path)) as copy:
+                # Nobody else writes meanwhile.
+                with closing(sqlite3.connect(self.path)) as reader:
+                    reader.backup(copy)
+                migrate(copy)
+                copy.commit()
+                shutil.copymode(self.path, path)
+                path.replace(self.path)
+            self._db.close()
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE_S)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -123,11 +142,11 @@ class EvidenceStore:
                 "or choose another folder"
             ) from None
 
-    def start_run(self, request: Mapping, environment: Mapping) -> int:
+    def start_run(self, request: RunRequest, provenance: Provenance) -> int:
         """Note the start of a run and return its id."""
         cursor = self._db.execute(
-            "INSERT INTO run (started, request, environment) VALUES (?, ?, ?)",
-            (_now(), dumps(request), dumps(environment)),
+            "INSERT INTO run (started, request, provenance) VALUES (?, ?, ?)",
+            (_now(), dumps(asdict(request)), dumps(asdict(provenance))),
         )
         assert cursor.lastrowid is not None
         self._own(cursor.lastrowid)
@@ -142,23 +161,25 @@ class EvidenceStore:
         self._own(run)
         self._forget_decisions(run)
 
-    def code_of(self, run: int) -> str:
-        """What the numbers of a run depend on besides its trials: program, libraries, device."""
-        (text,) = self._db.execute("SELECT environment FROM run WHERE id = ?", (run,)).fetchone()
-        return circumstances(loads(text))
+    def provenance_of(self, run: int) -> Provenance:
+        """What the numbers of a run depend on besides its request."""
+        (text,) = self._db.execute("SELECT provenance FROM run WHERE id = ?", (run,)).fetchone()
+        return typed(Provenance, {"provenance": text}, self.folder, "run", run, ("provenance",))
 
-    def measured(self, run: int) -> dict[str, dict[str, Any]]:
-        """Numbers by key of what a run has measured; trials that broke are left out."""
+    def measured(self, run: int) -> dict[str, TrialRow]:
+        """Rows by key of what a run has measured; trials that broke are left out."""
         rows = self._db.execute(
-            "SELECT key, numbers FROM trial WHERE run = ? AND key <> '' AND outcome NOT LIKE 'error:%'",
+            "SELECT rowid, trial, scenario_id, scenario, axis, point, seed, outcome, numbers, figures, "
+            "message, trace, device, key FROM trial WHERE run = ? AND key <> '' AND outcome <> 'error'",
             (run,),
         )
-        return {key: loads(numbers) for key, numbers in rows}
+        found = [trial_row(row, self.folder) for row in rows]
+        return {row.key: row for row in found}
 
     def _forget_decisions(self, run: int) -> None:
         """Trials that broke are forgotten as well, and tried again."""
         with self._transaction():
-            self._db.execute("DELETE FROM trial WHERE run = ? AND outcome LIKE 'error:%'", (run,))
+            self._db.execute("DELETE FROM trial WHERE run = ? AND outcome = 'error'", (run,))
             self._db.execute("DELETE FROM decision WHERE run = ?", (run,))
             self._db.execute("DELETE FROM finding WHERE run = ?", (run,))
 
@@ -166,53 +187,67 @@ class EvidenceStore:
         """Append measurements, all or none."""
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO trial VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO trial VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         run,
                         row.trial,
-                        row.family,
+                        row.scenario_id,
                         dumps(row.scenario),
-                        row.width,
+                        row.axis,
+                        row.point,
                         row.seed,
                         "float64",
+                        row.device,
                         row.outcome,
+                        row.message,
+                        row.trace,
                         dumps(row.numbers),
+                        dumps(row.figures),
                         row.key,
                     )
                     for row in rows
                 ],
             )
 
-    def add_decision(
-        self,
-        run: int,
-        claim: str,
-        trial: str,
-        family: str,
-        scenario: dict,
-        decider: str,
-        said: dict,
-    ) -> None:
+    def add_decision(self, run: int, row: DecisionRow) -> None:
         """Append one decision."""
         self._db.execute(
-            "INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (run, claim, trial, family, dumps(scenario), decider, dumps(said)),
+            "INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run,
+                row.claim,
+                row.trial,
+                row.scenario_id,
+                dumps(row.scenario),
+                row.label,
+                row.decider,
+                dumps(asdict(row.decision)),
+            ),
         )
 
-    def add_finding(self, run: int, claim: str, finding: dict) -> None:
+    def add_finding(self, run: int, row: FindingRow) -> None:
         """Append one finding."""
-        self._db.execute("INSERT INTO finding VALUES (?, ?, ?)", (run, claim, dumps(finding)))
+        kept = {name: value for name, value in asdict(row).items() if name != "claim"}
+        self._db.execute("INSERT INTO finding VALUES (?, ?, ?)", (run, row.claim, dumps(kept)))
 
-    def finish_run(self, run: int, result: Mapping) -> None:
-        """Note the end of a run and what it measured about itself."""
-        self._db.execute("UPDATE run SET finished = ?, result = ? WHERE id = ?", (_now(), dumps(result), run))
+    def finish_run(self, run: int, costs: RunCosts) -> None:
+        """Note the end of a run and what it took."""
+        self._db.execute(
+            "UPDATE run SET finished = ?, costs = ? WHERE id = ?", (_now(), dumps(asdict(costs)), run)
+        )
 
 
-def circumstances(environment: Mapping) -> str:
-    """What numbers depend on, out of a run's environment: program, libraries, device, own data."""
+def circumstances(provenance: Provenance, trial: str) -> str:
+    """What the numbers of one trial depend on: the source that it imports, libraries, device, own data."""
     return dumps(
-        {name: environment.get(name) for name in ("code", "versions", "device", "dtype", "data_digest")}
+        {
+            "code": provenance.digests.get(trial, provenance.code),
+            "versions": provenance.versions,
+            "device": provenance.device,
+            "dtype": provenance.dtype,
+            "data_digest": provenance.data_digest,
+        }
     )
 
 

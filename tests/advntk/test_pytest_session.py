@@ -9,7 +9,7 @@ import jax
 import pytest
 from typer.testing import CliRunner
 
-import advntk.checks.trials.closed_form as trials
+import advntk.checks.trials.closed_form.flows as trials
 from advntk.cli import app
 from advntk.pytest_session import Session
 

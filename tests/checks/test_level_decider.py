@@ -24,7 +24,7 @@ from advntk.checks.deciders.level import (
     intercept_weights,
     slope_weights,
 )
-from advntk.checks.profiles import PROFILES
+from advntk.checks.efforts import PROFILES
 from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from advntk.checks import machines
-from advntk.checks.learning import _course, _differing, _scalar
+from advntk.checks.trials.adv_ntk.training import _course, _differing, _scalar
 from advntk.checks.scenario import Scenario
-from advntk.checks.systems import setting
+from advntk.checks.trials.shared.linear_systems import setting
 from advntk.implementations.adv_ntk.contract import Implementation
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.solvers import Answer

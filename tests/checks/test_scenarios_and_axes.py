@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from advntk import checks
 from advntk.checks.axes import Axes, BadAxis, Between, listed, parse_pin
-from advntk.checks.check import checks_of
+from advntk.checks.trial import checks_of
 from advntk.checks.scenario import FIELDS, Scenario, from_dict
 from advntk.checks.strategies import draw, scenarios, smallest
 from advntk.theorems.catalogue import load

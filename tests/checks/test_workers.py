@@ -14,8 +14,8 @@ import pytest
 
 from advntk.checks.measuring import Batch, Broken
 from advntk.checks.planning import Request, make_plan
-from advntk.checks.profiles import PROFILES
-from advntk.checks.workers import WorkerLost, Workers, _Worker, processes, threads
+from advntk.checks.efforts import PROFILES
+from advntk.checks.executors import WorkerLost, Workers, _Worker, processes, threads
 from advntk.theorems.catalogue import load
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import advntk.checks.trials.ark_positive_definiteness as definiteness
+import advntk.checks.trials.ark_positive_definiteness.spectra as definiteness
 
 # One simple architecture, as for the falsehoods.
 SIMPLE = {

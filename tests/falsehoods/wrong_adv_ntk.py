@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from falsehood import Falsehood, as_stated, instead, refuted_by
 
-import advntk.checks.learning as learning
+import advntk.checks.trials.adv_ntk.training as learning
 import advntk.implementations.adv_ntk.training as training
 from advntk.implementations.adv_ntk import reference
 from advntk.implementations.adv_ntk.contract import IMPLEMENTATIONS, Krylov

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from falsehood import instead, refuted_by
 
-import advntk.checks.trials.ark_positive_definiteness as definiteness
+import advntk.checks.trials.ark_positive_definiteness.spectra as definiteness
 
 PSD, RANK = "ark_positive_definiteness.gram_psd", "ark_positive_definiteness.rank"
 BLOCKS, LIMIT = "ark_positive_definiteness.diagonal_blocks", "ark_positive_definiteness.limit_kernel"

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from falsehood import Falsehood, instead, refuted_by
 
-import advntk.checks.trials.closed_form as closed_form
+import advntk.checks.trials.closed_form.flows as closed_form
 import advntk.implementations.dynamics.closed_form as closed_form_inside
 import advntk.implementations.dynamics.magnus as magnus
 from advntk.implementations.dynamics.regularisation import search_growth

@@ -9,7 +9,7 @@ from falsehood import instead, refuted_by
 from jax import lax
 
 import advntk.checks.measuring
-import advntk.checks.trials.diagonal_limit as diagonal_limit
+import advntk.checks.trials.diagonal_limit.kernels as diagonal_limit
 import advntk.implementations.kernels.empirical as empirical
 import advntk.implementations.networks.activations as activations
 import advntk.implementations.networks.finite as finite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from falsehood import instead, refuted_by
 
-import advntk.checks.trials.closed_form as closed_form
+import advntk.checks.trials.closed_form.flows as closed_form
 
 SEARCH = {
     "depth": 1,

@@ -7,12 +7,13 @@ from dataclasses import replace
 from falsehood import Falsehood, as_stated, instead, refuted_by
 from wrong_kernels import LADDER, SIMPLE, SPREAD
 
-import advntk.checks.trials.ark_positive_definiteness as definiteness
-import advntk.checks.trials.diagonal_limit as diagonal_limit
+import advntk.checks.trials.ark_positive_definiteness.spectra as definiteness
+import advntk.checks.trials.diagonal_limit.kernels as diagonal_limit
 import advntk.theorems.ark_positive_definiteness as definiteness_theory
 import advntk.theorems.diagonal_limit as diagonal_limit_theory
 from advntk.checks.deciders.rate import RateDecider
-from advntk.theorems.vocabulary import FULLY_CONNECTED, Rate
+from advntk.theorems.assumptions import FULLY_CONNECTED
+from advntk.theorems.vocabulary import Rate
 
 BLOCKS, LIMIT = "ark_positive_definiteness.diagonal_blocks", "ark_positive_definiteness.limit_kernel"
 GRAM = {"family": "mlp", "depth": 2, "activation": "erf", "outputs": 3, "samples": 8, "width": 32}

@@ -3,10 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from advntk.checks.axes import Axes
-from advntk.checks.check import check
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.axes import WIDTH
+from advntk.checks.efforts import RATE
+from advntk.checks.trial import trial
 from advntk.checks.deciders.rate import RateDecider
-from advntk.checks.realise import realise
+from advntk.checks.trials.shared.building import build
 from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem
 
 SOURCE = Source("Cho & Saul, Kernel Methods for Deep Learning, NeurIPS 2009", "equation 6")
@@ -28,9 +30,10 @@ def arc_cosine(x):
     return jnp.outer(norm, norm) * (jnp.sin(angle) + (jnp.pi - angle) * cosine) / (2 * jnp.pi)
 
 
-@check({"arc_cosine.nngp": [RateDecider("gap", 0.5)]}, Axes(samples=(3, 5)), effort="ladder")
+@trial({"arc_cosine.nngp": [RateDecider("gap", 0.5)]}, Axes(samples=(3, 5)), sweep=WIDTH,
+    effort=RATE)
 def relu_layer(scenario, keys):
-    _, x, _ = realise(scenario)
+    _, x, _ = build(scenario)
     draw = jax.vmap(lambda key: jax.random.normal(key, (scenario.width, x.shape[1])))
     features = jax.nn.relu(draw(keys) @ x.T / jnp.sqrt(x.shape[1]))
     found = jnp.einsum("sni,snj->sij", features, features) / scenario.width

@@ -15,23 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axis, Between
-from advntk.checks.realise import realise
-from advntk.checks.scenario import DEFAULT_IMPLEMENTATION, Scenario
+from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Between, Choice
+from advntk.checks.trials.shared.building import build
 from advntk.implementations.adv_ntk.contract import Machine, implementation
 from advntk.implementations.kernels.infinite import mlp_limits
 from advntk.implementations.kernels.machine import Kernel, kernel_of
-from advntk.theorems.vocabulary import ACTIVATIONS
+from advntk.theorems.assumptions import ACTIVATIONS
 
 # What an implementation promises of its answers, relative to their norm and before rounding.
 PROMISED = 1e-4
 LOW, HIGH = -0.5, 0.5
 # Strengths that matter, and cost no more rounding than the promise.
 MODERATE = 10.0
-IMPLEMENTATION: dict[str, Axis] = {"implementation": (DEFAULT_IMPLEMENTATION,)}
 # One number of samples, classes and features per trial: these are what programs are compiled for.
-_SIZES: dict[str, Axis] = {"input_growth": ("fixed",), "input_width": (16,)}
-KERNELS: dict[str, Axis] = {
+_SIZES: dict[str, Choice] = {"input_growth": ("fixed",), "input_width": (16,)}
+KERNELS: dict[str, Choice] = {
     "activation": ACTIVATIONS,
     "depth": (1, 2, 3),
     "sigma_w": Between(1.1, 1.8),
@@ -40,7 +39,7 @@ KERNELS: dict[str, Axis] = {
     **_SIZES,
 }
 # Kernels that are part of compiled programs: each of these is a program more.
-MACHINES: dict[str, Axis] = {
+MACHINES: dict[str, Choice] = {
     "activation": ("relu", "erf"),
     "sigma_w": (1.76,),
     "sigma_b": (0.18,),
@@ -72,7 +71,7 @@ def chosen(scenario: Scenario) -> Any:
 
 def limit_kernel(scenario: Scenario) -> Float[np.ndarray, "m m"]:
     """NTK of the scenario's infinite MLP over its samples."""
-    arch, x, _ = realise(scenario)
+    arch, x, _ = build(scenario)
     return np.asarray(mlp_limits(arch, x @ x.T / x.shape[1], float(x.shape[1]), float(scenario.width)).ntk)
 
 
@@ -88,7 +87,7 @@ def question(
     The magnitudes that are not 0 differ by a factor 3 at most, so that S is as well conditioned as Theta
     up to that factor.
     """
-    y = np.asarray(realise(scenario).y)
+    y = np.asarray(build(scenario).y)
     rng = np.random.default_rng([scenario.data_seed, 11, per_class])
     shape = y.shape if per_class else y.shape[:1]
     strengths = rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape) * (rng.random(shape) > 0.25)
@@ -222,7 +221,7 @@ class Scene(NamedTuple):
 
 def scene(scenario: Scenario, unseen: int, dtype: str) -> Scene:
     """The scenario's samples and `unseen` more, brought into the box."""
-    arch, x, y = realise(scenario, unseen)
+    arch, x, y = build(scenario, unseen)
     # Half of the unit variance; what lies beyond the box goes to its edge.
     inside = np.clip(np.asarray(x) / 2, LOW, HIGH)
     m = scenario.samples

@@ -10,13 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axes, Axis, Between
-from advntk.checks.check import Premise, check
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.median import MedianDecider
-from advntk.checks.realise import realise
+from advntk.checks.efforts import EXACT, SPLITS
 from advntk.checks.scenario import Scenario
-from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from advntk.checks.spaces import Between, Choice
+from advntk.checks.trial import Observation, Premise
+from advntk.checks.trials.shared.building import build, network_trial
+from advntk.checks.trials.shared.linear_systems import (
+    LinearSystem,
+    flow_memory,
+    linear_systems,
+    networks,
+    setting,
+)
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
 from advntk.implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
@@ -24,7 +32,7 @@ from advntk.implementations.dynamics.regularisation import least_growth, search_
 from advntk.implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
 from advntk.implementations.kernels.infinite import ark_product
-from advntk.theorems.vocabulary import ACTIVATIONS, SMOOTH
+from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
 _EPS = float(np.finfo(np.float64).eps)
 INTEGRATION = 1e-11  # tolerance of one step, relative to the initial residual
@@ -49,7 +57,7 @@ _OVERFITTING = [
     MedianDecider("clean_fall", POINTS, "below"),
 ]
 
-_NETWORKS: dict[str, Axis] = {
+_NETWORKS: dict[str, Choice] = {
     "depth": (1, 2, 3),
     "sigma_w": Between(1.1, 1.8),
     "sigma_b": Between(0.05, 0.5),
@@ -63,13 +71,13 @@ _NETWORKS: dict[str, Axis] = {
 }
 
 
-@check(
+@network_trial(
     decides={
         "xi_fading.lyapunov": [BoundDecider("excess", "integration_error", "at most")],
         "xi_fading.closed_form": [BoundDecider("propagator_norm", "norm_bound", "at most")],
         "xi_fading.prediction": [BoundDecider("farthest", "allowed", "at most")],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         activation=ACTIVATIONS,
         parameterization=("ntk", "standard"),
         strength=Between(0.0, 3.0),
@@ -77,11 +85,11 @@ _NETWORKS: dict[str, Axis] = {
         training_time=(2.0, 8.0, 20.0),
         **_NETWORKS,
     ),
-    effort="exact",
+    effort=EXACT,
     memory=flow_memory,
     premises=(WELL_CONDITIONED,),
 )
-def fading(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def fading(scenario: Scenario, keys: Array) -> Observation:
     """V(t), the closed form's propagator and the distance to the predictor without a search."""
     system, points, end = _system(scenario, keys)
     flow = _flow(system, points, end, scenario.samples)
@@ -90,7 +98,7 @@ def fading(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return _unless_stopped({**found, "propagator_norm": norm, "norm_bound": bound}, flow)
 
 
-@check(
+@network_trial(
     decides={
         "xi_fading.singular": [BoundDecider("trace_of_search", "integration_error", "at most")],
         "xi_fading.singular_limit": [
@@ -98,17 +106,17 @@ def fading(scenario: Scenario, keys: Array) -> dict[str, Array]:
             BoundDecider("conserved_error", "integration_error", "at most"),
         ],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         activation=SMOOTH,
         arrangement=("duplicate",),
         strength=Between(0.3, 1.0),
         spread=(0.5, 0.9),
         **{**_NETWORKS, "schedule": ("constant",)},
     ),
-    effort="exact",
+    effort=EXACT,
     memory=flow_memory,
 )
-def twice_the_same_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def twice_the_same_input(scenario: Scenario, keys: Array) -> Observation:
     """Where the flow ends when the first and the last sample are equal and their targets are not."""
     system, points, end = _system(scenario, keys)
     m = scenario.samples
@@ -119,22 +127,22 @@ def twice_the_same_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return _unless_stopped(_singular(system, points, flow, end, m), flow)
 
 
-@check(
+@network_trial(
     decides={
         "xi_fading.negative_eta": [BoundDecider("excess", "integration_error", "at most")],
         "xi_fading.negative_eta_rate": [BoundDecider("excess_over_least", "integration_error", "at most")],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         activation=SMOOTH,
         strength=Between(-2.0, -0.5),
         spread=(0.0, 0.5),
         **_NETWORKS,
     ),
-    effort="exact",
+    effort=EXACT,
     memory=flow_memory,
     premises=(WELL_CONDITIONED,),
 )
-def slowed_down(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def slowed_down(scenario: Scenario, keys: Array) -> Observation:
     """V(t) under a search that lowers the loss, against both rates."""
     system, points, usual = _system(scenario, keys)
     # The slowest direction must come to the fore, and neither rate have run into the integration error.
@@ -145,12 +153,12 @@ def slowed_down(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return _unless_stopped(_against_bounds(system, points, flow, end, scenario.samples), flow)
 
 
-@check(
+@network_trial(
     decides={
         "xi_fading.robust_overfitting": _OVERFITTING,
         "xi_fading.robust_overfitting_clean_labels": _OVERFITTING,
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         data=("digits",),
         label_noise=(0.1, 0.0),
         depth=(5,),
@@ -165,11 +173,11 @@ def slowed_down(scenario: Scenario, keys: Array) -> dict[str, Array]:
         strength=(0.5,),
         spread=(0.5,),
     ),
-    effort="splits",
+    effort=SPLITS,
 )
-def robustness_along_time(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+def robustness_along_time(scenario: Scenario, keys: Array) -> Observation:
     """Clean and robust test accuracy along time, one split of the digits per key."""
-    arch, _, _ = realise(replace(scenario, samples=2))
+    arch, _, _ = build(scenario.replace(samples=2))
     ark = float(ark_product(arch, jnp.ones((1, scenario.input_width)))[0, 0])
     differ = np.linspace(1 - scenario.spread, 1 + scenario.spread, scenario.samples)
     strengths = jnp.asarray(scenario.strength / ark * differ)
@@ -181,12 +189,12 @@ def robustness_along_time(scenario: Scenario, keys: Array) -> dict[str, np.ndarr
     return _overfitting(found)
 
 
-def _overfitting(courses: Sequence[Courses]) -> dict[str, np.ndarray]:
+def _overfitting(courses: Sequence[Courses]) -> Observation:
     """What the claim is about, per split: the stopping time is chosen on validation images only."""
     peaks = [peak(course) for course in courses]
     test = [course.test for course in courses]
     last = [p.robust - p.drop for p in peaks]
-    return {
+    values = {
         "rise": np.array([p.rise for p in peaks]),
         "fall": np.array([p.drop for p in peaks]),
         "distance_at_last": np.array([abs(r - t.robust_without_at) for r, t in zip(last, test, strict=True)]),
@@ -194,10 +202,14 @@ def _overfitting(courses: Sequence[Courses]) -> dict[str, np.ndarray]:
         "best_time": np.array([COURSE[p.chosen] for p in peaks]),
         "robust_without_search": np.array([t.robust_without_at for t in test]),
         "clean_without_search": np.array([t.clean_without_at for t in test]),
-        "curve_time": np.stack([COURSE for _ in test]),
-        "curve_robust": np.stack([t.robust for t in test]),
-        "curve_clean": np.stack([t.clean for t in test]),
     }
+    drawn = {name: values[name] for name in ("best_time", "robust_without_search", "clean_without_search")}
+    drawn |= {
+        "time": np.stack([COURSE for _ in test]),
+        "robust": np.stack([t.robust for t in test]),
+        "clean": np.stack([t.clean for t in test]),
+    }
+    return Observation(values, {"overfitting": drawn})
 
 
 def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
@@ -221,21 +233,23 @@ def _spectrum(system: LinearSystem, m: int) -> Float[Array, "s n"]:
     return jnp.linalg.eigvalsh(theta.reshape(len(theta), m * theta.shape[2], -1))
 
 
-def _unless_stopped(found: dict[str, Array], flow: LinearFlow) -> dict[str, Array]:
+def _unless_stopped(found: dict[str, Any], flow: LinearFlow) -> Observation:
     """What was found, without the seeds whose integrator gave up; conditions are of the kernels alone."""
+    drawn = found.pop("fading", None)
 
     def usable(value: Array) -> Array:
         stopped = flow.gave_up.reshape((-1,) + (1,) * (value.ndim - 1))
         return jnp.where(stopped, jnp.nan, value)
 
     kept = {name: value if name.startswith("condition") else usable(value) for name, value in found.items()}
-    return {**kept, "gave_up": flow.gave_up}
+    figures = {} if drawn is None else {"fading": jax.tree.map(usable, drawn)}
+    return Observation(kept, figures, flow.gave_up)
 
 
 @jax.jit(static_argnames=("m",))
 def _against_bounds(
     system: LinearSystem, points: Points, flow: LinearFlow, end: Array, m: int
-) -> dict[str, Array]:
+) -> dict[str, Any]:
     """Excess of V over its bound, and of the distance to the limit over its own, per seed.
 
     Each accepted step errs by at most the tolerance times the initial residual; V = |Theta^{-1/2} r|^2
@@ -244,7 +258,7 @@ def _against_bounds(
     schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
     times = flow.times[0]
 
-    def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Array]:
+    def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Any]:
         theta = ntk[:m, :, :m]
         values, vectors = jnp.linalg.eigh(theta.reshape(residuals[0].size, -1))
         condition = values[-1] / jnp.maximum(values[0], 0.0)
@@ -268,11 +282,14 @@ def _against_bounds(
             "condition_number": condition,
             "farthest": ratio.max(),
             "allowed": jnp.ones(()),
-            "curve_time": times * values[0],
-            "curve_v": v / v[0],
-            "curve_bound": decay,
-            "curve_distance": distance / distance[0],
-            "curve_distance_bound": reach * jnp.exp(-values[0] * times) / distance[0],
+            "fading": {
+                "time": times * values[0],
+                "v": v / v[0],
+                "bound": decay,
+                "distance": distance / distance[0],
+                "distance_bound": reach * jnp.exp(-values[0] * times) / distance[0],
+                "integration_error": error,
+            },
         }
 
     return jax.vmap(one)(*system, flow.residuals, flow.integrals, flow.steps)

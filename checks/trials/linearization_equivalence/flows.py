@@ -8,15 +8,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axes, Axis, Between
-from advntk.checks.check import check
+from advntk.checks.axes import WIDTH
 from advntk.checks.deciders.rate import RateDecider
+from advntk.checks.efforts import Effort, Measure
 from advntk.checks.scenario import Scenario
-from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from advntk.checks.spaces import Between, Choice
+from advntk.checks.trial import Observation
+from advntk.checks.trials.shared.building import network_trial
+from advntk.checks.trials.shared.linear_systems import (
+    LinearSystem,
+    flow_memory,
+    linear_systems,
+    networks,
+    setting,
+)
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
 from advntk.implementations.dynamics.linearised import integrate, outputs
 from advntk.implementations.dynamics.regularisation import search_growth
-from advntk.theorems.vocabulary import NON_SMOOTH, SMOOTH
+from advntk.theorems.assumptions import NON_SMOOTH, SMOOTH
 
 UNSEEN = 6
 TIMES, SHARES = 5, 3
@@ -26,7 +36,20 @@ FINE, ROUGH = (1e-4, 0.5, 1e-6), (1e-3, 1.0, 1e-6)
 # Kinks stop any integrator from being as exact; the distance between the two runs says how exact it is.
 KINKED_FINE, KINKED_ROUGH = (3e-3, 0.5, 1 / 8), (1e-2, 1.0, 1 / 4)
 
-_COMMON: dict[str, Axis] = {
+# Networks that are trained: a rate over widths, shallow where each depth would cost programs.
+FLOW = Effort(
+    quick=Measure(2, 32, (32, 64, 128, 256), looks=4, held=(("depth", 1),)),
+    standard=Measure(2, 24, (32, 64, 128, 256, 512, 1024), looks=4),
+    thorough=Measure(12, 32, (32, 64, 128, 256, 512, 1024, 2048), looks=5),
+)
+# The same with the seeds that a refutation takes.
+CONTRAST = Effort(
+    quick=Measure(1, 80, (64, 128, 256, 512), looks=3),
+    standard=Measure(2, 80, (64, 128, 256, 512), looks=3),
+    thorough=Measure(4, 64, (64, 128, 256, 512, 1024, 2048), looks=4),
+)
+
+_COMMON: dict[str, Choice] = {
     "sigma_b": Between(0.0, 0.5),
     "samples": (4,),
     "outputs": (2,),
@@ -38,7 +61,7 @@ _COMMON: dict[str, Axis] = {
 _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0.5)]
 
 
-@check(
+@network_trial(
     decides={
         "linearization_equivalence.clean": [
             RateDecider("clean_training", 0.5),
@@ -46,7 +69,7 @@ _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0
         ],
         "linearization_equivalence.adversarial": _BOTH,
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2, 3),
         activation=SMOOTH,
         sigma_w=Between(1.1, 1.7),
@@ -55,17 +78,18 @@ _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0
         strength=Between(0.1, 0.4),
         **_COMMON,
     ),
-    effort="flow",
+    sweep=WIDTH,
+    effort=FLOW,
     memory=partial(flow_memory, unseen=UNSEEN),
 )
-def joint_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def joint_flow(scenario: Scenario, keys: Array) -> Observation:
     """Sup over times (and searched shares) of the gap to the linearised network, all widths growing."""
     return _gaps(scenario, keys, FINE, ROUGH)
 
 
-@check(
+@network_trial(
     decides={"linearization_equivalence.fixed_input": _BOTH},
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1,),
         activation=SMOOTH,
         sigma_w=Between(1.3, 1.7),
@@ -74,27 +98,29 @@ def joint_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
         strength=Between(0.3, 0.5),
         **_COMMON,
     ),
-    effort="contrast",
+    sweep=WIDTH,
+    effort=CONTRAST,
     memory=partial(flow_memory, unseen=UNSEEN),
 )
-def fixed_input_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def fixed_input_flow(scenario: Scenario, keys: Array) -> Observation:
     """The same gap with the input width fixed."""
     return _gaps(scenario, keys, FINE, ROUGH)
 
 
-@check(
+@network_trial(
     decides={"linearization_equivalence.nonsmooth": _BOTH},
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1,),
         activation=NON_SMOOTH,
         sigma_w=Between(1.1, 1.7),
         strength=Between(0.1, 0.3),
         **_COMMON,
     ),
-    effort="flow",
+    sweep=WIDTH,
+    effort=FLOW,
     memory=partial(flow_memory, unseen=UNSEEN),
 )
-def kinked_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def kinked_flow(scenario: Scenario, keys: Array) -> Observation:
     """The same gap for activations with a kink."""
     return _gaps(scenario, keys, KINKED_FINE, KINKED_ROUGH)
 
@@ -102,7 +128,7 @@ def kinked_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
 Steps = tuple[float, ...]
 
 
-def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> dict[str, Array]:
+def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> Observation:
     arch, points, _, end = setting(scenario, UNSEEN)
     forward, parameters = networks(scenario, arch, keys)
     times = end * jnp.linspace(0.0, 1.0, TIMES)
@@ -121,12 +147,10 @@ def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> dict[st
     errors = _sup(found.outputs - rougher.outputs, scenario.samples, size)
     # A gap within the integration's own uncertainty says nothing of the width.
     resolved = {name: jnp.where(~gave_up & (errors[name] <= gap), gap, jnp.nan) for name, gap in gaps.items()}
-    return {
-        **resolved,
-        "integration_error": errors["searched_training"],
-        "steps": found.steps,
-        "gave_up": gave_up,
-    }
+    values = {**resolved, "integration_error": errors["searched_training"], "steps": found.steps}
+    phase = {name: resolved[name] for name in ("searched_training", "searched_unseen")}
+    phase["strength"] = jnp.full(len(gave_up), scenario.strength)
+    return Observation(values, {"phase": phase}, gave_up)
 
 
 @jax.jit(static_argnames=("samples",))

@@ -6,22 +6,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axes, Between
-from advntk.checks.check import check
 from advntk.checks.deciders.bound import BoundDecider
-from advntk.checks.realise import realise
+from advntk.checks.efforts import EXACT
 from advntk.checks.scenario import Scenario
-from advntk.checks.trials.diagonal_limit import gram, memory
+from advntk.checks.spaces import Between
+from advntk.checks.trial import Observation
+from advntk.checks.trials.diagonal_limit.kernels import gram, memory
+from advntk.checks.trials.shared.building import build, network_trial
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
 from advntk.implementations.kernels.empirical import as_matrix, kernels_at_initialisation
 from advntk.implementations.kernels.infinite import mlp_limits
 from advntk.implementations.networks.activations import activation
-from advntk.theorems.vocabulary import ACTIVATIONS
+from advntk.theorems.assumptions import ACTIVATIONS
 
 _EPS = float(np.finfo(np.float64).eps)
 
 
-@check(
+@network_trial(
     decides={
         "ark_positive_definiteness.gram_psd": [
             BoundDecider("asymmetry", "rounding", "at most"),
@@ -32,7 +34,7 @@ _EPS = float(np.finfo(np.float64).eps)
             BoundDecider("smallest_block_eigenvalue", "block_rounding", "above")
         ],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         family=("mlp", "cnn"),
         depth=(1, 2, 3),
         activation=ACTIVATIONS,
@@ -47,21 +49,21 @@ _EPS = float(np.finfo(np.float64).eps)
         outputs=(1, 3, 4),
         data_seed=tuple(range(8)),
     ),
-    effort="exact",
+    effort=EXACT,
     memory=memory,
 )
 def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Spectrum of finite networks' ARK over all inputs and outputs, and of its diagonal blocks."""
-    arch, x, _ = realise(scenario)
+    arch, x, _ = build(scenario)
     ark = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs).ark
     return _spectra(ark, scenario.input_width)
 
 
-@check(
+@network_trial(
     decides={
         "ark_positive_definiteness.limit_kernel": [BoundDecider("smallest_eigenvalue", "rounding", "above")]
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2, 3),
         activation=ACTIVATIONS,
         arrangement=("generic", "parallel", "antipodal", "two_antipodal"),
@@ -72,13 +74,13 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
         samples=(4,),
         data_seed=tuple(range(8)),
     ),
-    effort="exact",
+    effort=EXACT,
     random=False,
     explores=("activation",),
 )
 def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Smallest eigenvalue of the infinite-width ARK, against what counts as zero in float64."""
-    arch, x, _ = realise(scenario)
+    arch, x, _ = build(scenario)
     kernel = np.asarray(mlp_limits(arch, gram(x)).ark)
     values = np.linalg.eigvalsh((kernel + kernel.T) / 2)
     # Largest variance of a pre-activation: bounded phi^2 <= 1, or linear growth |phi(u)| <= |u| + 1.
@@ -89,14 +91,14 @@ def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return {"smallest_eigenvalue": values[0] * copies, "rounding": rounding * copies}
 
 
-@check(
+@network_trial(
     decides={
         "ark_positive_definiteness.transformed_margin": [
             BoundDecider("certified_over_critical", "one", "at most"),
             BoundDecider("negative_part", "rounding", "at most"),
         ]
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2, 3),
         activation=ACTIVATIONS,
         sigma_w=Between(1.0, 2.0),
@@ -106,12 +108,12 @@ def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
         samples=(4, 6),
         data_seed=tuple(range(8)),
     ),
-    effort="exact",
+    effort=EXACT,
     random=False,
 )
-def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+def transformed_kernel(scenario: Scenario, keys: Array) -> Observation:
     """Margin of sym(Theta A) against eta S: its measured critical scale and the certified one."""
-    arch, x, _ = realise(scenario)
+    arch, x, _ = build(scenario)
     limits = mlp_limits(arch, gram(x))
     ntk, diagonal = np.asarray(limits.ntk), np.asarray(jnp.diagonal(limits.ark))
     spread = float(diagonal.max() - diagonal.min())
@@ -126,16 +128,17 @@ def transformed_kernel(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]
     curve = margins(ntk, diagonal, scales)
     below = curve[scales < certified]
     copies = np.ones(len(keys))
-    return {
+    values = {
         "certified_over_critical": copies * _ratio(certified, critical),
         "one": copies * (1 + len(ntk) * 16 * _EPS),
         "negative_part": copies * max(-below.min(initial=0.0), 0.0),
         "rounding": copies * len(ntk) * 16 * _EPS,
         "critical_scale": copies * critical,
         "certified_scale": copies * certified,
-        "curve_scale": copies[:, None] * scales[None],
-        "curve_margin": copies[:, None] * curve[None],
     }
+    drawn = {name: values[name] for name in ("certified_scale", "critical_scale")}
+    drawn |= {"scale": copies[:, None] * scales[None], "margin": copies[:, None] * curve[None]}
+    return Observation(values, {"margin": drawn})
 
 
 def _ratio(certified: float, critical: float) -> float:

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from advntk.checks.realise import input_shape, realise
 from advntk.checks.scenario import Scenario
+from advntk.checks.trials.shared.building import build, input_shape
 from advntk.implementations.dynamics.adversarial_training import Points, training_memory
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import kernels_of_seeds, memory_per_seed
@@ -52,7 +52,7 @@ class LinearSystem(NamedTuple):
 
 def setting(scenario: Scenario, unseen: int = 0) -> Setting:
     """Points, limit kernels, strengths and time of an MLP scenario."""
-    arch, x, y = realise(scenario, unseen)
+    arch, x, y = build(scenario, unseen)
     limits = mlp_limits(arch, x @ x.T / x.shape[1], float(scenario.input_width), float(scenario.width))
     return Setting(
         arch,

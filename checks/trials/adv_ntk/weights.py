@@ -1,28 +1,22 @@
 r"""Trials of Adv-NTK: an implementation against the dense reference, differences, and what must not matter.
 
-Those of training and of what it leads to are in `advntk.checks.learning`.
+Those of training and of what it leads to are in the module `training` beside this one.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from advntk.checks.axes import Axes, Axis
-from advntk.checks.check import check
 from advntk.checks.deciders.bound import BoundDecider
-from advntk.checks.learning import (  # noqa: F401  (checks of this theorem)
-    gain_of_training,
-    interrupted_training,
-    mean_of_adversarial_training,
-)
-from advntk.checks.machines import (
+from advntk.checks.efforts import EXACT
+from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Choice
+from advntk.checks.trials.adv_ntk.problems import (
     HIGH,
-    IMPLEMENTATION,
     KERNELS,
     LOW,
     MACHINES,
@@ -43,7 +37,9 @@ from advntk.checks.machines import (
     scene,
     worst,
 )
-from advntk.checks.scenario import Scenario
+from advntk.checks.trials.adv_ntk.space import ADV_NTK
+from advntk.checks.trials.shared.building import network_trial
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.adv_ntk import reference
 from advntk.implementations.adv_ntk.settings import Settings
 
@@ -55,15 +51,15 @@ UNSEEN = 6
 RADIUS, STEPS = 0.1, 5
 
 _UNANSWERED = BoundDecider("unanswered", "none", "at most")
-_SINGULAR: Axis = ("generic", "nearly_duplicate", "duplicate")
+_SINGULAR: Choice = ("generic", "nearly_duplicate", "duplicate")
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.solver": [BoundDecider("weights_error", "weights_allowed", "at most"), _UNANSWERED],
     },
-    axes=Axes(arrangement=_SINGULAR, samples=(24,), outputs=(3,), **KERNELS, **IMPLEMENTATION),
-    effort="exact",
+    space=ADV_NTK.over(arrangement=_SINGULAR, samples=(24,), outputs=(3,), **KERNELS),
+    effort=EXACT,
     random=False,
 )
 def weights_against_reference(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
@@ -87,12 +83,12 @@ def weights_against_reference(scenario: Scenario, keys: Array) -> dict[str, np.n
     return {"weights_error": error, "weights_allowed": bound, **_counted(unanswered)}
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.gradient": [BoundDecider("gradient_error", "gradient_allowed", "at most"), _UNANSWERED],
     },
-    axes=Axes(arrangement=_SINGULAR, samples=(6,), outputs=(2,), **KERNELS, **IMPLEMENTATION),
-    effort="exact",
+    space=ADV_NTK.over(arrangement=_SINGULAR, samples=(6,), outputs=(2,), **KERNELS),
+    effort=EXACT,
     random=False,
 )
 def gradient_against_differences(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
@@ -119,7 +115,7 @@ def gradient_against_differences(scenario: Scenario, keys: Array) -> dict[str, n
     return {"gradient_error": error, "gradient_allowed": bound, **_counted(unanswered)}
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.threat_model": [
             BoundDecider("beyond_ball", "rounding", "at most"),
@@ -127,8 +123,8 @@ def gradient_against_differences(scenario: Scenario, keys: Array) -> dict[str, n
             BoundDecider("gradients_missing", "none", "at most"),
         ]
     },
-    axes=Axes(**MACHINES, **IMPLEMENTATION),
-    effort="exact",
+    space=ADV_NTK.over(**MACHINES),
+    effort=EXACT,
 )
 def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     """How far the attack goes beyond ball and box, and how many of its steps took no gradient of their own.
@@ -162,22 +158,22 @@ def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.
     }
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.threat_model_as_published": [
             BoundDecider("beyond_ball", "rounding", "at most"),
             BoundDecider("gradients_missing", "none", "at most"),
         ]
     },
-    axes=Axes(**MACHINES),
-    effort="exact",
+    space=ADVERSARIAL_TRAINING.over(**MACHINES),
+    effort=EXACT,
 )
 def published_attack(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     """The same of the published attack, whatever is under test elsewhere."""
-    return attack_in_its_threat_model.trial(replace(scenario, implementation="as_published"), keys)  # type: ignore[return-value]
+    return attack_in_its_threat_model.trial(ADV_NTK.scenario(**scenario, implementation="as_published"), keys)  # type: ignore[return-value]
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.equivariance": [
             BoundDecider("permuted_weights", "weights_allowed", "at most"),
@@ -185,8 +181,8 @@ def published_attack(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
             BoundDecider("rotated_predictions", "predictions_allowed", "at most"),
         ]
     },
-    axes=Axes(data_seed=(0, 1, 2), **MACHINES, **IMPLEMENTATION),
-    effort="exact",
+    space=ADV_NTK.over(data_seed=(0, 1, 2), **MACHINES),
+    effort=EXACT,
     random=False,
 )
 def what_must_not_matter(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
@@ -238,15 +234,15 @@ def what_must_not_matter(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
     }
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.batching": [
             BoundDecider("prediction_error", "prediction_allowed", "at most"),
             BoundDecider("input_gradient_error", "input_gradient_allowed", "at most"),
         ]
     },
-    axes=Axes(data_seed=(0, 1, 2), **MACHINES, **IMPLEMENTATION),
-    effort="exact",
+    space=ADV_NTK.over(data_seed=(0, 1, 2), **MACHINES),
+    effort=EXACT,
     random=False,
 )
 def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
@@ -279,7 +275,7 @@ def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.nda
     }
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.zero_start": [
             BoundDecider("largest_weight", "none", "at most"),
@@ -287,8 +283,8 @@ def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.nda
             BoundDecider("gradient_error", "gradient_allowed", "at most"),
         ]
     },
-    axes=Axes(data_seed=(0, 1, 2), **MACHINES, **IMPLEMENTATION),
-    effort="exact",
+    space=ADV_NTK.over(data_seed=(0, 1, 2), **MACHINES),
+    effort=EXACT,
     random=False,
 )
 def at_zero(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:

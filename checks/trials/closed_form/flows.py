@@ -9,12 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axes, Axis, Between
-from advntk.checks.check import Premise, check
+from advntk.checks.axes import WIDTH
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.level import LevelDecider
+from advntk.checks.efforts import ENSEMBLE, EXACT
 from advntk.checks.scenario import Scenario
-from advntk.checks.systems import LinearSystem, flow_memory, linear_systems, networks, setting
+from advntk.checks.spaces import Between, Choice
+from advntk.checks.trial import Observation, Premise
+from advntk.checks.trials.shared.building import network_trial
+from advntk.checks.trials.shared.linear_systems import (
+    LinearSystem,
+    flow_memory,
+    linear_systems,
+    networks,
+    setting,
+)
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
 from advntk.implementations.dynamics.closed_form import closed_form, limit_process
 from advntk.implementations.dynamics.linearised import (
@@ -28,7 +38,7 @@ from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagona
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import input_jacobians
 from advntk.implementations.kernels.infinite import infinite_kernels
-from advntk.theorems.vocabulary import ACTIVATIONS, SMOOTH
+from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
 # Beyond this the reference integration is too stiff for its tolerance, and gives up.
 INTEGRABLE = Premise("exponent", 1e10, "the largest eigenvalue of Theta times that of Xi")
@@ -40,7 +50,7 @@ SHARES = np.array([0.125, 0.25, 0.5, 0.75, 1.0])
 # characteristic function that belongs to a variance wrong by a factor 1.8.
 _MOMENT, _CHARACTERISTIC = 2**0.5, 1.22
 
-_NETWORKS: dict[str, Axis] = {
+_NETWORKS: dict[str, Choice] = {
     "depth": (1, 2, 3),
     "activation": ACTIVATIONS,
     "sigma_w": Between(1.1, 1.8),
@@ -53,10 +63,12 @@ _NETWORKS: dict[str, Axis] = {
 }
 
 
-@check(
+@network_trial(
     decides={"closed_form.search": [BoundDecider("relative_error", "allowed", "at most")]},
-    axes=Axes(samples=(4,), outputs=(2, 3), strength=Between(0.1, 3.0), spread=(0.0, 0.5), **_NETWORKS),
-    effort="exact",
+    space=ADVERSARIAL_TRAINING.over(
+        samples=(4,), outputs=(2, 3), strength=Between(0.1, 3.0), spread=(0.0, 0.5), **_NETWORKS
+    ),
+    effort=EXACT,
     memory=flow_memory,
 )
 def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
@@ -68,14 +80,14 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return _search_error(system, jacobians, points)
 
 
-@check(
+@network_trial(
     decides={
         "closed_form.commuting": [
             BoundDecider("residual_error", "allowed", "at most"),
             BoundDecider("output_error", "allowed", "at most"),
         ]
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         samples=(4,),
         outputs=(2,),
         schedule=("constant", "growing", "decaying"),
@@ -84,7 +96,7 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
         training_time=(0.5, 2.0, 20.0, 2000.0, 50000.0),
         **_NETWORKS,
     ),
-    effort="exact",
+    effort=EXACT,
     memory=flow_memory,
     premises=(INTEGRABLE,),
 )
@@ -96,12 +108,12 @@ def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return _equality(system, points, end, _flow(system, points, end))
 
 
-@check(
+@network_trial(
     decides={
         "closed_form.non_commuting": [BoundDecider("residual_error", "allowed", "at most")],
         "closed_form.magnus": [BoundDecider("prediction_off", "half_exponent", "at most")],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         samples=(2, 4),
         outputs=(1, 2),
         schedule=("growing", "decaying"),
@@ -110,7 +122,7 @@ def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
         training_time=(0.4, 0.8),
         **_NETWORKS,
     ),
-    effort="exact",
+    effort=EXACT,
     memory=flow_memory,
 )
 def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
@@ -120,7 +132,7 @@ def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
     return {**_equality(system, points, end, flow), **_defect(system, points, end, flow)}
 
 
-@check(
+@network_trial(
     decides={
         "closed_form.gaussian_process": [
             LevelDecider("mean", _MOMENT),
@@ -128,7 +140,7 @@ def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
             LevelDecider("characteristic", _CHARACTERISTIC),
         ]
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2),
         activation=SMOOTH,
         sigma_w=Between(1.2, 1.6),
@@ -140,10 +152,11 @@ def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
         training_time=Between(0.5, 1.5),
         data_seed=tuple(range(8)),
     ),
-    effort="ensemble",
+    sweep=WIDTH,
+    effort=ENSEMBLE,
     memory=flow_memory,
 )
-def trained_ensemble(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def trained_ensemble(scenario: Scenario, keys: Array) -> Observation:
     """Moments and characteristic function of trained networks' outputs, over those of the limit."""
     unseen = 2
     arch, points, limits, end = setting(scenario, unseen)
@@ -152,8 +165,8 @@ def trained_ensemble(scenario: Scenario, keys: Array) -> dict[str, Array]:
     flow = train_seeds(forward, parameters, points, scenario.samples, times, 2, 1e-3, 0.5)
     kernels = infinite_kernels(arch, points.x)
     found = jnp.where(flow.gave_up[:, None, None], jnp.nan, flow.outputs[:, -1, 0])
-    ratios = _ensemble(found, kernels, jnp.diagonal(limits.ark), points, end, scenario.samples)
-    return {**ratios, "gave_up": flow.gave_up}
+    ratios, band = _ensemble(found, kernels, jnp.diagonal(limits.ark), points, end, scenario.samples)
+    return Observation(ratios, {"ensemble": ratios, "band": band}, flow.gave_up)
 
 
 def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
@@ -204,13 +217,13 @@ def _start(system: LinearSystem, points: Points) -> Float[Array, "s m c"]:
     return system.initial - points.y[None]
 
 
-def _equality(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) -> dict[str, Array]:
+def _equality(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) -> Observation:
     """Closed form less integrated flow at T, relative to the initial residual."""
     residual = _start(system, points)
     found = _closed_error(system, points, end, residual, flow.residuals[:, -1], flow.integrals[:, -1])
     spoilt = {name: jnp.where(flow.gave_up, jnp.nan, value) for name, value in found.items()}
     # How far the exponential reaches is known without any integration.
-    return {**spoilt, "exponent": found["exponent"], "gave_up": flow.gave_up}
+    return Observation({**spoilt, "exponent": found["exponent"]}, result=flow.gave_up)
 
 
 @jax.jit
@@ -233,7 +246,7 @@ def _closed_error(
     }
 
 
-def _defect(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) -> dict[str, Array]:
+def _defect(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) -> Observation:
     """Measured and predicted defect along times, and how far the prediction is off at moderate times."""
     # A time of its own for every seed, in which lambda_max(Theta) ||Xi|| reaches one.
     moderate = _flow(system, points, _moderate(system, points, end))
@@ -248,13 +261,13 @@ def _defect(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) 
     worst = jnp.argmax(off / allowed, axis=1)[:, None]
     chosen = [jnp.take_along_axis(v, worst, 1)[:, 0] for v in (off, allowed)]
     stopped = moderate.gave_up | flow.gave_up
-    return {
-        "prediction_off": jnp.where(stopped, jnp.nan, chosen[0]),
-        "half_exponent": chosen[1],
-        "curve_time": jnp.broadcast_to(SHARES, found.measured.shape),
-        "curve_defect": found.measured,
-        "curve_predicted": found.predicted,
+    values = {"prediction_off": jnp.where(stopped, jnp.nan, chosen[0]), "half_exponent": chosen[1]}
+    drawn = {
+        "time": jnp.broadcast_to(SHARES, found.measured.shape),
+        "defect": found.measured,
+        "predicted": found.predicted,
     }
+    return Observation(values, {"defect": drawn}, stopped)
 
 
 @jax.jit
@@ -319,11 +332,14 @@ def _ensemble(
     def for_the_eye(of_first_output: Array) -> Array:
         return jnp.round(jnp.broadcast_to(of_first_output, found.shape[:2]), 4)
 
-    return {
-        "curve_output": for_the_eye(found[:, :, 0]),
-        "curve_band_mean": for_the_eye(mean[:, 0]),
-        "curve_band_deviation": for_the_eye(jnp.sqrt(jnp.diagonal(covariance))),
+    band = {
+        "output": for_the_eye(found[:, :, 0]),
+        "band_mean": for_the_eye(mean[:, 0]),
+        "band_deviation": for_the_eye(jnp.sqrt(jnp.diagonal(covariance))),
+    }
+    ratios = {
         "mean": jnp.einsum("spc,pc->s", found, mean) / (mean**2).sum(),
         "variance": (z**2).mean((1, 2)),
         "characteristic": jnp.cos(z).mean((1, 2)) / jnp.exp(-0.5),
     }
+    return ratios, band

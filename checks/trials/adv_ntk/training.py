@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axes, Between
-from advntk.checks.check import check
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.median import MedianDecider
-from advntk.checks.machines import (
+from advntk.checks.efforts import EXACT, SPLITS
+from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Between
+from advntk.checks.trial import Observation
+from advntk.checks.trials.adv_ntk.problems import (
     HIGH,
-    IMPLEMENTATION,
     KERNELS,
     LOW,
     MACHINES,
@@ -29,9 +30,9 @@ from advntk.checks.machines import (
     rounding,
     scene,
 )
-from advntk.checks.realise import realise
-from advntk.checks.scenario import Scenario
-from advntk.checks.systems import Setting, setting
+from advntk.checks.trials.adv_ntk.space import ADV_NTK
+from advntk.checks.trials.shared.building import build, network_trial
+from advntk.checks.trials.shared.linear_systems import Setting, setting
 from advntk.implementations.adv_ntk.experiment import Attacked, attacked, regression
 from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint
 from advntk.implementations.adv_ntk.problem import Problem, problem
@@ -59,14 +60,14 @@ TRAININGS = (
 )
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.limit_of_at": [
             BoundDecider("closed_form_error", "closed_form_allowed", "at most"),
             BoundDecider("flow_error", "flow_allowed", "at most"),
         ]
     },
-    axes=Axes(
+    space=ADV_NTK.over(
         strength=Between(0.0, 1.5),
         spread=(0.0, 0.5, 0.9),
         schedule=SHAPES,
@@ -74,9 +75,8 @@ TRAININGS = (
         samples=(4,),
         outputs=(2,),
         **KERNELS,
-        **IMPLEMENTATION,
     ),
-    effort="exact",
+    effort=EXACT,
     random=False,
 )
 def mean_of_adversarial_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
@@ -116,10 +116,10 @@ def mean_of_adversarial_training(scenario: Scenario, keys: Array) -> dict[str, n
     }
 
 
-@check(
+@network_trial(
     decides={"adv_ntk.resume": [BoundDecider("differing", "none", "at most")]},
-    axes=Axes(data_seed=(0, 1), **{**MACHINES, **IMPLEMENTATION, "activation": ("relu",)}),
-    effort="exact",
+    space=ADV_NTK.over(data_seed=(0, 1), **{**MACHINES, "activation": ("relu",)}),
+    effort=EXACT,
     random=False,
 )
 def interrupted_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
@@ -138,12 +138,12 @@ def interrupted_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
     return {"differing": np.array([differing]), "none": np.zeros(1)}
 
 
-@check(
+@network_trial(
     decides={
         "adv_ntk.robustness_gain": [MedianDecider("gain", POINTS, "above")],
         "adv_ntk.robustness_gain_clean_labels": [MedianDecider("gain", POINTS, "above")],
     },
-    axes=Axes(
+    space=ADV_NTK.over(
         data=("digits",),
         label_noise=(0.1, 0.0),
         depth=(5,),
@@ -154,16 +154,15 @@ def interrupted_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
         input_width=(64,),
         samples=(200,),
         outputs=(10,),
-        **IMPLEMENTATION,
     ),
-    effort="splits",
+    effort=SPLITS,
 )
-def gain_of_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+def gain_of_training(scenario: Scenario, keys: Array) -> Observation:
     """Robust and clean test accuracy of Adv-NTK and of NTK regression, one split of the digits per key.
 
     Both are attacked by our own PGD, from the same random starts, whatever trained the one.
     """
-    asked, kernel = chosen(scenario), kernel_of(realise(replace(scenario, samples=2)).arch)
+    asked, kernel = chosen(scenario), kernel_of(build(scenario.replace(samples=2)).arch)
     found = []
     for key in keys:
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
@@ -182,12 +181,15 @@ def gain_of_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
         )
         # The same digits with their own labels.
         true = split(seed, scenario.samples, VALIDATION, TEST, 0.0).y.argmax(1)
-        found.append(
-            _accuracies(ours, theirs, drawn.test_labels)
-            | _learning(fitted, settings.iterations, true != drawn.y.argmax(1))
-            | _shown(ours, theirs, drawn.test_labels)
-        )
-    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+        accuracies = _accuracies(ours, theirs, drawn.test_labels)
+        figures = {
+            "gain": accuracies,
+            "learning": _learning(fitted, settings.iterations, true != drawn.y.argmax(1)),
+            "images": _shown(ours, theirs, drawn.test_labels),
+        }
+        found.append((accuracies, figures))
+    values, figures = jax.tree.map(lambda *splits: np.stack(splits), *found)
+    return Observation(values, figures)
 
 
 def _accuracies(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -204,12 +206,12 @@ def _learning(fitted: Fitted, iterations: int, wrong: np.ndarray) -> dict[str, n
     course = np.full((3, iterations), np.nan)
     rows = fitted.state.course[:iterations]
     course[:, : len(rows)] = np.array([(row.loss, row.clean, row.robust) for row in rows]).reshape(-1, 3).T
-    names = ("curve_learning_loss", "curve_learning_clean", "curve_learning_robust")
+    names = ("loss", "clean", "robust")
     varpi = np.asarray(fitted.state.strengths, np.float64)
     return {
         **dict(zip(names, np.round(course, 4), strict=True)),
-        "curve_varpi": np.round(varpi if varpi.ndim == 1 else varpi.mean(1), 4),
-        "curve_wrong_label": wrong.astype(int),
+        "varpi": np.round(varpi if varpi.ndim == 1 else varpi.mean(1), 4),
+        "wrong_label": wrong.astype(int),
     }
 
 
@@ -218,12 +220,12 @@ def _shown(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[str, np
     right = (ours.classes == labels) & (theirs.classes == labels)
     chosen = np.argsort(~right, kind="stable")[:SHOWN]
     return {
-        "curve_shown_label": labels[chosen],
-        "curve_shown_clean": np.round(ours.x[chosen], 3),
-        "curve_shown_moved": np.round(ours.moved[chosen], 3),
-        "curve_shown_class": ours.classes_moved[chosen],
-        "curve_shown_moved_regression": np.round(theirs.moved[chosen], 3),
-        "curve_shown_class_regression": theirs.classes_moved[chosen],
+        "label": labels[chosen],
+        "clean": np.round(ours.x[chosen], 3),
+        "moved": np.round(ours.moved[chosen], 3),
+        "class": ours.classes_moved[chosen],
+        "moved_regression": np.round(theirs.moved[chosen], 3),
+        "class_regression": theirs.classes_moved[chosen],
     }
 
 

@@ -1,5 +1,6 @@
-"""Who measures: threads of this process, and processes beside it.
+"""Who measures: threads of this process, and processes beside it; anything else that takes batches.
 
+An executor takes batches and promises what they give; results do not depend on which one it is.
 Half of a short run is tracing programs in Python, which one process does one at a time.  Processes trace
 side by side, at the price of starting JAX in each.
 """
@@ -12,19 +13,19 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from advntk.checks.check import Check, checks_of
-from advntk.checks.measuring import Batch, Values, measured
+from advntk.checks.measuring import Batch, Broken, Measured, measured
 from advntk.checks.planning import CONCURRENT, physical_memory
-from advntk.checks.scenario import Scenario
+from advntk.checks.theories import checks_of
+from advntk.checks.trial import Check
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.implementations.runtime import CompilationCount, Device, configure
 from advntk.theorems.catalogue import load
@@ -45,23 +46,44 @@ class Costs(NamedTuple):
     peak_memory_bytes: int
 
 
+class Executor(Protocol):
+    """Measures batches, somewhere."""
+
+    @property
+    def splits(self) -> int:
+        """Into how many parts the largest batch of a scenario may be split."""
+        ...
+
+    @property
+    def costs(self) -> list[Costs]:
+        """What other processes have cost so far."""
+        ...
+
+    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future[Measured | Broken]]:
+        """Measure batches some time.  Those given together may be done in any order.
+
+        A future raises `WorkerLost` if whoever had the batch is gone.
+        """
+        ...
+
+
 @dataclass(eq=False)
 class _Worker:
     """One that measures one batch at a time, perhaps in a `process` of its own."""
 
-    pool: Executor
+    pool: ThreadPoolExecutor | ProcessPoolExecutor
     process: BaseProcess | None = None
     seen: set[str] = field(default_factory=set)
     busy: bool = False
 
     def begin(self, batch: Batch, run_seed: int) -> Future:
-        """Start on a batch; gives its `Values`, and what its process has cost if that is another one."""
+        """Start on a batch; gives what it measured, and what its process has cost if that is another one."""
         self.busy = True
-        check, asked = batch.planned.check, (batch.rung, batch.seeds, batch.family.chunk, run_seed)
+        check, how = batch.planned.check, (batch.seeds, batch.scenario.chunk, run_seed)
         self.seen.add(check.name)
         if self.process is None:
-            return self.pool.submit(measured, check, *asked)
-        return self.pool.submit(_measured_by_name, check.name, *asked)
+            return self.pool.submit(measured, check, batch.at.scenario, *how)
+        return self.pool.submit(_measured_by_name, _full_name(check), batch.at.scenario.as_dict(), *how)
 
 
 class Workers:
@@ -78,15 +100,17 @@ class Workers:
         self._costs: dict[int, Costs] = {}
 
     @property
+    def splits(self) -> int:
+        """As many as there are workers."""
+        return len(self._workers)
+
+    @property
     def costs(self) -> list[Costs]:
         """Of every other process that has measured anything."""
         return list(self._costs.values())
 
-    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future]:
-        """Measure batches some time; gives `Values` for each.  Those given together are chosen from.
-
-        A future raises `WorkerLost` if the process that had the batch is gone.
-        """
+    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future[Measured | Broken]]:
+        """As every executor does; of batches given together, whoever is free chooses."""
         promised: list[Future] = [Future() for _ in batches]
         with self._lock:
             self._waiting += [(batch, run_seed, one) for batch, one in zip(batches, promised, strict=True)]
@@ -212,7 +236,8 @@ def _prepare(device: Device, cache: Path | None, theories: tuple[str, ...]) -> N
     threading.Thread(target=_end_with_parent, daemon=True).start()
     configure(device, cache)
     _compilations.watch()
-    _trials.update({found.name: found for module in load(theories).modules for found in checks_of(module)})
+    for module in load(theories).modules:
+        _trials.update({_full_name(check): check for check in checks_of(module)})
 
 
 def _end_with_parent() -> None:
@@ -223,8 +248,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _full_name(check: Check) -> str:
+    return f"{check.module}:{check.name}"
+
+
 def _measured_by_name(
-    name: str, rung: Scenario, seeds: range, chunk: int, run_seed: int
-) -> tuple[Values, Costs]:
-    values = measured(_trials[name], rung, seeds, chunk, run_seed)
-    return values, Costs(_compilations.number, _compilations.seconds, peak_memory_bytes())
+    name: str, values: dict[str, Any], seeds: range, chunk: int, run_seed: int
+) -> tuple[Measured | Broken, Costs]:
+    check = _trials[name]
+    found = measured(check, check.space.scenario(**values), seeds, chunk, run_seed)
+    return found, Costs(_compilations.number, _compilations.seconds, peak_memory_bytes())

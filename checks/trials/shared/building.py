@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.checks.scenario import Scenario
+from advntk.checks.trial import trial
 from advntk.implementations.data.loading import load
 from advntk.implementations.networks.architecture import Architecture, architecture
 
 
-class Situation(NamedTuple):
+class Built(NamedTuple):
     """Architecture and inputs: x of shape (m, d) for an MLP, (m, height, columns, 1) for a CNN."""
 
     arch: Architecture
@@ -22,8 +23,21 @@ class Situation(NamedTuple):
     y: Float[Array, "m c"]
 
 
+def data_are_there(scenario: Scenario) -> None:
+    """Load what a scenario is built from.
+
+    Raises:
+      BadData: data that cannot be loaded at these sizes, or hold NaN.
+    """
+    load(scenario.data, scenario.samples, scenario.input_width, scenario.outputs, scenario.data_seed)
+
+
+# A trial of networks on data: what cannot be loaded is refused before anything is measured.
+network_trial = functools.partial(trial, prepare=data_are_there)
+
+
 @functools.lru_cache(maxsize=64)
-def realise(scenario: Scenario, unseen: int = 0) -> Situation:
+def build(scenario: Scenario, unseen: int = 0) -> Built:
     """Build what `scenario` describes, in float64, with `unseen` points beside its samples."""
     arch = architecture(
         scenario.family,  # type: ignore[arg-type]
@@ -45,7 +59,7 @@ def realise(scenario: Scenario, unseen: int = 0) -> Situation:
     arranged = _arranged(data.x[: scenario.samples], scenario.arrangement)
     data = data._replace(x=np.concatenate([arranged, data.x[scenario.samples :]]))
     inputs = data.images if scenario.family == "cnn" else data.x
-    return Situation(arch, jnp.asarray(inputs), jnp.asarray(data.y))
+    return Built(arch, jnp.asarray(inputs), jnp.asarray(data.y))
 
 
 def input_shape(scenario: Scenario) -> tuple[int, ...]:

@@ -6,18 +6,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import Axes, Between
-from advntk.checks.check import check
+from advntk.checks.axes import WIDTH
 from advntk.checks.deciders.level import LevelDecider
 from advntk.checks.deciders.rate import RateDecider
-from advntk.checks.realise import input_shape, realise
+from advntk.checks.efforts import LEVEL, RATE
 from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Between
+from advntk.checks.trial import Observation
+from advntk.checks.trials.shared.building import build, input_shape, network_trial
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
 from advntk.implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
-from advntk.theorems.vocabulary import SMOOTH
+from advntk.theorems.assumptions import SMOOTH
 
 # Half way, on a log scale, between the predicted spread and one that lost its factor sqrt 2.
 _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
@@ -29,13 +32,13 @@ def memory(scenario: Scenario) -> int:
     return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
 
 
-@check(
+@network_trial(
     decides={
         "diagonal_limit.ntk": [RateDecider("ntk_gap", 0.5)],
         "diagonal_limit.ark": [RateDecider("ark_gap", 0.5)],
         "diagonal_limit.xi": [RateDecider("xi_gap", 0.5), RateDecider("xi_off_diagonal", 0.5)],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2, 3),
         activation=SMOOTH,
         sigma_w=Between(1.1, 2.0),
@@ -46,18 +49,20 @@ def memory(scenario: Scenario) -> int:
         strength=Between(0.2, 0.8),
         data_seed=tuple(range(8)),
     ),
-    effort="ladder",
+    sweep=WIDTH,
+    effort=RATE,
     memory=memory,
 )
-def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def joint_limit(scenario: Scenario, keys: Array) -> Observation:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
-    arch, x, _ = realise(scenario)
+    arch, x, _ = build(scenario)
     found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
     limit = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
-    return _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
+    gaps, block = _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
+    return Observation(gaps, {"blocks": {"xi_block": block}})
 
 
-@check(
+@network_trial(
     decides={
         "diagonal_limit.ark_fixed_input": [
             LevelDecider("diagonal_spread", _SPREAD_MARGIN),
@@ -65,7 +70,7 @@ def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
         ],
         "diagonal_limit.ark_fixed_input_converges": [RateDecider("ark_gap", 0.5)],
     },
-    axes=Axes(
+    space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2),
         activation=SMOOTH,
         sigma_w=Between(1.1, 1.6),
@@ -76,7 +81,8 @@ def joint_limit(scenario: Scenario, keys: Array) -> dict[str, Array]:
         outputs=(8,),
         data_seed=tuple(range(8)),
     ),
-    effort="level",
+    sweep=WIDTH,
+    effort=LEVEL,
     memory=memory,
 )
 def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
@@ -85,7 +91,7 @@ def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     Squares of spreads around the known mean, averaged over inputs and outputs: outputs are
     independent in the limit, so one network gives many nearly independent entries.
     """
-    arch, x, _ = realise(scenario)
+    arch, x, _ = build(scenario)
     found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
     return _fixed_input_spread(arch, x, found.ark)
 
@@ -99,7 +105,8 @@ def gram(x: Float[Array, "m d"]) -> Float[Array, "m m"]:
 @jax.jit
 def _joint_gaps(
     ntk: Array, ark: Array, ntk_limit: Array, ark_limit: Array, strength: float
-) -> dict[str, Array]:
+) -> tuple[dict[str, Array], Array]:
+    """Gaps per seed; and for the eye the first input's block of Xi, in units of its limit."""
     # A strength that doubles over the training time, the same for every sample.
     scale = jnp.full(len(ark_limit), strength / jnp.diagonal(ark_limit).mean() / 1.5)
     schedule = Schedule.of("growing", scale, jnp.ones_like(scale))
@@ -107,14 +114,13 @@ def _joint_gaps(
     eye = jnp.eye(xi.shape[-1])
     xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], schedule)[:, :, None] * eye[None]
     off = xi * (1 - eye)[None, None]
-    return {
+    gaps = {
         "ntk_gap": _gap(ntk, ntk_limit),
         "ark_gap": _gap(ark, ark_limit),
         "xi_gap": _norm(xi - xi_limit[None]) / jnp.linalg.norm(xi_limit),
         "xi_off_diagonal": _norm(off) / _norm(xi - off),
-        # For the eye: the first input's block, in units of its limit.
-        "curve_xi_block": jnp.round(xi[:, 0] / xi_limit[0, 0, 0], 4),
     }
+    return gaps, jnp.round(xi[:, 0] / xi_limit[0, 0, 0], 4)
 
 
 @jax.jit

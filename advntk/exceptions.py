@@ -1,0 +1,7 @@
+"""The one root of what a user can get wrong."""
+
+from __future__ import annotations
+
+
+class UsageError(ValueError):
+    """A request that cannot be met; one line says which argument, its value, and the fix."""

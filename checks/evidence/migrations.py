@@ -1,0 +1,212 @@
+"""How older evidence becomes newer: each version's tables read, and written as the next one has them.
+
+Version 1 had no keys.  Up to version 2 scenarios had one fixed set of fields, sweeps were over width alone,
+and what figures draw was recognised by the names of numbers; what that meant is written down here, and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from advntk.checks.evidence.plain import dumps, loads
+from advntk.checks.evidence.rows import Outcome, StatedAxis
+from advntk.checks.evidence.schema import SCHEMA_VERSION, TABLES, version_of
+from advntk.checks.labels import written_label
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the tables up to the present version; the caller holds a transaction, and works on a copy."""
+    for newer in range(version_of(db) + 1, SCHEMA_VERSION + 1):
+        _TO[newer](db)
+        db.execute(f"PRAGMA user_version = {newer}")
+
+
+def _keys(db: sqlite3.Connection) -> None:
+    # Rows of version 1 were measured by code that kept no key, and are never resumed.
+    db.execute("ALTER TABLE trial ADD COLUMN key TEXT")
+
+
+# The fields that every scenario had, as axes.
+_AXES = (
+    StatedAxis("family", "mlp", group="network", shown=True),
+    StatedAxis("depth", 1, "L", group="network", shown=True),
+    StatedAxis("activation", "erf", group="network", shown=True),
+    StatedAxis("readout", "flatten", group="network"),
+    StatedAxis("parameterization", "ntk", group="network"),
+    StatedAxis("sigma_w", 1.5, "σ_w", group="scales", shown=True),
+    StatedAxis("sigma_b", 0.1, "σ_b", group="scales", shown=True),
+    StatedAxis("width", 64, "n", "neurons", group="sizes"),
+    StatedAxis("input_growth", "joint", group="sizes", shown=True, written={"joint": "d=n", "fixed": ""}),
+    StatedAxis("input_width", 64, "d", "inputs", group="sizes", shown=True),
+    StatedAxis("samples", 4, "M", "samples", group="sizes", shown=True),
+    StatedAxis("outputs", 2, "c", "outputs", group="sizes", shown=True),
+    StatedAxis("data", "digits", group="data", shown=True),
+    StatedAxis("arrangement", "generic", group="arrangement"),
+    StatedAxis("label_noise", 0.0, "label noise", group="labels"),
+    StatedAxis("data_seed", 0, "draw", group="draw"),
+    StatedAxis("strength", 0.5, "ηS", group="dynamics"),
+    StatedAxis("schedule", "growing", group="dynamics"),
+    StatedAxis("spread", 0.0, "spread", group="dynamics"),
+    StatedAxis("training_time", 1.0, "T", group="dynamics"),
+    StatedAxis("implementation", "krylov", group="implementation"),
+)
+
+# Kind of figure |-> the numbers by which it was recognised; prefixes fall away.
+_FIGURES: dict[str, tuple[str, ...]] = {
+    "margin": ("curve_scale", "curve_margin", "certified_scale", "critical_scale"),
+    "defect": ("curve_time", "curve_defect", "curve_predicted"),
+    "fading": (
+        "curve_time",
+        "curve_v",
+        "curve_bound",
+        "curve_distance",
+        "curve_distance_bound",
+        "integration_error",
+    ),
+    "overfitting": (
+        "curve_time",
+        "curve_robust",
+        "curve_clean",
+        "best_time",
+        "robust_without_search",
+        "clean_without_search",
+    ),
+    "gain": ("robust", "robust_regression", "clean", "clean_regression"),
+    "learning": ("curve_learning_loss", "curve_learning_clean", "curve_learning_robust"),
+    "images": ("curve_shown_clean", "curve_shown_moved", "curve_shown_moved_regression"),
+    "ensemble": ("mean", "variance", "characteristic"),
+    "band": ("curve_output", "curve_band_mean", "curve_band_deviation"),
+    "blocks": ("curve_xi_block",),
+}
+_PREFIXES = ("curve_learning_", "curve_shown_", "curve_")
+
+
+def _sweeps(db: sqlite3.Connection) -> None:
+    """Version 3: sweeps over any axis, typed rows, what figures draw apart from what is decided on."""
+    runs = db.execute("SELECT id, request, environment, result FROM run").fetchall()
+    swept = {
+        (run, trial)
+        for run, trial, widths in db.execute(
+            "SELECT run, trial, max(widths) FROM (SELECT run, trial, count(DISTINCT width) AS widths "
+            "FROM trial GROUP BY run, trial, family) GROUP BY run, trial"
+        )
+        if widths > 1
+    }
+    for table in ("run", "trial", "decision", "finding"):
+        db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    for statement in TABLES.split(";"):
+        db.execute(statement)
+    for run, request, environment, result in runs:
+        names = {trial for of_run, trial in swept if of_run == run}
+        db.execute(
+            "INSERT INTO run SELECT id, started, finished, ?, ?, ? FROM old_run WHERE id = ?",
+            (
+                dumps(_request(loads(request), names)),
+                dumps(_provenance(loads(environment))),
+                None if result is None else dumps(_costs(loads(result))),
+                run,
+            ),
+        )
+    found = (("trial", _trials(db, swept)), ("decision", _decisions(db, swept)), ("finding", _findings(db)))
+    for table, rows in found:
+        for row in rows:
+            db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    for table in ("trial", "decision", "finding", "run"):
+        db.execute(f"DROP TABLE old_{table}")
+
+
+def _trials(db: sqlite3.Connection, swept: set[tuple[int, str]]) -> Iterator[tuple]:
+    for run, trial, family, scenario, width, seed, dtype, outcome, numbers, key in db.execute(
+        "SELECT run, trial, family, scenario, width, seed, dtype, outcome, numbers, key FROM old_trial"
+    ):
+        ended, message = _outcome(outcome)
+        found = loads(numbers)
+        sweeping = (run, trial) in swept
+        yield (
+            run, trial, family, scenario, "width" if sweeping else None, width if sweeping else None, seed,
+            dtype, "", ended, message, "",
+            dumps({name: value for name, value in found.items() if not name.startswith("curve_")}),
+            dumps(_kept_for_figures(found)), key or "",
+        )  # fmt: skip
+
+
+def _outcome(text: str) -> tuple[Outcome, str]:
+    if text.startswith("error:"):
+        return Outcome.ERROR, text.removeprefix("error:").strip()
+    return (Outcome.MEASURED, "") if text == "measured" else (Outcome.STOPPED, text)
+
+
+def _kept_for_figures(numbers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        kind: {_short(name): numbers[name] for name in needs}
+        for kind, needs in _FIGURES.items()
+        if all(numbers.get(name) is not None for name in needs)
+    }
+
+
+def _short(name: str) -> str:
+    return next((name.removeprefix(p) for p in _PREFIXES if name.startswith(p)), name)
+
+
+def _decisions(db: sqlite3.Connection, swept: set[tuple[int, str]]) -> Iterator[tuple]:
+    renamed = {"strain": "severity", "more": "can_improve"}
+    for run, claim, trial, family, scenario, decider, said in db.execute(
+        "SELECT run, claim, trial, family, scenario, decider, decision FROM old_decision ORDER BY rowid"
+    ):
+        values = loads(scenario)
+        decision = {renamed.get(name, name): value for name, value in loads(said).items()}
+        label = written_label(values, _AXES, _hidden(values) if (run, trial) in swept else ())
+        yield run, claim, trial, family, scenario, label, decider, dumps(decision)
+
+
+def _hidden(scenario: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("width", "input_width") if scenario.get("input_growth", "joint") == "joint" else ("width",)
+
+
+def _findings(db: sqlite3.Connection) -> Iterator[tuple]:
+    for run, claim, text in db.execute("SELECT run, claim, finding FROM old_finding ORDER BY rowid"):
+        found = loads(text)
+        if found.get("scenario"):
+            found["label"] = written_label(found["scenario"], _AXES)
+        yield run, claim, dumps(found)
+
+
+def _request(request: Mapping[str, Any], swept: set[str]) -> dict[str, Any]:
+    """The request with its checks described by axes; `swept` are the trials measured at several widths."""
+    kept = {name: value for name, value in request.items() if name not in ("widths", "trials_of")}
+    claims = {
+        name: {**claim, "rate": claim.get("rate") and {**claim["rate"], "parameter": "width"}}
+        for name, claim in request["claims"].items()
+    }
+    widths = request.get("widths") or []
+    checks = {name: _check(told, name in swept) for name, told in request.get("trials_of", {}).items()}
+    return {**kept, "claims": claims, "sweeps": {"width": widths} if widths else {}, "checks": checks}
+
+
+def _check(told: Mapping[str, Any], sweeping: bool) -> dict[str, Any]:
+    axes = [{**asdict(axis), "choice": told["axes"].get(axis.name)} for axis in _AXES]
+    return {
+        "axes": axes,
+        "sweep": "width" if sweeping else None,
+        "points": told["widths"] if sweeping else [],
+        "seeds": told.get("seeds", 0),
+        "looks": told.get("looks", 1),
+    }
+
+
+def _provenance(environment: Mapping[str, Any]) -> dict[str, Any]:
+    known = ("versions", "device", "dtype", "code", "commit", "data_digest", "theories", "names")
+    return {name: environment[name] for name in known if name in environment}
+
+
+def _costs(result: Mapping[str, Any]) -> dict[str, Any]:
+    known = ("wall_time_s", "compilations", "peak_memory_bytes")
+    return {name: result[name] for name in known if name in result}
+
+
+# Version |-> what makes a file of the version before into one of this.
+_TO = {2: _keys, 3: _sweeps}
