@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from advntk.exits import EXIT_INTERNAL, EXIT_USAGE, is_usage_error
+from advntk.exceptions import UsageError
+from advntk.exits import EXIT_INTERNAL, EXIT_USAGE
 from advntk.options import AsJson, DeviceName, OnDevice
 from advntk.report_cli import report
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
@@ -75,12 +76,13 @@ def check(
         ProfileName, typer.Option(help="How much to measure: about a minute, minutes, hours.")
     ] = ProfileName.quick,
     data: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="digits|gaussian|sphere|FILE.npz",
-            help="Where inputs come from; an .npz holds `images` (n, height, columns) and `labels` (n).",
+            help="Where inputs come from; an .npz holds `images` (n, height, columns) and `labels` (n). "
+            "Default: digits, for theories with data.",
         ),
-    ] = "digits",
+    ] = None,
     device: OnDevice = DeviceName.cpu,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of scenarios and networks.")] = 0,
     evidence: Annotated[
@@ -90,8 +92,15 @@ def check(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE[,...]", help="Hold an axis at one value (repeatable)."),
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=V,V,V,V",
+            help="Values of the axis that claims sweep over, instead of the profile's (repeatable).",
+        ),
+    ] = None,
     widths: Annotated[
-        str | None, typer.Option(metavar="N,N,N,N", help="Ladder of widths for limit claims.")
+        str | None, typer.Option(metavar="N,N,N,N", help="Short for --sweep width=N,N,N,N.")
     ] = None,
     implementation: Annotated[
         str | None,
@@ -140,28 +149,30 @@ def check(
     Exits with 0 if every claim has its expected verdict, 1 if not, 2 for a usage error, 3 if
     something broke.
     """
-    from advntk.checking import Arguments, check_claims
+    from advntk.checking import check_claims
+    from advntk.wiring import Settings
 
     raise typer.Exit(
         check_claims(
-            Arguments(
+            Settings(
                 claims=tuple(claims or ()),
                 profile=profile.value,
                 data=data,
                 device=device.value,
                 seed=seed,
                 evidence=evidence,
-                axes=tuple(part for text in axis or () for part in text.split(",")),
+                axes=tuple(axis or ()),
+                sweeps=tuple(sweep or ()),
                 widths=widths,
                 implementation=implementation,
                 memory_gib=memory,
                 jobs=jobs,
                 shrink=shrink,
                 theories=tuple(theory or ()),
-                as_json=as_json,
                 resume=resume,
                 allow_changed=allow_changed,
-            )
+            ),
+            as_json,
         )
     )
 
@@ -283,10 +294,10 @@ def main() -> None:
     """Run the command line; a request that cannot be met ends with one line and exit code 2."""
     try:
         app(standalone_mode=True)
-    except Exception as error:
-        if is_usage_error(error):
-            typer.echo(f"error: {error}", err=True)
-            sys.exit(EXIT_USAGE)
+    except UsageError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
+    except Exception:
         traceback.print_exc()
         sys.exit(EXIT_INTERNAL)
 

@@ -1,4 +1,4 @@
-"""Exit codes, and which exceptions are a user's mistake rather than ours."""
+"""Exit codes, and how to tell that a process was lost."""
 
 from __future__ import annotations
 
@@ -14,32 +14,8 @@ EXIT_STALE = 6  # gate: an expectation matches no claim, or has expired
 EXIT_MOVED = 7  # gate: an estimate moved beyond its interval since the baseline
 EXIT_INTERRUPTED = 130  # Ctrl-C; what was measured is kept
 
-_USAGE_ERRORS = (
-    ("advntk.checking", "BadArgument"),
-    ("advntk.expectations", "BadExpectations"),
-    ("advntk.exporting", "BadExport"),
-    ("advntk.reporting", "BadReport"),
-    ("advntk.training", "BadTraining"),
-    ("advntk.checks.axes", "BadAxis"),
-    ("advntk.checks.evidence", "BadEvidence"),
-    ("advntk.checks.planning", "BadPlan"),
-    ("advntk.implementations.npz_files", "BadFile"),
-    ("advntk.implementations.data.dataset", "BadData"),
-    ("advntk.implementations.neural_tangents_adapter", "IncompatibleJax"),
-    ("advntk.implementations.runtime", "DeviceUnavailable"),
-    ("advntk.theorems.catalogue", "UnknownName"),
-)
-
-
-def is_usage_error(error: BaseException) -> bool:
-    """Whether the exception says that the request cannot be met; imports nothing."""
-    return _is_one_of(error, _USAGE_ERRORS)
-
 
 def is_lost_worker(error: BaseException) -> bool:
     """Whether a process that measured is gone; imports nothing."""
-    return _is_one_of(error, (("advntk.checks.executors", "WorkerLost"),))
-
-
-def _is_one_of(error: BaseException, names: tuple[tuple[str, str], ...]) -> bool:
-    return isinstance(error, tuple(getattr(sys.modules[m], name) for m, name in names if m in sys.modules))
+    module = sys.modules.get("advntk.checks.executors")
+    return module is not None and isinstance(error, module.WorkerLost)

@@ -16,12 +16,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from advntk.exceptions import UsageError
 from advntk.theorems.vocabulary import Verdict
 
 _FIELDS = ("claim", "expected", "reason", "owner", "expires")
 
 
-class BadExpectations(ValueError):
+class BadExpectations(UsageError):
     """An expectations file that cannot be used; the message names it, the entry and the fix."""
 
 

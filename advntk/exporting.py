@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advntk.exceptions import UsageError
 from advntk.checks.evidence import read_run
 from advntk.reports.legible import legible_record
 from advntk.reports.trials import TRIAL_WRITERS
 
 
-class BadExport(ValueError):
+class BadExport(UsageError):
     """A file that cannot be written; the message names it and the fix."""
 
 

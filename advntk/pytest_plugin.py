@@ -4,24 +4,27 @@ A claim that is expected to hold is one item per scenario; a control, which need
 is one item in all.  Claims that read the same trial share its measurements.  Options: `--advntk-profile`,
 `--advntk-data`, `--advntk-seed` and `--advntk-evidence`.  With xdist each worker keeps its own folder there;
 `--dist loadfile` lets one worker measure what claims share.
+
+Every pytest loads this module, whatever it tests: it imports nothing but pytest until claims are collected,
+and looks at no folder but those of this package.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from advntk import checks
-
 if TYPE_CHECKING:
-    from advntk.checks.planning import Family, PlannedCheck
+    from advntk.checks.planning import PlannedCheck, PlannedScenario
     from advntk.pytest_session import Session
     from advntk.theorems.vocabulary import Claim
 
-_TRIALS = Path(checks.__file__).resolve().parent / "trials"
+# Where the trials are, by links or not.
+_TRIALS = (Path(__file__).parent / "checks" / "trials").resolve()
 _SESSION = pytest.StashKey["Session"]()
 
 
@@ -33,20 +36,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the run behind the items."""
     group = parser.getgroup("advntk", "claims as test items")
     group.addoption("--advntk-profile", default="quick", choices=("quick", "standard", "thorough"))
-    group.addoption("--advntk-data", default="digits", metavar="SOURCE")
-    group.addoption("--advntk-seed", default=0, type=int, metavar="N")
+    group.addoption("--advntk-data", default=None, metavar="SOURCE")
+    group.addoption("--advntk-seed", default=0, type=_seed, metavar="N")
     group.addoption("--advntk-evidence", default=None, metavar="DIR", help="keep the evidence there")
 
 
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
+        raise ValueError(f"{text!r}: give a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Markers to choose claims by: how they are decided."""
+    """Markers to choose claims by: how they are decided.  A folder that cannot be written is refused here."""
     for kind in ("exact", "limit", "effect", "level"):
         config.addinivalue_line("markers", f"{kind}: a claim that is decided as {kind} (`advntk claims`)")
+    folder = config.getoption("--advntk-evidence")
+    if folder is not None:
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--advntk-evidence {folder}: cannot be written ({error.strerror}); choose another folder"
+            ) from error
+        if not os.access(folder, os.W_OK):
+            raise pytest.UsageError(
+                f"--advntk-evidence {folder}: cannot be written (permission denied); choose another folder"
+            )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Trial modules are collected as the claims that they decide."""
-    if file_path.parent == _TRIALS and file_path.suffix == ".py" and file_path.stem != "__init__":
+    """Each theorem's package of trials is collected as the claims that it decides.
+
+    The package of all trials stands for the theorems that are written elsewhere.
+    """
+    if file_path.name != "__init__.py":
+        return None
+    folder = file_path.parent.resolve()
+    if folder == _TRIALS or folder.parent == _TRIALS:
         return ClaimFile.from_parent(parent, path=file_path)
     return None
 
@@ -60,32 +87,42 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _session(config: pytest.Config) -> Session:
     """What the items of this process share; made when the first file of claims is collected."""
     if _SESSION not in config.stash:
+        from advntk.exceptions import UsageError
         from advntk.pytest_session import Session
 
         option = config.getoption
         kept = option("--advntk-evidence")
         worker = getattr(config, "workerinput", {}).get("workerid")
         folder = Path(kept) / worker if kept and worker else Path(kept) if kept else None
-        config.stash[_SESSION] = Session(
-            option("--advntk-profile"), option("--advntk-data"), option("--advntk-seed"), folder
-        )
+        try:
+            config.stash[_SESSION] = Session(
+                option("--advntk-profile"), option("--advntk-data"), option("--advntk-seed"), folder
+            )
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from error
     return config.stash[_SESSION]
 
 
 class ClaimFile(pytest.File):
-    """The claims of one theorem."""
+    """The claims of one theorem, or of all that have no trials of their own here."""
 
     def collect(self) -> Iterator[ClaimItem]:
         """One item per claim and scenario, or per claim for controls."""
+        folder = self.path.parent.resolve()
         session = _session(self.config)
-        for planned, claim, families in session.items_of(self.path.stem):
-            only = families[0].scenario
-            # The label leaves out what two scenarios may differ in, such as the draw of the data.
-            where = f"[{only.label()}, {only.id[:6]}]" if len(families) == 1 else ""
-            item = ClaimItem.from_parent(self, name=f"{claim.id}{where}")
-            item.add_marker(str(claim.kind))
-            item.planned, item.claim, item.families = planned, claim, families
-            yield item
+        if folder == _TRIALS:
+            theorems = [name for name in session.theorems if not (_TRIALS / name).is_dir()]
+        else:
+            theorems = [folder.name]
+        for theorem in theorems:
+            for planned, claim, scenarios in session.items_of(theorem):
+                only = scenarios[0]
+                # The label leaves out what two scenarios may differ in.
+                where = f"[{only.label}, {only.scenario.id[:6]}]" if len(scenarios) == 1 else ""
+                item = ClaimItem.from_parent(self, name=f"{claim.id}{where}")
+                item.add_marker(str(claim.kind))
+                item.planned, item.claim, item.scenarios = planned, claim, scenarios
+                yield item
 
 
 class ClaimItem(pytest.Item):
@@ -93,11 +130,11 @@ class ClaimItem(pytest.Item):
 
     planned: PlannedCheck
     claim: Claim
-    families: tuple[Family, ...]
+    scenarios: tuple[PlannedScenario, ...]
 
     def runtest(self) -> None:
         """Measure and decide; raises `UnexpectedVerdict` unless the verdict is the expected one."""
-        found = _session(self.config).verdict(self.planned, self.claim, self.families)
+        found = _session(self.config).verdict(self.planned, self.claim, self.scenarios)
         self.user_properties.append(("verdict", str(found.verdict)))
         if found.verdict == "OUT_OF_SCOPE":
             pytest.skip(found.reason)

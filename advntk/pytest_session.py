@@ -8,17 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from advntk.checking import Arguments, start
-from advntk.checks.scenario import Scenario, from_dict
+from advntk.reports.formatting import replay
 from advntk.reports.summary import is_expected, worst
-from advntk.reports.wording import replay
 from advntk.theorems.notation import plain
 from advntk.theorems.vocabulary import Claim, Verdict
+from advntk.wiring import Settings, costs, described, prepare
 
 if TYPE_CHECKING:
-    from advntk.checks.deciders.decision import Decision
-    from advntk.checks.evidence import EvidenceStore
-    from advntk.checks.planning import Family, PlannedCheck
+    from advntk.checks.evidence import EvidenceStore, FindingRow
+    from advntk.checks.planning import PlannedCheck, PlannedScenario
     from advntk.checks.running import Decided
 
 
@@ -35,76 +33,76 @@ class Found:
 class Session:
     """Plans once, measures every trial of every scenario at most once, and keeps the evidence."""
 
-    def __init__(self, profile: str, data: str, seed: int, folder: Path | None) -> None:
+    def __init__(self, profile: str, data: str | None, seed: int, folder: Path | None) -> None:
         """Raises what `advntk check` would for the same request."""
         self._temporary = None if folder else TemporaryDirectory(prefix="advntk-")
         folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
-        self._arguments = Arguments(profile=profile, data=data, seed=seed, evidence=folder)
-        self._plan, self._device, self._modules, _ = start(self._arguments)
+        self._prepared = prepare(Settings(profile=profile, data=data, seed=seed, evidence=folder))
         self._store: EvidenceStore | None = None
         self._run = 0
         self._decided: dict[tuple[str, str], list[Decided]] = {}
 
-    def items_of(self, theorem: str) -> Iterator[tuple[PlannedCheck, Claim, tuple[Family, ...]]]:
+    @property
+    def theorems(self) -> list[str]:
+        """Ids of the theorems in the plan."""
+        return list(dict.fromkeys(t.id for planned in self._prepared.plan.checks for t, _ in planned.claims))
+
+    def items_of(self, theorem: str) -> Iterator[tuple[PlannedCheck, Claim, tuple[PlannedScenario, ...]]]:
         """What is to be tested of a theorem, in the order of the plan."""
-        for planned in self._plan.checks:
+        for planned in self._prepared.plan.checks:
             for stated_by, claim in planned.claims:
                 if stated_by.id != theorem:
                     continue
                 if claim.expected is Verdict.REFUTED:
-                    yield planned, claim, planned.families
+                    yield planned, claim, planned.scenarios
                 else:
-                    yield from ((planned, claim, (family,)) for family in planned.families)
+                    yield from ((planned, claim, (scenario,)) for scenario in planned.scenarios)
 
-    def verdict(self, planned: PlannedCheck, claim: Claim, families: tuple[Family, ...]) -> Found:
+    def verdict(self, planned: PlannedCheck, claim: Claim, scenarios: tuple[PlannedScenario, ...]) -> Found:
         """Measure what is not measured yet, and read the verdict."""
         decided = [
-            d for family in families for d in self._decisions(planned, family) if d.claim.id == claim.id
+            d for scenario in scenarios for d in self._decisions(planned, scenario) if d.claim.id == claim.id
         ]
         verdict = worst(d.decision.verdict for d in decided)
-        critical = max((d for d in decided if d.decision.verdict is verdict), key=lambda d: d.decision.strain)
-        expected = is_expected(verdict, claim.expectation)
-        report = (
-            "" if expected else self._report(planned, claim, critical.scenario, verdict, critical.decision)
+        critical = max(
+            (d for d in decided if d.decision.verdict is verdict), key=lambda d: d.decision.severity
         )
+        expected = is_expected(verdict, claim.expectation)
+        report = "" if expected else self._report(planned, critical, verdict)
         return Found(verdict, critical.decision.reason, expected, report)
 
     def close(self) -> None:
         """Finish the run."""
         if self._store is not None:
-            self._store.finish_run(self._run, {})
+            self._store.finish_run(self._run, costs(self._prepared, []))
             self._store.close()
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def _decisions(self, planned: PlannedCheck, family: Family) -> list[Decided]:
+    def _decisions(self, planned: PlannedCheck, scenario: PlannedScenario) -> list[Decided]:
         from advntk.checks.running import run_plan
 
-        key = (planned.check.name, family.scenario.id)
+        key = (planned.check.name, scenario.scenario.id)
         if key not in self._decided:
-            only = replace(planned, families=(family,), check=replace(planned.check, explores=()))
-            plan = replace(self._plan, checks=(only,))
+            only = replace(planned, scenarios=(scenario,), check=replace(planned.check, explores=()))
+            plan = replace(self._prepared.plan, checks=(only,))
             self._decided[key] = run_plan(plan, self._open(), self._run, shrink=True)
         return self._decided[key]
 
     def _open(self) -> EvidenceStore:
-        from advntk.checks.description import describe
         from advntk.checks.evidence import EvidenceStore
-        from advntk.circumstances import environment
 
         if self._store is None:
-            self._store = EvidenceStore(self._arguments.evidence)
-            circumstances = environment(self._device, self._arguments.data, self._modules)
-            self._run = self._store.start_run(describe(self._plan), circumstances)
+            self._store = EvidenceStore(self._prepared.settings.evidence)
+            self._run = self._store.start_run(described(self._prepared), self._prepared.provenance)
         return self._store
 
-    def _report(
-        self, planned: PlannedCheck, claim: Claim, scenario: Scenario, verdict: Verdict, decision: Decision
-    ) -> str:
+    def _report(self, planned: PlannedCheck, critical: Decided, verdict: Verdict) -> str:
+        claim, decision = critical.claim, critical.decision
         lines = [
             f"{claim.id} is {verdict}, expected {claim.expectation}: {decision.reason}",
             f"  claim     {plain(claim.statement)}",
-            f"  scenario  {scenario.label()}",
+            f"  scenario  {critical.planned.label}",
         ]
         if decision.confidence is not None:
             lines.append(
@@ -113,17 +111,16 @@ class Session:
             )
         simplest = self._counterexample(claim)
         if simplest is not None:
-            lines.append(f"  smallest counterexample  {simplest.label()}")
-        request = self._plan.request
-        run = {"profile": request.profile.name, "seed": request.seed, "widths": []}
-        # A counterexample names its own width.
-        ladder = simplest is None and planned.check.effort != "exact"
-        lines.append(f"  replay    {replay(claim.id, (simplest or scenario).as_dict(), run, ladder)}")
+            lines.append(f"  smallest counterexample  {simplest.label}")
+        request = described(self._prepared)
+        shown = (simplest.scenario if simplest else None) or critical.planned.scenario.as_dict()
+        command = replay(claim.id, planned.check.name, shown, request, self._prepared.provenance)
+        lines.append(f"  replay    {command}")
         return "\n".join(lines)
 
-    def _counterexample(self, claim: Claim) -> Scenario | None:
-        from advntk.checks.evidence import read_run
+    def _counterexample(self, claim: Claim) -> FindingRow | None:
+        from advntk.checks.evidence import FindingKind, read_run
 
-        findings = read_run(self._arguments.evidence, self._run).findings
-        found = [f for f in findings if f["claim"] == claim.id and f["kind"] == "counterexample"]
-        return from_dict(found[-1]["scenario"]) if found else None
+        findings = read_run(self._prepared.settings.evidence, self._run).findings
+        found = [f for f in findings if f.claim == claim.id and f.kind is FindingKind.COUNTEREXAMPLE]
+        return found[-1] if found else None

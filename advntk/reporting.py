@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from advntk.exceptions import UsageError
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.missing import missing
@@ -15,7 +16,7 @@ from advntk.reports.missing import missing
 STANDARD_OUTPUT = "-"
 
 
-class BadReport(ValueError):
+class BadReport(UsageError):
     """A report that cannot be made; the message names the argument, its value and the fix."""
 
 

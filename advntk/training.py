@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advntk.exceptions import UsageError
 from advntk.progress import progress_display
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from advntk.implementations.runtime import Device
 
 
-class BadTraining(ValueError):
+class BadTraining(UsageError):
     """A training that cannot be done as asked; the message names the argument, the value and the fix."""
 
 

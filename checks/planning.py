@@ -9,6 +9,7 @@ from types import ModuleType
 
 from advntk.checks.deciders.decision import ErrorRates
 from advntk.checks.efforts import Measure, Profile
+from advntk.checks.pins import Pin
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Space, Value, listed
 from advntk.checks.strategies import draw
@@ -26,15 +27,6 @@ CONCURRENT = 2  # batches measured at the same time, unless asked for otherwise
 
 class BadPlan(UsageError):
     """A request that cannot be carried out; the message names argument, value and fix."""
-
-
-@dataclass(frozen=True)
-class Pin:
-    """One axis held at one value, and how the user asked for it."""
-
-    axis: str
-    raw: str
-    said: str  # the option as it was written, for messages
 
 
 @dataclass(frozen=True)

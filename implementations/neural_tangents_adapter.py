@@ -23,7 +23,7 @@ _MOVED_TO_JAX_EXTEND = ("Jaxpr", "JaxprEqn", "Literal", "Primitive", "Var")
 _STILL_IN_PRIVATE_CORE = ("AbstractValue", "ShapedArray", "Value", "eval_context")
 
 
-class IncompatibleJax(ImportError):
+class IncompatibleJax(ImportError, UsageError):
     """This pair of neural-tangents and JAX does not work together."""
 
 

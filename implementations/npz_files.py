@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from advntk.exceptions import UsageError
 
-class BadFile(ValueError):
+
+class BadFile(UsageError):
     """A file that cannot be read, or that belongs to something else."""
 
 

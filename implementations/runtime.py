@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from advntk.exceptions import UsageError
+
 Device = Literal["cpu", "gpu"]
 
 # Short runs are mostly compiling, two trials at a time: leave out LLVM's last optimisations and do not
@@ -34,7 +36,7 @@ _MOST_KEPT_BYTES = 2**30
 _COMPILE_EVENT = "/jax/core/compile/backend_compile_duration"
 
 
-class DeviceUnavailable(RuntimeError):
+class DeviceUnavailable(UsageError):
     """The requested device is not there."""
 
 

@@ -3,6 +3,7 @@
 from advntk.checks.evidence.plain import dumps, loads
 from advntk.checks.evidence.record import read_run, read_run_heads
 from advntk.checks.evidence.rows import (
+    Compilations,
     DecisionRow,
     FindingKind,
     FindingRow,
@@ -22,6 +23,7 @@ __all__ = [
     "FILE_NAME",
     "SCHEMA_VERSION",
     "BadEvidence",
+    "Compilations",
     "DecisionRow",
     "EvidenceStore",
     "FindingKind",

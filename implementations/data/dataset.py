@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from advntk.exceptions import UsageError
 
-class BadData(ValueError):
+
+class BadData(UsageError):
     """Data that cannot be used; the message names the argument, the value and the fix."""
 
 
