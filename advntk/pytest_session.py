@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +38,10 @@ class Session:
         """Raises what `advntk check` would for the same request."""
         self._temporary = None if folder else TemporaryDirectory(prefix="advntk-")
         folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
-        self._prepared = prepare(Settings(profile=profile, data=data, seed=seed, evidence=folder))
+        theories = tuple(os.environ.get("ADVNTK_THEORY", "").split())
+        self._prepared = prepare(
+            Settings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
+        )
         self._store: EvidenceStore | None = None
         self._run = 0
         self._decided: dict[tuple[str, str], list[Decided]] = {}

@@ -19,6 +19,8 @@ import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from advntk.exceptions import UsageError
+
 _MOVED_TO_JAX_EXTEND = ("Jaxpr", "JaxprEqn", "Literal", "Primitive", "Var")
 _STILL_IN_PRIVATE_CORE = ("AbstractValue", "ShapedArray", "Value", "eval_context")
 
