@@ -6,8 +6,8 @@ from pathlib import Path
 
 from advntk.exceptions import UsageError
 from advntk.checks.evidence import read_run
-from advntk.reports.legible import legible_record
-from advntk.reports.trials import TRIAL_WRITERS
+from advntk.reports.sanitization import sanitized_record
+from advntk.reports.trial_tables import TRIAL_WRITERS
 
 
 class BadExport(UsageError):
@@ -24,7 +24,7 @@ def export_trials(evidence: Path, out: Path, run: int | None) -> str:
     write = TRIAL_WRITERS.get(out.suffix)
     if write is None:
         raise BadExport(f"--out {out}: unknown ending {out.suffix!r}; choose {' or '.join(TRIAL_WRITERS)}")
-    record = legible_record(read_run(evidence, run))
+    record = sanitized_record(read_run(evidence, run))
     draft = out.with_name(f".{out.name}.new")
     try:
         count = write(record, draft)

@@ -44,6 +44,14 @@ def report(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of summary.json, and do nothing else.")
     ] = False,
+    mutation_score: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Show on the page how many planted falsehoods are refuted, as "
+            "`python -m benchmarks.catch` measured it (benchmarks/catch.json).",
+        ),
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Show evidence that is there already in other formats, compare runs, show their history.
@@ -58,15 +66,18 @@ def report(
         return
     from advntk.reporting import Asked, BadReport, report_run
 
-    asked = Asked(tuple(folders or [Path("advntk-evidence")]), formats, out, tuple(run or ()), open_browser)
+    where = tuple(folders or [Path("advntk-evidence")])
+    asked = Asked(where, formats, out, tuple(run or ()), open_browser, mutation_score)
     if compare and history:
         raise BadReport("--compare --history: choose one of them")
+    if mutation_score is not None and (compare or history):
+        raise BadReport(f"--mutation-score {mutation_score}: only the page of one run shows it; leave it out")
     if compare:
-        from advntk.report_several import compare_runs
+        from advntk.report_across_runs import compare_runs
 
         typer.echo(compare_runs(asked))
     elif history:
-        from advntk.report_several import show_history
+        from advntk.report_across_runs import show_history
 
         typer.echo(show_history(asked))
     else:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from advntk.exceptions import UsageError
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run
+from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
-from advntk.reports.missing import missing
+from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
 
 STANDARD_OUTPUT = "-"
 
@@ -29,6 +30,7 @@ class Asked:
     out: Path | None = None
     runs: tuple[int, ...] = ()
     open_browser: bool = False
+    mutation_score: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,28 @@ def report_run(asked: Asked) -> str:
     (folder,) = asked.folders
     names = {name: chosen.file_name for name, chosen in FORMATS.items()}
     targets = find_targets(asked, names, ("html", "json"), folder)
+    mutations = _mutations(asked, targets)
     record = read(folder, asked.runs[0] if asked.runs else None)
     if targets[0].path is None:
-        return rendered(record, targets[0].format)
+        return rendered(record, targets[0].format, mutations)
     lacking = missing(record)["words"]
-    write(asked, targets, lambda: write_reports(record, [(t.format, t.path) for t in targets if t.path]))
+    files = [(t.format, t.path) for t in targets if t.path]
+    write(asked, targets, lambda: write_reports(record, files, mutations))
     return "\n".join([*(f"missing: {words}" for words in lacking), *said(asked, targets)])
+
+
+def _mutations(asked: Asked, targets: list[Target]) -> MutationScore | None:
+    if asked.mutation_score is None:
+        return None
+    if all(target.format != "html" for target in targets):
+        given = ",".join(target.format for target in targets)
+        raise BadReport(
+            f"--mutation-score {asked.mutation_score}: only the page shows it; add html to --format {given}"
+        )
+    try:
+        return read_mutation_score(asked.mutation_score)
+    except BadMutationScore as error:
+        raise BadReport(str(error)) from error
 
 
 def read(folder: Path, run: int | None = None) -> RunRecord:

@@ -1,9 +1,10 @@
 """What the library of falsehoods proves: `python -m benchmarks.catch [-k EXPRESSION]`.
 
-Plants every falsehood of tests/falsehoods, one after the other, and writes for each the claim that must
-refute it, the verdict and its evidence: for people to benchmarks/catch.md (--out), as JSON for the page of
-a run to reports/catch.json (--page).  Other options are pytest's; a selection with -k replaces both whole
-tables, unless other files are named.  Fails, with the files written, where a falsehood was missed.
+Mutation testing: plants every falsehood of tests/falsehoods, one after the other, and writes for each the
+claim that must refute it, the verdict and its evidence: for people to benchmarks/catch.md (--out), as JSON
+for `advntk report --mutation-score` to benchmarks/catch.json (--json).  Other options are pytest's; a
+selection with -k replaces both whole tables, unless other files are named.  Fails, with the files written,
+where a falsehood was missed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def main() -> int:
     """Run the suite, write the tables, and pass pytest's exit status on."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
-    parser.add_argument("--page", type=Path, default=ROOT / "reports" / "catch.json")
+    parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"))
     options, others = parser.parse_known_args()
 
     from advntk.circumstances import source_digest
@@ -56,7 +57,7 @@ def main() -> int:
         "machine": f"{os.cpu_count()} cores ({platform.machine()})",
         "falsehoods": finite(caught),
     }
-    options.page.write_text(to_json(found), encoding="utf-8")
+    options.json.write_text(to_json(found), encoding="utf-8")
     text = _table(found)
     options.out.write_text(text, encoding="utf-8")
     print(text)
@@ -64,10 +65,11 @@ def main() -> int:
 
 
 def _table(found: dict) -> str:
+    from advntk.reports.mutation_score import MutationScore
+
     caught, versions = found["falsehoods"], found["versions"]
-    refuted = sum(line["verdict"] == "REFUTED" for line in caught)
     lines = [
-        f"# {refuted} of {len(caught)} falsehoods are refuted",
+        f"# {MutationScore(found['code'], tuple(caught)).words()}",
         "",
         f"`{found['command']}`, source {found['code']}, {found['machine']}, "
         + ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from advntk.checks.evidence import RunRecord
 from advntk.checks.scenario import from_dict
-from advntk.reports.summary import summarise
+from advntk.reports.summary import claim_excerpt, run_excerpt, summarise
+
+CONTENT_VERSION = 1
+
+# What a reader wants to know of two runs whose results differ.
+_CIRCUMSTANCES = (
+    "profile",
+    "data",
+    "seed",
+    "axes",
+    "widths",
+    "device",
+    "dtype",
+    "code",
+    "commit",
+    "data_digest",
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,30 @@ def compare(before: RunRecord, now: RunRecord) -> Comparison:
     return Comparison(changes, moves, len(both))
 
 
+def comparison_content(before: tuple[str, RunRecord], now: tuple[str, RunRecord]) -> dict[str, Any]:
+    """The content of comparison.json; each run comes with the name that its folder is shown by.
+
+    `differs` has the circumstances that are not the same, `changes` the claims whose verdict is not, `moves`
+    the estimates that each lie outside the interval of the other run, and `claims` the estimate that settles
+    each verdict, before and now.  `compared` is the number of estimates that both runs have.
+    """
+    found = compare(before[1], now[1])
+    old, new = summarise(before[1]), summarise(now[1])
+    of = [{claim["id"]: claim for claim in summary["claims"]} for summary in (old, new)]
+    claims = [_both(name, of[0].get(name), of[1].get(name)) for name in {**of[0], **of[1]}]
+    changed = {change.claim for change in found.changes}
+    return {
+        "schema_version": CONTENT_VERSION,
+        "before": run_excerpt(before[0], old),
+        "now": run_excerpt(now[0], new),
+        "differs": _differences(old["run"], new["run"]),
+        "compared": found.compared,
+        "changes": [claim for claim in claims if claim["claim"] in changed],
+        "moves": [asdict(move) for move in found.moves],
+        "claims": claims,
+    }
+
+
 def _estimates(record: RunRecord) -> dict[tuple[str, str, str, str], dict[str, Any]]:
     return {
         (d["claim"], d["trial"], d["family"], d["statistic"]): d
@@ -86,3 +126,30 @@ def _moved(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return not (old["low"] <= new["estimate"] <= old["high"]) and not (
         new["low"] <= old["estimate"] <= new["high"]
     )
+
+
+def _both(name: str, old: dict | None, new: dict | None) -> dict[str, Any]:
+    return {
+        "claim": name,
+        "before": None if old is None else claim_excerpt(old),
+        "now": None if new is None else claim_excerpt(new),
+    }
+
+
+def _differences(old: dict, new: dict) -> list[dict[str, str]]:
+    pairs = {name: (old.get(name), new.get(name)) for name in _CIRCUMSTANCES}
+    versions = [run.get("versions") or {} for run in (old, new)]
+    pairs |= {name: (versions[0].get(name), versions[1].get(name)) for name in {**versions[0], **versions[1]}}
+    return [
+        {"what": name, "before": _words(before), "now": _words(now)}
+        for name, (before, now) in pairs.items()
+        if before != now
+    ]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={held}" for name, held in value.items()) or "none held"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "as planned"
+    return "unknown" if value is None else str(value)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advntk.checks.evidence import RunRecord
-from advntk.reports.legible import legible_record
+from advntk.reports.mutation_score import MutationScore
+from advntk.reports.sanitization import sanitized_record
 from advntk.reports.summary import summarise, to_json, write_atomically
 
 
 @dataclass(frozen=True)
 class Format:
-    """A name of a file, and what makes its content: `text` from a legible record, or `file` at a path."""
+    """A name of a file, and what makes its content: `text` from a sanitized record, or `file` at a path."""
 
     file_name: str
     about: str
@@ -23,10 +24,10 @@ class Format:
 
 
 # Imported where they are asked for: matplotlib alone takes most of a second.
-def _html(record: RunRecord) -> str:
+def _html(record: RunRecord, mutations: MutationScore | None = None) -> str:
     from advntk.reports.page import render
 
-    return render(record)
+    return render(record, mutations)
 
 
 def _json(record: RunRecord) -> str:
@@ -53,7 +54,7 @@ def _latex(record: RunRecord) -> str:
 
 def _trials(ending: str) -> Callable[[RunRecord, Path], int]:
     def write(record: RunRecord, path: Path) -> int:
-        from advntk.reports.trials import TRIAL_WRITERS
+        from advntk.reports.trial_tables import TRIAL_WRITERS
 
         return TRIAL_WRITERS[ending](record, path)
 
@@ -71,8 +72,8 @@ FORMATS = {
 }
 
 
-def rendered(record: RunRecord, name: str) -> str:
-    """The run in a format that is text.
+def rendered(record: RunRecord, name: str, mutations: MutationScore | None = None) -> str:
+    """The run in a format that is text; the page alone shows a mutation score.
 
     Raises:
       ValueError: the format is a table of trials.
@@ -80,20 +81,26 @@ def rendered(record: RunRecord, name: str) -> str:
     text = FORMATS[name].text
     if text is None:
         raise ValueError(f"format {name!r}: is no text; write it to a file")
-    return text(legible_record(record))
+    return _as_text(text, sanitized_record(record), mutations)
 
 
-def write_reports(record: RunRecord, files: Iterable[tuple[str, Path]]) -> None:
-    """Write the run in each format to its path, each file as a whole.
+def _as_text(text: Callable[[RunRecord], str], record: RunRecord, mutations: MutationScore | None) -> str:
+    return _html(record, mutations) if text is _html else text(record)
+
+
+def write_reports(
+    record: RunRecord, files: Iterable[tuple[str, Path]], mutations: MutationScore | None = None
+) -> None:
+    """Write the run in each format to its path, each file as a whole; the page shows a mutation score.
 
     Raises:
       OSError: a path that cannot be written.
     """
-    record = legible_record(record)
+    record = sanitized_record(record)
     for name, path in files:
         chosen = FORMATS[name]
         if chosen.text is not None:
-            write_atomically(path, chosen.text(record))
+            write_atomically(path, _as_text(chosen.text, record, mutations))
         elif chosen.file is not None:
             draft = path.with_name(f".{path.name}.{os.getpid()}")
             try:

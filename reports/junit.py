@@ -14,8 +14,8 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from junitparser.junitparser import SystemErr, SystemOut
 
 from advntk.checks.evidence import RunRecord
+from advntk.reports.formatting import counted, estimate, replay
 from advntk.reports.summary import summarise
-from advntk.reports.wording import counted, estimate, replay
 from advntk.theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
@@ -25,7 +25,7 @@ _LONGEST_S = 1e9
 
 
 def to_junit(record: RunRecord) -> str:
-    """A run of legible text as JUnit XML.
+    """A run of sanitized text as JUnit XML.
 
     An unexpected verdict fails its test case, with the verdict as the type of the failure; a broken trial, a
     claim that was not measured and a run that did not finish are errors.

@@ -7,13 +7,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from advntk.checks.evidence import RunRecord
+from advntk.reports.formatting import quantity
 from advntk.reports.summary import summarise
-from advntk.reports.wording import expectation, quantity
+from advntk.reports.template_environment import LATEX_SYNTAX, template_environment
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
 # argument of the line end before them.
@@ -22,7 +22,7 @@ _ARGUMENT = re.compile(r"[\[\]*]")
 
 
 def to_latex(record: RunRecord) -> str:
-    """A run of legible text as a `longtable`: a row per claim, grouped by theorem.
+    """A run of sanitized text as a `longtable`: a row per claim, grouped by theorem.
 
     Needs the packages array, booktabs and longtable.
     """
@@ -35,23 +35,8 @@ def to_latex(record: RunRecord) -> str:
         }
         for name, theorem in record.request["theorems"].items()
     ]
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"),
-        autoescape=False,  # that would be for HTML; `finalize` escapes for LaTeX
-        block_start_string=r"\BLOCK{",
-        block_end_string="}",
-        variable_start_string=r"\VAR{",
-        variable_end_string="}",
-        comment_start_string=r"\#{",
-        comment_end_string="}",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else text(value),
-    )
-    environment.filters.update(
-        {"interval": _estimate, "power": _number, "expectation": expectation, "breakable": _breakable}
+    environment = template_environment(
+        text, {"interval": _estimate, "power": _number, "breakable": _breakable}, LATEX_SYNTAX
     )
     return environment.get_template("verdicts.tex.j2").render(
         run=summary["run"],

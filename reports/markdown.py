@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
-from advntk.reports.cutting import fitting
+from advntk.reports.formatting import replay
 from advntk.reports.summary import summarise
-from advntk.reports.wording import estimate, expectation, number, replay
+from advntk.reports.template_environment import template_environment
+from advntk.reports.truncation import truncated
 
 # GitHub refuses step summaries above 1024 KiB; other steps of the job may have something to say as well.
 LIMIT_BYTES = 900_000
@@ -22,7 +23,7 @@ _SPECIAL = re.compile(r"[\\`*_\[\]<>&|~$#]|:(?=//)|(?<=www)\.")
 
 
 def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
-    """A run of legible text as Markdown of at most `limit` bytes; what is left out is counted in words.
+    """A run of sanitized text as Markdown of at most `limit` bytes; what is left out is counted in words.
 
     Raises:
       ValueError: `limit` is too small even for the heading.
@@ -58,24 +59,12 @@ def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
             limit=limit,
         )
 
-    return fitting(render, len(claims) + len(bad) + len(findings), limit)
+    return truncated(render, len(claims) + len(bad) + len(findings), limit)
 
 
 def markdown_environment() -> Environment:
     """Templates in which every value is escaped for Markdown, unless it is marked as safe."""
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"),
-        autoescape=False,  # that would be for HTML; `finalize` escapes for Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else inline(value),
-    )
-    environment.filters.update(
-        {"number": number, "estimate": estimate, "expectation": expectation, "command": _fenced}
-    )
-    return environment
+    return template_environment(inline, {"command": _fenced})
 
 
 def inline(value: Any) -> str:
@@ -98,5 +87,5 @@ def _command(claim: dict, of: dict | None, run: dict) -> str | None:
     """What measures a finding, or the scenario of an estimate, again."""
     if of is None or "scenario" not in of:
         return None
-    ladder = claim["kind"] != "exact" and of is claim["estimate"]
-    return replay(claim["id"], of["scenario"], run, ladder)
+    sweep = claim["kind"] != "exact" and of is claim["estimate"]
+    return replay(claim["id"], of["scenario"], run, sweep)

@@ -4,52 +4,42 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import shlex
 from collections import Counter
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
 from advntk.checks.scenario import from_dict
-from advntk.reports.catches import planted_falsehoods
-from advntk.reports.choosing import Chooser
-from advntk.reports.figures.caught import caught_figure
-from advntk.reports.figures.style import Drawing, figure_style
+from advntk.reports.figure_selection import FigureSelector
+from advntk.reports.figures.mutation_score import mutation_score_figure
+from advntk.reports.figures.style import Drawing, figure_style, with_ids_of
+from advntk.reports.formatting import replay
 from advntk.reports.mathematics import to_html
+from advntk.reports.mutation_score import MutationScore
+from advntk.reports.sanitization import replace_illegal
 from advntk.reports.summary import summarise
-from advntk.reports.wording import counted, expectation, measured, noun, number, replay
-
-VERDICTS = ("HOLDS", "REFUTED", "INCONCLUSIVE", "OUT_OF_SCOPE", "ERROR")
-# A shape beside the colour, for those who cannot tell colours apart and for paper.
-MARKS = {"HOLDS": "✓", "REFUTED": "✗", "INCONCLUSIVE": "?", "OUT_OF_SCOPE": "–", "ERROR": "!"}
-
-# Names inside a drawing, of clip paths and tick marks; a page may hold the same drawing twice.
-_NAMES = re.compile(r'(\bid="|url\(#|href="#)')
-# What neither XML nor HTML may contain, and no file in UTF-8 can.
-_ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]")
+from advntk.reports.template_environment import template_environment
 
 
-def render(record: RunRecord) -> str:
-    """The whole page as one string: HTML that is well-formed XML as well."""
+def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
+    """The whole page as one string: HTML that is well-formed XML as well; with a mutation score if given."""
     summary = summarise(record)
-    environment = _environment()
-    falsehoods = planted_falsehoods()
+    environment = template_environment(filters={"math": _mathematics})
     with figure_style():
         numbered = _Numbered()
-        chooser = Chooser(record)
+        selector = FigureSelector(record)
         sections = [
-            _section(record, theorem, summary, chooser, numbered)
+            _section(record, theorem, summary, selector, numbered)
             for theorem in record.request["theorems"].values()
         ]
-        catches = numbered(caught_figure(falsehoods["falsehoods"])) if falsehoods else None
+        mutation_figure = numbered(mutation_score_figure(mutations.falsehoods)) if mutations else None
     run = summary["run"]
     # The only script that the page's policy lets run is the one whose digest it names.
-    script = f"//<![CDATA[\n{_text('page.js')}//]]>"
+    script = f"//<![CDATA[\n{_script()}//]]>"
     text = environment.get_template("page.html.j2").render(
         summary=summary,
         run=run,
@@ -57,46 +47,21 @@ def render(record: RunRecord) -> str:
         expected=sum(claim["as_expected"] for claim in summary["claims"]),
         counts=Counter(claim["verdict"] for claim in summary["claims"]),
         data=sorted({name for section in sections for claim in section["claims"] for name in claim["data"]}),
-        catches=falsehoods,
-        catch_figure=catches,
+        mutations=mutations,
+        mutation_figure=mutation_figure,
         trials=_trials(record),
         confidences=_confidences(summary),
         again=_again(record),
-        verdicts=VERDICTS,
-        marks=MARKS,
-        style=Markup(_style()),
+        # With it the dark theme, for those who choose it and for those whose system does.
+        style=Markup(environment.get_template("page.css").render()),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return replace_illegal(text)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters.update(
-        math=_mathematics,
-        number=number,
-        counted=counted,
-        noun=noun,
-        measured=measured,
-        expectation=expectation,
-    )
-    return environment
-
-
-def _text(name: str) -> str:
-    return (files("advntk.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _style() -> str:
-    """The style sheet; the dark theme is for those who choose it and for those whose system does."""
-    return _text("page.css").replace("DARK", _text("dark.css").strip())
+def _script() -> str:
+    return (files("advntk.reports") / "templates" / "page.js").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1024)
@@ -114,7 +79,7 @@ class _Numbered:
         self.count += 1
         name = f"figure-{self.count}"
         # The caption stands for all panels together.
-        svg = _NAMES.sub(rf"\1{name}-", drawing.svg).replace("<svg ", '<svg aria-hidden="true" ')
+        svg = with_ids_of(name, drawing.svg).replace("<svg ", '<svg aria-hidden="true" ')
         return {
             "id": name,
             "number": self.count,
@@ -125,24 +90,24 @@ class _Numbered:
 
 
 def _section(
-    record: RunRecord, theorem: dict, summary: dict, chooser: Chooser, numbered: _Numbered
+    record: RunRecord, theorem: dict, summary: dict, selector: FigureSelector, numbered: _Numbered
 ) -> dict[str, Any]:
     mine = [claim for claim in summary["claims"] if claim["theorem"] == theorem["id"]]
     ids = {claim["id"] for claim in mine}
-    figures = chooser.of_theorem([d for d in record.decisions if d["claim"] in ids])
+    figures = selector.of_theorem([d for d in record.decisions if d["claim"] in ids])
     return {
         "theorem": theorem,
         "figures": [numbered(figure) for figure in figures],
-        "claims": [_claim(record, claim, summary["run"], chooser, numbered) for claim in mine],
+        "claims": [_claim(record, claim, summary["run"], selector, numbered) for claim in mine],
         "expected": sum(claim["as_expected"] for claim in mine),
     }
 
 
 def _claim(
-    record: RunRecord, claim: dict, run: dict, chooser: Chooser, numbered: _Numbered
+    record: RunRecord, claim: dict, run: dict, selector: FigureSelector, numbered: _Numbered
 ) -> dict[str, Any]:
     decisions = [d for d in record.decisions if d["claim"] == claim["id"]]
-    figures, elsewhere = chooser.of_claim(claim["id"], decisions)
+    figures, elsewhere = selector.of_claim(claim["id"], decisions)
     families = dict.fromkeys((d["trial"], d["family"]) for d in decisions)
     outcomes = Counter(row.outcome for f in families for row in record.trials.get(f, ()))
     return {
@@ -170,12 +135,12 @@ def _by_scenario(decisions: list[dict]) -> list[list[dict]]:
 def _scene(claim: str, decisions: list[dict], run: dict) -> dict[str, Any]:
     """What was decided in one scenario, and the command that measures it again."""
     first = decisions[0]
-    ladder = any(d["decider"] != "bound" for d in decisions)
+    sweep = any(d["decider"] != "bound" for d in decisions)
     return {
         "label": _label(first["scenario"]),
         "data": str(first["scenario"].get("data", "")),
         "decisions": decisions,
-        "replay": replay(claim, first["scenario"], run, ladder),
+        "replay": replay(claim, first["scenario"], run, sweep),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from advntk.checks.coverage import coverage
 from advntk.checks.evidence import RunRecord
-from advntk.reports.missing import missing
+from advntk.reports.completeness import missing
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 1
@@ -48,6 +48,35 @@ def worst(verdicts: Iterable[str]) -> Verdict:
 def is_expected(verdict: str, expected: str) -> bool:
     """Whether a verdict is the expected one; "as measured" expects whatever was measured, unless it broke."""
     return verdict == expected or (expected == AS_MEASURED and verdict != Verdict.ERROR)
+
+
+def run_excerpt(folder: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """What reports on several runs say of one of them; `folder` is the name that its folder is shown by."""
+    run = summary["run"]
+    known = (
+        "id",
+        "started",
+        "finished",
+        "profile",
+        "data",
+        "seed",
+        "code",
+        "commit",
+        "device",
+        "wall_time_s",
+    )
+    return {
+        "folder": folder,
+        **{key: run.get(key) for key in known},
+        "expected": sum(claim["as_expected"] for claim in summary["claims"]),
+        "claims": len(summary["claims"]),
+        "missing": summary["missing"]["words"],
+    }
+
+
+def claim_excerpt(claim: dict[str, Any]) -> dict[str, Any]:
+    """What reports on several runs say of a claim: its verdict and the estimate that settles it."""
+    return {name: claim[name] for name in ("verdict", "expected", "as_expected", "estimate", "reason")}
 
 
 def _run(record: RunRecord) -> dict[str, Any]:

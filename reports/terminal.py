@@ -7,16 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from advntk.reports.wording import counted, estimate, expectation
-
-_STYLES = {
-    "HOLDS": "green",
-    "REFUTED": "red",
-    "INCONCLUSIVE": "yellow",
-    "OUT_OF_SCOPE": "blue",
-    "ERROR": "bold red",
-}
-
+from advntk.reports.formatting import counted, estimate, verdict_note
+from advntk.reports.verdict_style import STYLES
 
 # The longest row of the widest table; where there is less, an estimate has a line of its own.
 WIDE = 150
@@ -48,11 +40,9 @@ def verdict_table(summary: dict[str, Any], width: int = WIDE) -> Table:
 
 
 def _verdict(claim: dict[str, Any]) -> Text:
-    verdict = Text(claim["verdict"], style=_STYLES[claim["verdict"]])
-    if claim["as_expected"] and claim["expected"] != "HOLDS":
-        verdict.append(f" ({expectation(claim)})", style="dim")
-    elif not claim["as_expected"]:
-        verdict.append(f" (expected {claim['expected']})", style="bold")
+    verdict = Text(claim["verdict"], style=STYLES[claim["verdict"]].terminal)
+    if note := verdict_note(claim):
+        verdict.append(f" {note}", style="dim" if claim["as_expected"] else "bold")
     return verdict
 
 

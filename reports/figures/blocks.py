@@ -18,7 +18,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
-from advntk.reports.wording import number
+from advntk.reports.formatting import number
 
 _LEGEND = (Key("band", MEASURED, "entry of one network's block; the darker, the larger"),)
 _FULL = 1.2  # an entry drawn at full strength

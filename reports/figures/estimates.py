@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from advntk.reports.figures.style import (
-    ALARM,
-    ASIDE,
     FITTED,
-    MEASURED,
+    PALETTE,
     PREDICTED,
     Drawing,
     Key,
@@ -20,9 +18,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
-
-_WORDS = {"HOLDS": "HOLDS, with its interval", "REFUTED": "REFUTED", "INCONCLUSIVE": "INCONCLUSIVE"}
-_COLOURS = {"HOLDS": MEASURED, "REFUTED": ALARM}
+from advntk.reports.verdict_style import STYLES
 
 
 def estimates_figure(decisions: list[dict]) -> Drawing:
@@ -54,8 +50,12 @@ def _known(detail: dict, key: str) -> tuple[float, ...]:
 
 def _legend(decisions: list[dict]) -> tuple[Key, ...]:
     """What is drawn, and nothing else."""
-    seen = {d["verdict"] if d["verdict"] in _COLOURS else "INCONCLUSIVE" for d in decisions}
-    keys = [Key("dot", _COLOURS.get(v, ASIDE), words) for v, words in _WORDS.items() if v in seen]
+    seen = {d["verdict"] for d in decisions}
+    keys = [
+        Key("dot", PALETTE[style.palette], f"{verdict}, with its interval" if verdict == "HOLDS" else verdict)
+        for verdict, style in STYLES.items()
+        if verdict in seen
+    ]
     if any(_predicted(d["detail"]) for d in decisions):
         keys.append(Key("dashed", PREDICTED, "predicted"))
     if any(_deciding(d["detail"]) for d in decisions):
@@ -69,7 +69,7 @@ def _panel(axis: Any, decisions: list[dict]) -> str:
     least, most = (min(finite), max(finite)) if finite else (0.0, 1.0)
     for verdict in dict.fromkeys(d["verdict"] for d in ordered):
         chosen = [(i, d) for i, d in enumerate(ordered) if d["verdict"] == verdict]
-        colour = _COLOURS.get(verdict, ASIDE)
+        colour = PALETTE[STYLES[verdict].palette]
         places = np.array([i for i, _ in chosen])
         ends = np.array(
             [[np.clip(d["low"], least, most), np.clip(d["high"], least, most)] for _, d in chosen]

@@ -29,27 +29,27 @@ _LEGEND = (
 
 
 def learning_figure(trials: list[list[TrialRow]]) -> Drawing:
-    """For each scenario the courses of all splits with their means, and a histogram of varpi."""
+    """For each scenario the learning curves of all splits with their means, and a histogram of varpi."""
     shown = trials[: MOST_PANELS // 3]
     axes = panels(3 * len(shown))
     words = []
     for place, rows in enumerate(shown):
-        loss, course, strengths = axes[3 * place : 3 * place + 3]
+        loss, accuracy, strengths = axes[3 * place : 3 * place + 3]
         where = f"{rows[0].scenario['label_noise']:.0%} wrong labels, {len(rows)} splits"
-        last = _courses(loss, rows, {"loss": FITTED})
+        last = _learning_curves(loss, rows, {"loss": FITTED})
         loss.set_ylabel("½‖f − y‖²")
         title(loss, f"{where}\nloss {last['loss']:.3f} at last, mean over splits")
-        last = _courses(course, rows, {"clean": MEASURED, "robust": ALARM})
-        course.set_ylim(0, 1)
-        course.set_ylabel("accuracy on validation images")
-        title(course, f"{where}\n{last['clean']:.1%} clean, {last['robust']:.1%} robust at last")
+        last = _learning_curves(accuracy, rows, {"clean": MEASURED, "robust": ALARM})
+        accuracy.set_ylim(0, 1)
+        accuracy.set_ylabel("accuracy on validation images")
+        title(accuracy, f"{where}\n{last['clean']:.1%} clean, {last['robust']:.1%} robust at last")
         said = _strengths(strengths, rows)
         title(strengths, f"{where}\nvertical lines: medians")
         words.append(f"{where}: {last['robust']:.1%} robust on validation at last; {said}")
     return Drawing(to_svg(axes), "Training of Adv-NTK, and the ϖ it ends with. " + " ".join(words), _LEGEND)
 
 
-def _courses(axis: Any, rows: list[TrialRow], curves: dict[str, str]) -> dict[str, float]:
+def _learning_curves(axis: Any, rows: list[TrialRow], curves: dict[str, str]) -> dict[str, float]:
     """Draw these curves of all splits; their means at the last iteration."""
     last = {}
     for name, colour in curves.items():

@@ -22,7 +22,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
-from advntk.reports.wording import number
+from advntk.reports.formatting import number
 
 _LEGEND = (
     Key("dot", MEASURED, "mean over seeds, ± 2 standard errors"),
@@ -53,25 +53,25 @@ def _panel(axis: Any, decision: dict, rows: list[TrialRow]) -> None:
     margin = decision["detail"].get("margin")
     widths = np.array([row.width for row in rows], dtype=float)
     values = np.array([row.numbers[decision["statistic"]] for row in rows], dtype=float)
-    rungs = np.unique(widths)
-    seeds = len(values) // len(rungs)
-    means = np.array([values[widths == r].mean() for r in rungs])
+    points = np.unique(widths)
+    seeds = len(values) // len(points)
+    means = np.array([values[widths == r].mean() for r in points])
     # One seed has no spread to tell.
-    spreads = np.array([values[widths == r].std(ddof=1) if np.sum(widths == r) > 1 else 0.0 for r in rungs])
-    errors = spreads / np.sqrt([np.sum(widths == r) for r in rungs])
+    spreads = np.array([values[widths == r].std(ddof=1) if np.sum(widths == r) > 1 else 0.0 for r in points])
+    errors = spreads / np.sqrt([np.sum(widths == r) for r in points])
     axis.axhline(1, ls="--", color=PREDICTED, lw=1.6)
-    axis.errorbar(1 / rungs, means, 2 * errors, fmt="o", ms=4.5, color=MEASURED)
+    axis.errorbar(1 / points, means, 2 * errors, fmt="o", ms=4.5, color=MEASURED)
     estimate = decision["estimate"]
     limit = ""
     if margin is not None and np.isfinite([estimate, decision["low"], decision["high"]]).all():
         axis.axhspan(1 / margin, margin, color=BAND, alpha=0.12, lw=0)
-        ends = np.array([0, 1 / rungs[0]])
+        ends = np.array([0, 1 / points[0]])
         axis.plot(ends, estimate + decision["detail"]["slope"] * ends, color=FITTED, lw=1.2)
         reach = [[estimate - decision["low"]], [decision["high"] - estimate]]
         axis.errorbar([0], [estimate], reach, fmt="s", ms=4.5, color=FITTED, capsize=3)
         limit = f"limit {estimate:.2f} [{decision['low']:.2f}, {decision['high']:.2f}], within ×{margin:.3g}"
-    ticks = [0.0, *(1 / rungs[:4])]
-    axis.set_xticks(ticks, ["∞", *(f"{int(r)}" for r in rungs[:4])])
+    ticks = [0.0, *(1 / points[:4])]
+    axis.set_xticks(ticks, ["∞", *(f"{int(r)}" for r in points[:4])])
     few_ticks(axis.yaxis)
     axis.set_xlabel("hidden width n (neurons; spaced by 1/n)")
     name = str(decision["statistic"]).replace("_", " ")

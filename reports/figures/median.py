@@ -22,7 +22,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
-from advntk.reports.wording import number
+from advntk.reports.formatting import number
 
 _LEGEND = (
     Key("dot", MEASURED, "every repetition"),

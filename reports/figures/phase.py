@@ -18,7 +18,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
-from advntk.reports.wording import number
+from advntk.reports.formatting import number
 
 
 def phase_figure(trials: list[list[TrialRow]], statistics: list[str]) -> Drawing:

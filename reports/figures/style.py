@@ -21,14 +21,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 MEASURED, FITTED, PREDICTED, ALARM, BAND, ASIDE = (
     "#0072B2", "#000000", "#E69F00", "#D55E00", "#009E73", "#999999"
 )  # fmt: skip
-_NAMES = {
-    MEASURED: "measured",
-    FITTED: "ink",
-    PREDICTED: "predicted",
-    ALARM: "alarm",
-    BAND: "band",
-    ASIDE: "aside",
+PALETTE = {
+    "measured": MEASURED,
+    "ink": FITTED,
+    "predicted": PREDICTED,
+    "alarm": ALARM,
+    "band": BAND,
+    "aside": ASIDE,
 }
+_NAMES = {colour: name for name, colour in PALETTE.items()}
 
 _FONT = "'DejaVu Sans'"
 _RC: Any = {
@@ -49,7 +50,7 @@ _RC: Any = {
 
 MOST_PANELS = 6  # panels of single scenarios; more are shown together
 MOST_ROWS = 40  # scenarios in one panel, a row each
-MOST_DOTS = 240  # per rung of a ladder, or per scenario
+MOST_DOTS = 240  # per point of a sweep, or per scenario
 MOST_CURVES = 240
 
 _WIDTH, _HEIGHT = 3.5, 2.75  # inches; at 72 points an inch and the page's column near the size of its text
@@ -185,6 +186,25 @@ _GLOBAL_STYLE = re.compile(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", re.S)
 _COLOURS = {colour.lower(): f"var(--{name},{colour.lower()})" for colour, name in _NAMES.items()}
 _COLOUR = re.compile("|".join(_COLOURS))
 _STYLE = re.compile(r'style="([^"]*)"')
+
+
+_TAG = re.compile(r"<[^<>]*>")
+_ID = re.compile(r' id="([^"]*)"')
+_REFERENCE = re.compile(r'(\burl\(#|\bhref="#)([^")]*)')
+
+
+def with_ids_of(prefix: str, svg: str) -> str:
+    """The drawing for a page with others: only ids that it refers to, each with the prefix and a dash."""
+    used = {found.group(2) for tag in _TAG.findall(svg) for found in _REFERENCE.finditer(tag)}
+
+    def named(match: re.Match) -> str:
+        return f' id="{prefix}-{match.group(1)}"' if match.group(1) in used else ""
+
+    def renamed(match: re.Match) -> str:
+        # In tags alone: the same signs in a label are text.
+        return _REFERENCE.sub(rf"\g<1>{prefix}-\g<2>", _ID.sub(named, match.group(0)))
+
+    return _TAG.sub(renamed, svg)
 
 
 def to_svg(axes: Sequence[Any]) -> str:

@@ -12,11 +12,13 @@ from format_readers import read_csv, read_html, read_json, read_junit, read_late
 from made_up_evidence import HOSTILE, HOSTILE_NAME, said
 from pyarrow import parquet
 
-from advntk.reports.differences import comparison_markdown, comparison_tables
+from advntk.reports.comparison import comparison_content
+from advntk.reports.comparison_html import comparison_page
+from advntk.reports.comparison_text import comparison_markdown, comparison_tables
 from advntk.reports.formats import FORMATS, rendered, write_reports
-from advntk.reports.legible import legible, legible_record
-from advntk.reports.several import compared, history
-from advntk.reports.sheets import comparison_page, history_page
+from advntk.reports.history import history_content
+from advntk.reports.history_html import history_page
+from advntk.reports.sanitization import sanitized, sanitized_record
 from advntk.reports.summary import to_json
 
 nan, inf = math.nan, math.inf
@@ -72,16 +74,16 @@ def test_tables_are_well_formed(record, tmp_path, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_comparisons_and_histories_are_well_formed(record, case):
-    name = legible(HOSTILE)
-    plain = (name, legible_record(record(folder="plain")))
-    other = (name, legible_record(record(folder="other", **CASES[case])))
+    name = sanitized(HOSTILE)
+    plain = (name, sanitized_record(record(folder="plain")))
+    other = (name, sanitized_record(record(folder="other", **CASES[case])))
     for pair in ((plain, other), (other, plain), (other, other)):
-        content = compared(*pair)
+        content = comparison_content(*pair)
         read_html(comparison_page(content))
         read_markdown(comparison_markdown(content))
         read_json(to_json(content))
         assert comparison_tables(content)
-    content = history([plain, other, other])
+    content = history_content([plain, other, other])
     page = read_html(history_page(content))
     assert len(page.labels) == len(content["claims"]) and all(page.labels)
     read_json(to_json(content))
@@ -89,23 +91,25 @@ def test_comparisons_and_histories_are_well_formed(record, case):
 
 def test_text_is_shown_as_it_is(record):
     found = record({CLAIM: [HOSTILE_SAID]}, text=HOSTILE, findings=[FINDING])
-    one_line = " ".join(legible(CLAIM).split())
+    one_line = " ".join(sanitized(CLAIM).split())
     (header, row) = read_markdown(rendered(found, "md"))
     assert header[0] == "claim" and row[0] == one_line
     (case,) = read_junit(rendered(found, "junit")).findall(".//testcase[@classname='made_up']")
-    assert case.get("name") == legible(CLAIM)
-    assert legible(HOSTILE).replace("\r\n", "\n") in case.find("failure").get("message").replace("\r\n", "\n")
+    assert case.get("name") == sanitized(CLAIM)
+    assert sanitized(HOSTILE).replace("\r\n", "\n") in case.find("failure").get("message").replace(
+        "\r\n", "\n"
+    )
     summary = read_summary(rendered(found, "json"))
-    assert summary["claims"][0]["id"] == legible(CLAIM)
+    assert summary["claims"][0]["id"] == sanitized(CLAIM)
     texts = "".join(read_html(rendered(found, "html")).texts)
-    assert legible(CLAIM) in texts and "<script>alert('x')</script>" in texts
+    assert sanitized(CLAIM) in texts and "<script>alert('x')</script>" in texts
 
 
 def test_a_spreadsheet_runs_nothing(record, tmp_path):
     found = record(text=HOSTILE)
     write_reports(found, [("csv", tmp_path / "t.csv")])
     (row, *_) = read_csv((tmp_path / "t.csv").read_bytes().decode())
-    assert row["scenario.data"] == f"'{legible(HOSTILE)}" and row["value.gap"] == "0.4"
+    assert row["scenario.data"] == f"'{sanitized(HOSTILE)}" and row["value.gap"] == "0.4"
 
 
 def test_tex_compiles(record, tmp_path):

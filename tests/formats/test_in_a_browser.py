@@ -11,6 +11,7 @@ from made_up_evidence import HOSTILE, add_run, said
 
 from advntk.checks.evidence import read_run
 from advntk.reports.formats import rendered
+from advntk.reports.mutation_score import MutationScore
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
@@ -35,7 +36,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Pages of a plain run, of one whose every text is hostile, and of one with odd names."""
+    """Pages of a plain run, of one whose every text is hostile, and of one with odd names: all sections."""
     folder = tmp_path_factory.mktemp("pages")
     for name, text, claims in (
         ("plain", "digits", CLAIMS),
@@ -43,7 +44,9 @@ def files(tmp_path_factory):
         ("odd", "digits", ODD),
     ):
         run = add_run(folder / name, claims, text, values=(0.4, 0.3, 0.2, 0.1))
-        (folder / f"{name}.html").write_text(rendered(read_run(run), "html"), encoding="utf-8")
+        fault = {"claim": "first.holds", "statement": text, "verdict": "REFUTED", "seconds": 1.5}
+        mutations = MutationScore("abc", (fault,))
+        (folder / f"{name}.html").write_text(rendered(read_run(run), "html", mutations), encoding="utf-8")
     return folder
 
 

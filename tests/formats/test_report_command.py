@@ -11,8 +11,8 @@ import pytest
 from format_readers import read_html, read_json, read_junit, read_markdown, read_summary
 from made_up_evidence import add_run, said
 
-from advntk.reports.several import history
-from advntk.reports.sheets import history_page
+from advntk.reports.history import history_content
+from advntk.reports.history_html import history_page
 
 GOOD, BAD = {"made_up.claim": [said()]}, {"made_up.claim": [said("REFUTED", 0.1)]}
 
@@ -120,7 +120,7 @@ def test_a_history_has_every_run_in_the_order_of_their_start(report, tmp_path):
 
 def test_a_history_over_many_decades_is_labelled_in_plain_numbers(record):
     runs = [record({"made_up.claim": [said(estimate=10.0**k, low=None, high=None)]}) for k in (1, 5, 9)]
-    page = history_page(history([("runs", run) for run in runs]))
+    page = history_page(history_content([("runs", run) for run in runs]))
     ticks = set(re.findall(r">(1e\d+|10+)<", page))
     assert "mathdefault" not in page and len(ticks) >= 3, ticks
 

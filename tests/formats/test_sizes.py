@@ -6,10 +6,10 @@ import pytest
 from format_readers import read_markdown
 from made_up_evidence import said
 
-from advntk.reports.cutting import fitting
-from advntk.reports.differences import comparison_markdown
+from advntk.reports.comparison import comparison_content
+from advntk.reports.comparison_text import comparison_markdown
 from advntk.reports.markdown import to_markdown
-from advntk.reports.several import compared
+from advntk.reports.truncation import truncated
 
 
 def many(verdict, count=400):
@@ -35,7 +35,7 @@ def test_what_is_unexpected_is_left_out_last(record):
 
 def test_a_comparison_is_cut_too(record):
     before, now = record(many("HOLDS"), folder="a"), record(many("REFUTED"), folder="b")
-    content = compared(("a", before), ("b", now))
+    content = comparison_content(("a", before), ("b", now))
     text = comparison_markdown(content, 8_000)
     assert 4_000 < len(text.encode()) <= 8_000 < len(comparison_markdown(content).encode())
 
@@ -47,5 +47,5 @@ def test_a_limit_that_not_even_the_heading_fits_is_refused(record):
 
 @pytest.mark.parametrize("limit", range(0, 30))
 def test_fitting_takes_as_many_as_fit(limit):
-    text = fitting(lambda count: "é" * count, 12, limit)
+    text = truncated(lambda count: "é" * count, 12, limit)
     assert len(text) == min(12, limit // 2)

@@ -8,7 +8,7 @@ from drawings import drawn, lines
 
 from advntk.checks.evidence import TrialRow
 from advntk.checks.scenario import Scenario
-from advntk.reports.choosing import rows_with
+from advntk.reports.figure_selection import rows_with
 from advntk.reports.figures.defect import defect_figure
 from advntk.reports.figures.fading import fading_figure
 from advntk.reports.figures.overfitting import overfitting_figure
@@ -49,7 +49,7 @@ def fading_row(seed=0, rate=2.5, floor=1e-10):
     )
 
 
-def course_row(seed=0, noise=0.1):
+def overfitting_row(seed=0, noise=0.1):
     time = np.geomspace(1e-3, 1e2, 11)
     return row(
         {
@@ -117,7 +117,7 @@ def test_the_fading_figure_of_networks_that_only_integration_error_is_left_of():
 
 
 def test_the_overfitting_figure_says_first_best_and_last():
-    _, texts, words = drawn(overfitting_figure, [[course_row(s) for s in range(3)]])
+    _, texts, words = drawn(overfitting_figure, [[overfitting_row(s) for s in range(3)]])
     assert "10% wrong labels, η·S = 0.5, 3 splits" in texts
     assert {"robust, under PGD-10", "robust: 0.65 at best, 0.40 at last"} <= set(texts)
     assert "10% wrong labels: mean robust accuracy 0.10 at first, at most 0.65, 0.40 at last." in words
@@ -125,7 +125,7 @@ def test_the_overfitting_figure_says_first_best_and_last():
 
 @pytest.mark.parametrize("scenarios", [2, MOST_PANELS + 2])
 def test_the_overfitting_figure_has_one_panel_and_one_sentence_per_scenario_up_to_a_few(scenarios):
-    trials = [[course_row(noise=k / 100)] for k in range(scenarios)]
+    trials = [[overfitting_row(noise=k / 100)] for k in range(scenarios)]
     _, texts, words = drawn(overfitting_figure, trials)
     shown = min(scenarios, MOST_PANELS)
     titles = [text for text in texts if "wrong labels, " in text]
@@ -135,7 +135,7 @@ def test_the_overfitting_figure_has_one_panel_and_one_sentence_per_scenario_up_t
 
 @pytest.mark.parametrize(
     ("figure", "make"),
-    [(defect_figure, defect_row), (fading_figure, fading_row), (overfitting_figure, course_row)],
+    [(defect_figure, defect_row), (fading_figure, fading_row), (overfitting_figure, overfitting_row)],
     ids=["defect", "fading", "overfitting"],
 )
 def test_the_same_rows_give_the_same_bytes(figure, make):
@@ -145,7 +145,7 @@ def test_the_same_rows_give_the_same_bytes(figure, make):
 
 @pytest.mark.parametrize(
     ("make", "curve"),
-    [(defect_row, "curve_defect"), (fading_row, "curve_v"), (course_row, "curve_robust")],
+    [(defect_row, "curve_defect"), (fading_row, "curve_v"), (overfitting_row, "curve_robust")],
 )
 @pytest.mark.parametrize("bad", [np.nan, np.inf, None])
 def test_rows_whose_curve_is_not_finite_or_missing_are_left_out(make, curve, bad):

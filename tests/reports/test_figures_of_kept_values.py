@@ -13,14 +13,14 @@ from matplotlib.image import imread
 
 from advntk.checks.evidence import RunRecord, TrialRow
 from advntk.checks.scenario import Scenario
-from advntk.reports.choosing import Chooser
+from advntk.reports.figure_selection import FigureSelector
 from advntk.reports.figures.band import band_figure
-from advntk.reports.figures.beside import beside_figure
 from advntk.reports.figures.blocks import blocks_figure
 from advntk.reports.figures.images import images_figure
 from advntk.reports.figures.learning import learning_figure
 from advntk.reports.figures.margin import margin_figure
 from advntk.reports.figures.phase import phase_figure
+from advntk.reports.figures.side_by_side import side_by_side_figure
 from advntk.reports.figures.style import figure_style
 
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -145,21 +145,21 @@ def test_the_band_is_drawn_two_deviations_high():
     assert min(dots) == pytest.approx(min(band), abs=0.1) and max(dots) == pytest.approx(max(band), abs=0.1)
 
 
-def test_of_each_kind_the_ladder_nearest_to_failing_is_set_beside_the_other():
+def test_of_each_kind_the_sweep_nearest_to_failing_is_set_beside_the_other():
     trials, decisions = {}, []
     for family, (exponent, growth, strain) in {
         "a": (0.9, "joint", 0.1), "b": (0.6, "joint", 0.8), "c": (0.0, "fixed", 0.5),
         "of which nothing is claimed": (0.4, "joint", 0.9),
     }.items():  # fmt: skip
-        decision, trials["trial", family] = ladder(exponent, growth)
+        decision, trials["trial", family] = sweep(exponent, growth)
         about = {"trial": "trial", "family": family, "decider": "rate", "verdict": "HOLDS", "strain": strain}
         about["claim"] = family
         decisions.append({**decision, **about, "scenario": trials["trial", family][0].scenario})
     request = {"claims": {name: {"expected": "HOLDS"} for name in "abc"}}
     request["claims"]["of which nothing is claimed"] = {"expected": "as measured"}
-    chooser = Chooser(RunRecord(1, "", None, request, {}, {}, decisions, [], trials))
+    selector = FigureSelector(RunRecord(1, "", None, request, {}, {}, decisions, [], trials))
     with figure_style():
-        (found,) = chooser.of_theorem(decisions)
+        (found,) = selector.of_theorem(decisions)
     assert "exponent 0.6 [0.5, 0.7] jointly, exponent 0 [−0.1, 0.1] with d fixed" in found.words
 
 
@@ -186,7 +186,7 @@ def test_the_margin_map_has_a_row_per_scenario_in_the_order_of_their_critical_sc
     assert "for 3 scenarios; 2 have a finite critical scale, between 2 and 8" in words
 
 
-def ladder(exponent, growth, strength=0.3, seeds=9):
+def sweep(exponent, growth, strength=0.3, seeds=9):
     widths = (32, 64, 128, 256)
     spread = np.exp(np.linspace(-0.2, 0.2, seeds))
     rows = [
@@ -210,8 +210,8 @@ def ladder(exponent, growth, strength=0.3, seeds=9):
     return decision, rows
 
 
-def test_both_kinds_of_ladder_stand_side_by_side_on_one_scale():
-    root, texts, words = drawn(beside_figure, ladder(0.6, "joint"), ladder(0.0, "fixed"))
+def test_both_kinds_of_sweep_stand_side_by_side_on_one_scale():
+    root, texts, words = drawn(side_by_side_figure, sweep(0.6, "joint"), sweep(0.0, "fixed"))
     assert "exponent 0.6 [0.5, 0.7] jointly, exponent 0 [−0.1, 0.1] with d fixed" in words
     left, right = root
     assert ticks(left) == ticks(right) != []
@@ -225,10 +225,10 @@ def ticks(panel):
 
 
 def test_the_phases_are_medians_in_the_order_of_the_strengths():
-    trials = [ladder(0.5, "joint", 0.4)[1], ladder(1.0, "joint", 0.1)[1]]
+    trials = [sweep(0.5, "joint", 0.4)[1], sweep(1.0, "joint", 0.1)[1]]
     _, texts, words = drawn(phase_figure, trials, ["searched_training"])
     assert [text for text in texts if text.startswith("η·S = ")] == ["η·S = 0.1", "η·S = 0.4"]
-    # Medians 2 n^-e at the ends of the ladder, in percent.
+    # Medians 2 n^-e at the ends of the sweep, in percent.
     assert {"6.2", "0.78", "35", "12", "medians of 9 seeds or more"} <= set(texts)
     assert "searched training: between 0.00781 and 0.354." in words
 

@@ -12,11 +12,11 @@ import pytest
 
 from advntk.checks.evidence import EvidenceStore, TrialRow, read_run
 from advntk.checks.scenario import Scenario
+from advntk.reports.formatting import estimate, expectation, number, replay
 from advntk.reports.mathematics import to_html
 from advntk.reports.page import render
 from advntk.reports.summary import summarise, to_json, write_atomically
 from advntk.reports.terminal import verdict_table
-from advntk.reports.wording import estimate, expectation, number, replay
 from advntk.theorems.catalogue import load
 from advntk.theorems.notation import plain
 
@@ -56,7 +56,7 @@ def decision(verdict, strain=0.0, **changes):
 
 @pytest.fixture
 def evidence(tmp_path):
-    """Write a run with these decisions per claim, over a ladder with the given errors; read it back."""
+    """Write a run with these decisions per claim and these errors over a sweep of widths; read it back."""
 
     def make(decisions, errors=(0.4, 0.3, 0.2, 0.1), expected="HOLDS", statement="it holds", finish=True):
         store = EvidenceStore(tmp_path / "evidence")
@@ -327,7 +327,7 @@ def test_a_replay_command_names_every_axis_and_parses_back():
 
     scenario = Scenario(depth=3, sigma_w=1.35, data="gaussian").as_dict()
     command = replay(
-        "made_up.claim", scenario, {"profile": "quick", "seed": 5, "widths": [8, 16]}, ladder=True
+        "made_up.claim", scenario, {"profile": "quick", "seed": 5, "widths": [8, 16]}, sweep=True
     )
     assert command.endswith("--widths 8,16")
     pins = dict(parse_pin(p) for p in command.split("--axis ")[1].removesuffix(" --widths 8,16").split(","))
@@ -338,13 +338,13 @@ def test_a_replay_command_names_every_axis_and_parses_back():
 
 def test_a_replay_command_names_the_implementation_where_it_is_not_ours():
     run = {"profile": "quick", "seed": 5, "widths": []}
-    theirs = replay("made_up.claim", Scenario(implementation="mine:Own").as_dict(), run, ladder=False)
+    theirs = replay("made_up.claim", Scenario(implementation="mine:Own").as_dict(), run, sweep=False)
     assert "--implementation mine:Own" in theirs and "implementation=" not in theirs
     ours = Scenario().as_dict()
-    assert "implementation" not in replay("made_up.claim", ours, run, ladder=False)
+    assert "implementation" not in replay("made_up.claim", ours, run, sweep=False)
     # Of evidence from before there were any.
     del ours["implementation"]
-    assert "implementation" not in replay("made_up.claim", ours, run, ladder=False)
+    assert "implementation" not in replay("made_up.claim", ours, run, sweep=False)
 
 
 def test_mathematics_in_a_note_is_set_as_mathematics(evidence):

@@ -1,21 +1,21 @@
-"""Pages about several runs, self-contained as that of one run: a comparison of two, a history of many."""
+"""The page that compares two runs, self-contained as that of one run."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from advntk.reports.intervals import MARKS, before_and_now, numbers_of, over_runs, words_over_runs
-from advntk.reports.wording import estimate, interval, number
+from advntk.reports.formatting import interval
+from advntk.reports.interval_figures import before_and_now, numbers_of
+from advntk.reports.template_environment import template_environment
 
 # More rows than this in one figure cannot be told apart; the table below has them all.
 _MOST_ROWS = 40
 
 
 def comparison_page(content: dict[str, Any]) -> str:
-    """HTML of what `advntk.reports.several.compared` found."""
+    """HTML of what `advntk.reports.comparison.comparison_content` found."""
     moves = [
         (
             move["quantity"],
@@ -35,7 +35,7 @@ def comparison_page(content: dict[str, Any]) -> str:
         if _comparable(row)
     ]
     return (
-        _environment()
+        template_environment()
         .get_template("comparison.html.j2")
         .render(
             title=f"{content['before']['folder']} and {content['now']['folder']} compared",
@@ -46,42 +46,8 @@ def comparison_page(content: dict[str, Any]) -> str:
     )
 
 
-def history_page(content: dict[str, Any]) -> str:
-    """HTML of what `advntk.reports.several.history` found: a panel per claim."""
-    runs = len(content["runs"])
-    sections: dict[str, list[dict]] = {}
-    for index, claim in enumerate(content["claims"]):
-        panel = {
-            **claim,
-            "name": claim["claim"].removeprefix(f"{claim['theorem']}."),
-            "svg": Markup(over_runs(claim, runs, f"h{index}")),
-            "words": words_over_runs(claim),
-        }
-        sections.setdefault(claim["title"], []).append(panel)
-    return (
-        _environment()
-        .get_template("history.html.j2")
-        .render(
-            title=f"{len(content['claims'])} claims over {runs} runs",
-            content=content,
-            sections=list(sections.items()),
-            shapes=[(verdict, shape) for verdict, (_, _, shape) in MARKS.items()],
-        )
-    )
-
-
 def _by_name(found: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("value", "low", "high"), found, strict=True))
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("advntk.reports"), autoescape=True, trim_blocks=True, undefined=StrictUndefined
-    )
-    environment.filters.update(
-        {"number": number, "estimate": estimate, "triple": lambda found: interval(*found)}
-    )
-    return environment
 
 
 def _comparable(row: dict) -> bool:

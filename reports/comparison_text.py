@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from advntk.reports.cutting import fitting
+from advntk.reports.formatting import estimate, interval
 from advntk.reports.markdown import LIMIT_BYTES, markdown_environment
-from advntk.reports.wording import estimate, interval
+from advntk.reports.truncation import truncated
 
 
 def comparison_tables(content: dict[str, Any]) -> list[Table | Text]:
@@ -54,9 +54,7 @@ def comparison_markdown(content: dict[str, Any], limit: int = LIMIT_BYTES) -> st
     Raises:
       ValueError: `limit` is too small even for the heading.
     """
-    environment = markdown_environment()
-    environment.filters["triple"] = lambda found: interval(*found)
-    template = environment.get_template("comparison.md.j2")
+    template = markdown_environment().get_template("comparison.md.j2")
     changes, moves, differs = content["changes"], content["moves"], content["differs"]
     total = len(changes) + len(moves) + len(differs)
 
@@ -72,7 +70,7 @@ def comparison_markdown(content: dict[str, Any], limit: int = LIMIT_BYTES) -> st
             limit=limit,
         )
 
-    return fitting(render, total, limit)
+    return truncated(render, total, limit)
 
 
 def _verdict(point: dict | None) -> str:

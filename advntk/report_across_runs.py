@@ -8,8 +8,9 @@ from typing import Any
 
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run_heads
 from advntk.reporting import Asked, BadReport, find_targets, read, said, write
-from advntk.reports.legible import legible, legible_record
-from advntk.reports.several import compared, history
+from advntk.reports.comparison import comparison_content
+from advntk.reports.history import history_content
+from advntk.reports.sanitization import sanitized, sanitized_record
 from advntk.reports.summary import to_json, write_atomically
 
 _COMPARISON_FILES = {"md": "comparison.md", "json": "comparison.json", "html": "comparison.html"}
@@ -25,7 +26,7 @@ def compare_runs(asked: Asked) -> str:
       BadReport: not two runs, or files that cannot be written.
     """
     before, now = _two(asked)
-    content = compared(before, now)
+    content = comparison_content(before, now)
     if asked.formats is None and asked.out is None and not asked.open_browser:
         return _on_terminal(content)
     default = ("html",) if asked.open_browser else ("md", "json", "html")
@@ -43,7 +44,7 @@ def show_history(asked: Asked) -> str:
         raise BadReport(f"--run {asked.runs[0]}: --history shows all runs; leave it out")
     folders = list(dict.fromkeys(asked.folders))
     runs = [_named(folder, run) for folder in folders for run in _run_ids(folder)]
-    return _written(asked, history(runs), _HISTORY_FILES, ("html",), _history_text)
+    return _written(asked, history_content(runs), _HISTORY_FILES, ("html",), _history_text)
 
 
 def _two(asked: Asked) -> tuple[Named, Named]:
@@ -71,7 +72,7 @@ def _run_ids(folder: Path) -> list[int]:
 
 
 def _named(folder: Path, run: int | None) -> Named:
-    return legible(str(folder)), legible_record(read(folder, run))
+    return sanitized(str(folder)), sanitized_record(read(folder, run))
 
 
 def _written(
@@ -98,10 +99,10 @@ def _comparison_text(name: str, content: dict[str, Any]) -> str:
     if name == "json":
         return to_json(content)
     if name == "md":
-        from advntk.reports.differences import comparison_markdown
+        from advntk.reports.comparison_text import comparison_markdown
 
         return comparison_markdown(content)
-    from advntk.reports.sheets import comparison_page
+    from advntk.reports.comparison_html import comparison_page
 
     return comparison_page(content)
 
@@ -109,7 +110,7 @@ def _comparison_text(name: str, content: dict[str, Any]) -> str:
 def _history_text(name: str, content: dict[str, Any]) -> str:
     if name == "json":
         return to_json(content)
-    from advntk.reports.sheets import history_page
+    from advntk.reports.history_html import history_page
 
     return history_page(content)
 
@@ -117,7 +118,7 @@ def _history_text(name: str, content: dict[str, Any]) -> str:
 def _on_terminal(content: dict[str, Any]) -> str:
     from rich.console import Console
 
-    from advntk.reports.differences import comparison_tables
+    from advntk.reports.comparison_text import comparison_tables
 
     console = Console()
     if not console.is_terminal:

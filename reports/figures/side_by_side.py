@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from advntk.checks.evidence import TrialRow
-from advntk.reports.figures.ladder import LEGEND, ladder_panel, slope
 from advntk.reports.figures.style import Drawing, panels, to_svg
+from advntk.reports.figures.sweep import LEGEND, slope, sweep_panel
 
-Ladder = tuple[dict, list[TrialRow]]
+Sweep = tuple[dict, list[TrialRow]]
 
 
-def beside_figure(joint: Ladder, fixed: Ladder) -> Drawing:
+def side_by_side_figure(joint: Sweep, fixed: Sweep) -> Drawing:
     """Two panels of (decision, rows) each: joint limit on the left, fixed input width on the right."""
     left, right = axes = panels(2)
-    ladder_panel(left, *joint)
-    ladder_panel(right, *fixed)
+    sweep_panel(left, *joint)
+    sweep_panel(right, *fixed)
     limits = [axis.get_ylim() for axis in axes]
     for axis in axes:
         axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-def fitting(render: Callable[[int], str], items: int, limit: int) -> str:
+def truncated(render: Callable[[int], str], items: int, limit: int) -> str:
     """`render(k)` for the largest k <= items with at most `limit` bytes of UTF-8; it must grow with k.
 
     Raises:

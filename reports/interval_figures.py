@@ -6,7 +6,6 @@ Whatever is ink here becomes the text colour of the page around it, so that one 
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import matplotlib
@@ -14,15 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from advntk.reports.figures.style import (
-    ALARM,
-    BAND,
     MEASURED,
+    PALETTE,
     PREDICTED,
     figure_style,
     plain_log_labels,
     to_svg,
+    with_ids_of,
 )
-from advntk.reports.wording import interval
+from advntk.reports.formatting import interval
+from advntk.reports.verdict_style import STYLES
 
 _INK = "#010203"  # nobody else's colour: replaced in the SVG
 _RC: Any = {
@@ -36,14 +36,6 @@ _RC: Any = {
     "savefig.facecolor": "none",
 }
 
-# Verdicts differ in shape, not in colour alone.
-MARKS = {
-    "HOLDS": ("o", MEASURED, "dot"),
-    "REFUTED": ("X", ALARM, "cross"),
-    "INCONCLUSIVE": ("^", PREDICTED, "triangle"),
-    "OUT_OF_SCOPE": ("D", BAND, "diamond"),
-    "ERROR": ("P", _INK, "plus"),
-}
 _MANY = 30  # above this many runs marks get smaller
 _FLAT = 0.2  # a spread, as a share of the largest value, that fills no axis by itself
 _DECADES = 1e3  # a spread of positive values that asks for a log axis
@@ -137,21 +129,12 @@ def numbers_of(estimate: dict | None) -> dict[str, float]:
 
 
 def _mark(axis: Any, point: dict, height: float, size: float, transform: Any = None) -> None:
-    shape, color, _ = MARKS[point["verdict"]]
+    style = STYLES[point["verdict"]]
     more = {} if transform is None else {"transform": transform, "clip_on": False}
-    axis.plot([point["run"]], [height], shape, ms=size, color=color, zorder=3, **more)
+    axis.plot([point["run"]], [height], style.marker, ms=size, color=PALETTE[style.palette], zorder=3, **more)
     if not point["as_expected"]:
         axis.plot([point["run"]], [height], "s", ms=size + 5, mfc="none", mec=_INK, mew=1, zorder=2, **more)
 
 
 def _embedded(svg: str, key: str) -> str:
-    """The figure for a page with others: no ids but those it refers to, and these its own."""
-    used = set(re.findall(r"#([\w.-]+)", svg)) & set(re.findall(r'id="([^"]+)"', svg))
-
-    def named(match: re.Match) -> str:
-        return f' id="{key}-{match.group(1)}"' if match.group(1) in used else ""
-
-    svg = re.sub(r' id="([^"]+)"', named, svg)
-    for name in used:
-        svg = re.sub(rf"#{re.escape(name)}(?=[\"')])", f"#{key}-{name}", svg)
-    return svg.replace(_INK, "currentColor")
+    return with_ids_of(key, svg).replace(_INK, "currentColor")

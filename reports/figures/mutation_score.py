@@ -1,6 +1,8 @@
-"""Planted falsehoods: what was caught, by theorem, and how long it took."""
+"""The mutation score by theorem: which planted falsehoods were refuted, and how long it took."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,16 +19,16 @@ from advntk.reports.figures.style import (
 )
 
 
-def caught_figure(falsehoods: list[dict]) -> Drawing:
+def mutation_score_figure(falsehoods: Sequence[dict]) -> Drawing:
     """A row per theorem, a dot per falsehood at the seconds that the claim took to refute it."""
     theorems = sorted({fault["claim"].split(".")[0] for fault in falsehoods}, reverse=True)
     (axis,) = axes = panels(1, height=1.1 + 0.3 * len(theorems), left=1.75)
     names, words = [], []
     for height, theorem in enumerate(theorems):
         here = [fault for fault in falsehoods if fault["claim"].split(".")[0] == theorem]
-        caught = sum(fault["verdict"] == "REFUTED" for fault in here)
-        names.append(f"{theorem.replace('_', ' ')}: {caught} of {len(here)}")
-        words.append(f"{theorem.replace('_', ' ')} {caught} of {len(here)}")
+        refuted = sum(fault["verdict"] == "REFUTED" for fault in here)
+        names.append(f"{theorem.replace('_', ' ')}: {refuted} of {len(here)}")
+        words.append(f"{theorem.replace('_', ' ')} {refuted} of {len(here)}")
         for colour, wanted in ((MEASURED, True), (ALARM, False)):
             seconds = [f["seconds"] for f in here if (f["verdict"] == "REFUTED") is wanted]
             shift = 0.25 * np.sin(2.4 * np.arange(len(seconds)))  # so that none hides another
@@ -40,9 +42,9 @@ def caught_figure(falsehoods: list[dict]) -> Drawing:
     axis.set_xlabel("time to the verdict (s)")
     total = sum(fault["verdict"] == "REFUTED" for fault in falsehoods)
     title(axis, f"{total} of {len(falsehoods)} planted falsehoods refuted,\nby theorem")
-    legend = (Key("dot", MEASURED, "caught"), Key("dot", ALARM, "not caught"))
+    legend = (Key("dot", MEASURED, "refuted"), Key("dot", ALARM, "missed"))
     return Drawing(
         to_svg(axes),
-        f"Planted falsehoods caught: {', '.join(words)}.",
+        f"Planted falsehoods refuted, by theorem: {', '.join(words)}.",
         legend if total < len(falsehoods) else legend[:1],
     )

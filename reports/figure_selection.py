@@ -14,7 +14,6 @@ import numpy as np
 
 from advntk.checks.evidence import RunRecord, TrialRow
 from advntk.reports.figures.band import band_figure
-from advntk.reports.figures.beside import beside_figure
 from advntk.reports.figures.blocks import blocks_figure
 from advntk.reports.figures.bound import bound_figure
 from advntk.reports.figures.defect import defect_figure
@@ -23,18 +22,19 @@ from advntk.reports.figures.estimates import estimates_figure
 from advntk.reports.figures.fading import fading_figure
 from advntk.reports.figures.gain import gain_figure
 from advntk.reports.figures.images import images_figure
-from advntk.reports.figures.ladder import ladder_figure
 from advntk.reports.figures.learning import learning_figure
 from advntk.reports.figures.level import level_figure
 from advntk.reports.figures.margin import margin_figure
 from advntk.reports.figures.median import median_figure
 from advntk.reports.figures.overfitting import overfitting_figure
 from advntk.reports.figures.phase import phase_figure
+from advntk.reports.figures.side_by_side import side_by_side_figure
 from advntk.reports.figures.style import MOST_PANELS, Drawing, nearest_to_failing
+from advntk.reports.figures.sweep import sweep_figure
 from advntk.theorems.vocabulary import AS_MEASURED
 
 _OF_DECIDER: dict[str, Callable[[list[dict], list[list[TrialRow]]], Drawing | None]] = {
-    "rate": ladder_figure,
+    "rate": sweep_figure,
     "level": level_figure,
     "bound": bound_figure,
     "median": median_figure,
@@ -79,7 +79,7 @@ _OF_SEARCH = ("searched_training", "searched_unseen")
 
 
 @dataclass
-class Chooser:
+class FigureSelector:
     """Draws the figures of one theorem after another; a drawing that two claims call for is made once."""
 
     record: RunRecord
@@ -109,21 +109,21 @@ class Chooser:
         return [figure for figure in figures if figure is not None], list(dict.fromkeys(elsewhere))
 
     def of_theorem(self, decisions: list[dict]) -> list[Drawing]:
-        """Ladders of the same error with joint and with fixed input width, side by side."""
-        ladders = [d for d in decisions if d["decider"] == "rate" and d["verdict"] != "ERROR"]
-        ladders = [d for d in ladders if d["verdict"] != "OUT_OF_SCOPE" and self._rows(d)]
+        """Sweeps of the same error with joint and with fixed input width, side by side."""
+        sweeps = [d for d in decisions if d["decider"] == "rate" and d["verdict"] != "ERROR"]
+        sweeps = [d for d in sweeps if d["verdict"] != "OUT_OF_SCOPE" and self._rows(d)]
         # What was not decided, or claims nothing, shows no contrast.
-        claiming = [d for d in ladders if not self._as_measured(d.get("claim"))] or ladders
-        ladders = [d for d in claiming if d["verdict"] != "INCONCLUSIVE"] or claiming
+        claiming = [d for d in sweeps if not self._as_measured(d.get("claim"))] or sweeps
+        sweeps = [d for d in claiming if d["verdict"] != "INCONCLUSIVE"] or claiming
         figures = []
-        for name in dict.fromkeys(d["statistic"] for d in ladders):
+        for name in dict.fromkeys(d["statistic"] for d in sweeps):
             both = [
-                [d for d in ladders if d["statistic"] == name and d["scenario"]["input_growth"] == growth]
+                [d for d in sweeps if d["statistic"] == name and d["scenario"]["input_growth"] == growth]
                 for growth in ("joint", "fixed")
             ]
             if all(both):
                 joint, fixed = (found[nearest_to_failing(found, 1)[0]] for found in both)
-                figures.append(beside_figure((joint, self._rows(joint)), (fixed, self._rows(fixed))))
+                figures.append(side_by_side_figure((joint, self._rows(joint)), (fixed, self._rows(fixed))))
         return figures
 
     def _as_measured(self, claim: str | None) -> bool:
@@ -158,7 +158,7 @@ class Chooser:
             yield (phase_figure, frozenset(searched), tuple(names)), draw_phase, list(searched.values())
 
     def _rows(self, decision: dict) -> list[TrialRow]:
-        """The rows that can be drawn: of a ladder, seeds with a positive number on every rung."""
+        """The rows that can be drawn: of a sweep, seeds with a positive number at every point."""
         rows = self.record.trials.get((decision["trial"], decision["family"]), [])
         name = decision["statistic"]
         if decision["decider"] != "rate":

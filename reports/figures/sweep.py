@@ -25,7 +25,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
-from advntk.reports.wording import number
+from advntk.reports.formatting import number
 
 LEGEND = (
     Key("small", MEASURED, "every seed"),
@@ -35,13 +35,13 @@ LEGEND = (
 )
 
 
-def ladder_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> Drawing:
+def sweep_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> Drawing:
     """One panel per scenario, nearest to failing first; `trials[i]` are the rows of `decisions[i]`."""
     shown = [(decisions[i], trials[i]) for i in nearest_to_failing(decisions, MOST_PANELS)]
     axes = panels(len(shown))
     words = []
     for axis, (decision, rows) in zip(axes, shown, strict=True):
-        ladder_panel(axis, decision, rows)
+        sweep_panel(axis, decision, rows)
         words.append(f"{_name(decision)}: {slope(decision)}")
     hidden = len(decisions) - len(shown)
     more = f"; the {hidden} farther from failing are not drawn" if hidden else ""
@@ -65,44 +65,44 @@ def _name(decision: dict) -> str:
     return str(decision["statistic"]).replace("_", " ")
 
 
-def ladder_panel(axis: Any, decision: dict, rows: list[TrialRow]) -> None:
-    """Draw one ladder on log axes; every row's statistic must be positive."""
+def sweep_panel(axis: Any, decision: dict, rows: list[TrialRow]) -> None:
+    """Draw one sweep over widths on log axes; every row's statistic must be positive."""
     widths = np.array([row.width for row in rows], dtype=float)
     errors = np.array([row.numbers[decision["statistic"]] for row in rows], dtype=float)
-    rungs = np.unique(widths)
-    for rung in rungs:
-        # Seeds side by side within their rung, in order, so that none hides another.
-        here = errors[widths == rung]
+    points = np.unique(widths)
+    for point in points:
+        # Seeds side by side within their point, in order, so that none hides another.
+        here = errors[widths == point]
         kept = thinned(here)
-        dots(axis, rung * np.linspace(0.9, 1.11, len(kept)), here[kept])
-    medians = np.array([np.median(errors[widths == r]) for r in rungs])
-    axis.plot(rungs, medians, "o", ms=4.5, color=MEASURED)
+        dots(axis, point * np.linspace(0.9, 1.11, len(kept)), here[kept])
+    medians = np.array([np.median(errors[widths == r]) for r in points])
+    axis.plot(points, medians, "o", ms=4.5, color=MEASURED)
     exponent, detail = decision["estimate"], decision["detail"]
     second = slope(decision)
     if detail.get("intercept") is not None:
-        fitted = np.exp(detail["intercept"]) * rungs**-exponent
-        axis.plot(rungs, fitted, color=FITTED, lw=1.2)
-        _interval(axis, decision, rungs, fitted)
-        anchor = fitted[0] * (rungs / rungs[0]) ** -detail["predicted"]
-        axis.plot(rungs, anchor, "--", color=PREDICTED, lw=1.6)
+        fitted = np.exp(detail["intercept"]) * points**-exponent
+        axis.plot(points, fitted, color=FITTED, lw=1.2)
+        _interval(axis, decision, points, fitted)
+        anchor = fitted[0] * (points / points[0]) ** -detail["predicted"]
+        axis.plot(points, anchor, "--", color=PREDICTED, lw=1.6)
         second += f", predicted {detail['predicted']:g}"
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    axis.set_xticks(rungs, [f"{int(r)}" for r in rungs])
+    axis.set_xticks(points, [f"{int(r)}" for r in points])
     axis.set_xticks([], minor=True)
     axis.autoscale_view()
     plain_log_labels(axis.yaxis)
     joint = rows[0].scenario["input_growth"] == "joint"
     axis.set_xlabel("width n = d (neurons, inputs)" if joint else "hidden width n (neurons)")
     axis.set_ylabel(_name(decision) + " (relative)")
-    title(axis, f"{setting(rows[0].scenario, f'{len(errors) // len(rungs)} seeds')}\n{second}")
+    title(axis, f"{setting(rows[0].scenario, f'{len(errors) // len(points)} seeds')}\n{second}")
 
 
-def _interval(axis: Any, decision: dict, rungs: np.ndarray, fitted: np.ndarray) -> None:
-    """The slopes between both ends of the interval, turned about the middle of the ladder."""
+def _interval(axis: Any, decision: dict, points: np.ndarray, fitted: np.ndarray) -> None:
+    """The slopes between both ends of the interval, turned about the middle of the sweep."""
     low, high = decision["low"], decision["high"]
     if not np.isfinite([low, high]).all():
         return
-    middle = np.exp(np.log(rungs).mean())
-    turned = [fitted * (rungs / middle) ** (decision["estimate"] - end) for end in (low, high)]
-    axis.fill_between(rungs, *turned, color=FITTED, alpha=0.12, lw=0)
+    middle = np.exp(np.log(points).mean())
+    turned = [fitted * (points / middle) ** (decision["estimate"] - end) for end in (low, high)]
+    axis.fill_between(points, *turned, color=FITTED, alpha=0.12, lw=0)

@@ -1,4 +1,4 @@
-"""Text that any format can hold: what XML and UTF-8 refuse is made visible instead."""
+"""Text that any format can hold: characters that XML, HTML or UTF-8 refuse are replaced by a visible one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # Control characters other than tab and line ends, lone surrogates (no UTF-8), and noncharacters: XML 1.0
 # forbids most, HTML the rest.
-_ILLEGIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_ILLEGAL_CHARACTERS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 
 
-@lru_cache(maxsize=65536)
-def legible(text: str) -> str:
+def replace_illegal(text: str) -> str:
     """The text with a replacement character for each that no format should hold."""
-    return _ILLEGIBLE.sub(REPLACEMENT, text)
+    return _ILLEGAL_CHARACTERS.sub(REPLACEMENT, text)
 
 
-def legible_record(record: RunRecord) -> RunRecord:
-    """The same run with legible text throughout; numbers as they are."""
+# Names and labels of a run come again and again.
+sanitized = lru_cache(maxsize=65536)(replace_illegal)
+
+
+def sanitized_record(record: RunRecord) -> RunRecord:
+    """The same run with sanitized text throughout; numbers as they are."""
     return replace(
         record,
         request=_deep(record.request),
@@ -32,7 +37,7 @@ def legible_record(record: RunRecord) -> RunRecord:
         decisions=_deep(record.decisions),
         findings=_deep(record.findings),
         trials={
-            (legible(trial), legible(family)): [_row(row) for row in rows]
+            (sanitized(trial), sanitized(family)): [_row(row) for row in rows]
             for (trial, family), rows in record.trials.items()
         },
     )
@@ -40,13 +45,13 @@ def legible_record(record: RunRecord) -> RunRecord:
 
 def _row(row: TrialRow) -> TrialRow:
     return TrialRow(
-        legible(row.trial),
-        legible(row.family),
+        sanitized(row.trial),
+        sanitized(row.family),
         _deep(row.scenario),
         row.width,
         row.seed,
-        legible(row.outcome),
-        {legible(name): _measured(value) for name, value in row.numbers.items()},
+        sanitized(row.outcome),
+        {sanitized(name): _measured(value) for name, value in row.numbers.items()},
         row.key,
     )
 
@@ -59,7 +64,7 @@ def _measured(value: Any) -> Any:
 
 def _deep(value: Any) -> Any:
     if isinstance(value, str):
-        return legible(value)
+        return sanitized(value)
     if isinstance(value, dict):
-        return {legible(str(k)): _deep(v) for k, v in value.items()}
+        return {sanitized(str(k)): _deep(v) for k, v in value.items()}
     return [_deep(v) for v in value] if isinstance(value, list | tuple) else value

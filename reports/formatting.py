@@ -1,4 +1,4 @@
-"""How numbers and commands are written, the same on the terminal and on the page."""
+"""How numbers, estimates and commands are written, the same on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import shlex
 
 from advntk.checks.scenario import DEFAULT_IMPLEMENTATION
-from advntk.theorems.vocabulary import AS_MEASURED
+from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 # What the verdict of a claim looks like beside the expected one.
 AS_EXPECTED, UNEXPECTED, NOT_DECIDED = "as expected", "unexpected", "not decided"
@@ -70,17 +70,27 @@ def expectation(claim: dict) -> str:
     return AS_EXPECTED if claim["as_expected"] else UNEXPECTED
 
 
-def replay(claim_id: str, scenario: dict, run: dict, ladder: bool) -> str:
+def verdict_note(claim: dict) -> str:
+    """What stands behind the verdict of a claim: nothing if it HOLDS as it should, else what was expected.
+
+    '(as expected)' of a control that is refuted, '(as measured)', or '(expected HOLDS)' where it was not.
+    """
+    if not claim["as_expected"]:
+        return f"(expected {claim['expected']})"
+    return "" if claim["expected"] == Verdict.HOLDS else f"({expectation(claim)})"
+
+
+def replay(claim_id: str, scenario: dict, run: dict, sweep: bool) -> str:
     """The command that measures one scenario of a run again, with the same random numbers."""
-    skipped = {"data", "implementation"} | ({"width"} if ladder else set())
-    if ladder and scenario["input_growth"] == "joint":
+    skipped = {"data", "implementation"} | ({"width"} if sweep else set())
+    if sweep and scenario["input_growth"] == "joint":
         skipped.add("input_width")
     pins = ",".join(f"{k}={v}" for k, v in scenario.items() if k not in skipped)
     parts = ["advntk", "check", claim_id, "--profile", run["profile"], "--seed", str(run["seed"])]
     parts += ["--data", str(scenario["data"]), "--axis", pins]
     if scenario.get("implementation", DEFAULT_IMPLEMENTATION) != DEFAULT_IMPLEMENTATION:
         parts += ["--implementation", str(scenario["implementation"])]
-    if ladder and run["widths"]:
+    if sweep and run["widths"]:
         parts += ["--widths", ",".join(map(str, run["widths"]))]
     for theory in run.get("theories", ()):
         parts += ["--theory", str(theory)]

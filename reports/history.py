@@ -1,0 +1,37 @@
+"""Many runs in the order of their start, as plain values: the content of history.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from advntk.checks.evidence import RunRecord
+from advntk.reports.summary import claim_excerpt, run_excerpt, summarise
+
+CONTENT_VERSION = 1
+
+
+def history_content(runs: list[tuple[str, RunRecord]]) -> dict[str, Any]:
+    """The content of history.json: `runs` from the oldest to the latest, and for each claim its points.
+
+    A point has the number of its run (from 1), the verdict and the estimate that settles it; runs that did
+    not ask for a claim have none.
+    """
+    ordered = sorted(runs, key=lambda named: (named[1].started, named[0], named[1].id))
+    summaries = [summarise(record) for _, record in ordered]
+    claims: dict[str, dict[str, Any]] = {}
+    for number, ((_, record), summary) in enumerate(zip(ordered, summaries, strict=True), start=1):
+        for claim in summary["claims"]:
+            rate = record.request["claims"][claim["id"]].get("rate")
+            theorem = record.request["theorems"].get(claim["theorem"], {})
+            entry = claims.setdefault(claim["id"], {"claim": claim["id"], "theorem": claim["theorem"]})
+            entry["title"] = theorem.get("title", claim["theorem"])
+            entry["predicted_exponent"] = rate["exponent"] if rate else None
+            entry.setdefault("points", []).append({"run": number, **claim_excerpt(claim)})
+    return {
+        "schema_version": CONTENT_VERSION,
+        "runs": [
+            {"number": number, **run_excerpt(name, summary)}
+            for number, ((name, _), summary) in enumerate(zip(ordered, summaries, strict=True), start=1)
+        ],
+        "claims": list(claims.values()),
+    }
