@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from advntk.checking import cache_folder
+from advntk.wiring import cache_folder
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.training import BadTraining
 
@@ -60,7 +60,7 @@ def _at(request: Request, size: int) -> dict[str, Any]:
 
     from advntk.implementations.adv_ntk.contract import AsPublished, Krylov, Reference
     from advntk.implementations.adv_ntk.settings import Settings
-    from advntk.implementations.adv_ntk.timing import (
+    from advntk.implementations.experiments.timing import (
         attack_and_products,
         machine_at,
         solver_error,
@@ -122,8 +122,8 @@ def _full(request: Request) -> dict[str, Any]:
     """The whole published training, 10 000 + 2 000 samples and 50 iterations."""
     from advntk.implementations.adv_ntk.contract import Krylov
     from advntk.implementations.adv_ntk.settings import Settings
-    from advntk.implementations.adv_ntk.timing import synthetic_problem
     from advntk.implementations.adv_ntk.training import fit
+    from advntk.implementations.experiments.timing import synthetic_problem
 
     training = synthetic_problem(_kernel(request), TRAINING, VALIDATION, "float32")
     began = time.perf_counter()
@@ -141,8 +141,8 @@ def _full(request: Request) -> dict[str, Any]:
 
 
 def _kernel(request: Request) -> Any:
-    from advntk.implementations.adv_ntk.experiment import kernel_for
-    from advntk.implementations.adv_ntk.presets import preset
+    from advntk.implementations.experiments.adv_ntk import kernel_for
+    from advntk.implementations.experiments.presets import preset
 
     try:
         return kernel_for(replace(preset("cifar10-mlp5-r8"), network=request.network))

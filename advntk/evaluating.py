@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advntk.checking import cache_folder
+from advntk.wiring import cache_folder
 from advntk.progress import progress_display
 from advntk.training import BadTraining
 
@@ -63,11 +63,11 @@ def _evaluated(
     import numpy as np
 
     from advntk.implementations.adv_ntk.files import load_model
-    from advntk.implementations.adv_ntk.presets import experiment_from
     from advntk.implementations.adv_ntk.settings import from_dict
     from advntk.implementations.attacks.audit import audit, verify
     from advntk.implementations.attacks.threat import ThreatModel
     from advntk.implementations.attacks.worst_case import worst_case
+    from advntk.implementations.experiments.presets import experiment_from
 
     machine, about = load_model(model)
     settings = from_dict(about["settings"])
@@ -136,7 +136,7 @@ def _test_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     from dataclasses import replace
 
-    from advntk.implementations.adv_ntk.experiment import splitted
+    from advntk.implementations.experiments.adv_ntk import splitted
 
     asked = replace(experiment, data=data or experiment.data, test=test or experiment.test)
     if asked.data != experiment.data:

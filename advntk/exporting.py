@@ -6,6 +6,7 @@ from pathlib import Path
 
 from advntk.exceptions import UsageError
 from advntk.checks.evidence import read_run
+from advntk.exceptions import UsageError
 from advntk.reports.sanitization import sanitized_record
 from advntk.reports.trial_tables import TRIAL_WRITERS
 

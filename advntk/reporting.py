@@ -10,6 +10,7 @@ from pathlib import Path
 
 from advntk.exceptions import UsageError
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run
+from advntk.exceptions import UsageError
 from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score

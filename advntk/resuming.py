@@ -16,8 +16,8 @@ from advntk.checks.evidence import (
     read_run_heads,
 )
 
-# Noted for people; what the source changes is said by the digest of each trial, and what was asked for in other
-# words is compared as what it selects.
+# Noted for people.  What a change of source reaches is said by the digest of each trial, and what was asked
+# for in other words is compared as what it selects.
 _IRRELEVANT = ("code", "commit", "theories", "names")
 
 

@@ -14,10 +14,10 @@ from advntk.exceptions import UsageError
 from advntk.progress import progress_display
 
 if TYPE_CHECKING:
-    from advntk.implementations.adv_ntk.experiment import Accuracy
-    from advntk.implementations.adv_ntk.presets import Experiment
     from advntk.implementations.adv_ntk.settings import Settings
     from advntk.implementations.adv_ntk.training import Fitted, State
+    from advntk.implementations.experiments.adv_ntk import Accuracy
+    from advntk.implementations.experiments.presets import Experiment
     from advntk.implementations.runtime import Device
 
 
@@ -67,12 +67,13 @@ def train(request: Request, as_json: bool) -> str:
 
 
 def _trained(request: Request, as_json: bool) -> str:
-    from advntk.implementations.adv_ntk.beside import checked
     from advntk.implementations.adv_ntk.contract import implementation
-    from advntk.implementations.adv_ntk.experiment import prepare
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from advntk.implementations.adv_ntk.problem import duplicates
     from advntk.implementations.adv_ntk.training import begin, fit, gram
+    from advntk.implementations.experiments.adv_ntk import prepare
+    from advntk.implementations.experiments.baselines import checked
+    from advntk.implementations.results import Result
     from advntk.reports.summary import finite
 
     experiment = _experiment(request)
@@ -120,8 +121,11 @@ def _trained(request: Request, as_json: bool) -> str:
     unsure = sum(not row.converged for row in fitted.state.course)
     if unsure:
         notes.append(f"the solver did not stand by its result in {unsure} iterations")
-    if not fitted.converged:
-        notes.append("the solver does not stand by the weights that the model is made of")
+    if fitted.result != Result.successful:
+        notes.append(
+            f"the weights that the model is made of are not what was asked for: {fitted.result.message}; "
+            f"{fitted.result.remedy}"
+        )
     if fitted.stopped:
         notes.append(f"stopped early, at the last good strengths: {fitted.stopped}")
     notes += _undefined(found)
@@ -161,7 +165,7 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
 
 def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
     """Adv-NTK beside NTK regression on the same samples."""
-    from advntk.implementations.adv_ntk.experiment import accuracy, regression
+    from advntk.implementations.experiments.adv_ntk import accuracy, regression
 
     machines = {
         "Adv-NTK": fitted.machine,
@@ -183,19 +187,19 @@ def _baseline(
     name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: Request
 ) -> tuple[Accuracy, str, list[dict[str, float]]]:
     """Accuracies, its setting or end in words, and for a finite network the course of its training."""
-    from advntk.implementations.adv_ntk import beside
-    from advntk.implementations.adv_ntk.experiment import accuracy
+    from advntk.implementations.experiments import baselines
+    from advntk.implementations.experiments.adv_ntk import accuracy
 
-    if name in beside.INFINITE:
+    if name in baselines.INFINITE:
         with progress_display(1, "baselines") as show:
             show(0, 1, f"{name}: choosing on validation images")
-            machine, words = beside.chosen_machine(name, fitted.machine, ntk, split, experiment)
+            machine, words = baselines.chosen_machine(name, fitted.machine, ntk, split, experiment)
             robust = accuracy(machine, split.test_images, split.test_labels, experiment.settings)
             show(1, 1, name)
         return robust, words, []
     steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
     with progress_display(steps, "steps") as show:
-        found, course, words = beside.finite_network(
+        found, course, words = baselines.finite_network(
             name, split, experiment, steps,
             lambda row: show(
                 int(row["step"]), steps, f"{name}: validation {row['validation_robust']:.1%} robust"
@@ -207,7 +211,7 @@ def _baseline(
 
 def _experiment(request: Request) -> Experiment:
     """The preset or the defaults, changed as asked."""
-    from advntk.implementations.adv_ntk.presets import preset
+    from advntk.implementations.experiments.presets import preset
 
     asked = {name: value for name, value in request.experiment.items() if value is not None}
     settings = {name: value for name, value in request.settings.items() if value is not None}
@@ -263,6 +267,6 @@ def _memory(request: Request) -> int:
 
 
 def _cache() -> Path:
-    from advntk.checking import cache_folder
+    from advntk.wiring import cache_folder
 
     return cache_folder() / "programs"

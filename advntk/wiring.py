@@ -114,9 +114,7 @@ def run(settings: Settings, show_progress: bool = True) -> RunRecord:
         return measure(prepared, executor, show_progress)
 
 
-def measure(
-    prepared: Prepared, executor: Workers | None = None, show_progress: bool = False
-) -> RunRecord:
+def measure(prepared: Prepared, executor: Workers | None = None, show_progress: bool = False) -> RunRecord:
     """Carry out a prepared run and read it back.
 
     Args:

@@ -58,8 +58,8 @@ def _pairs(width: int) -> list[tuple[float, float]]:
     def seconds(batching: Batching) -> float:
         start = time.perf_counter()
         found = train_seeds(forward, parameters, points, TRAINED, times, 3, batching=batching)
-        if bool(found.gave_up.any()):
-            raise RuntimeError(f"the integrator gave up at width {width}: its time says nothing")
+        if bool(found.result.any()):
+            raise RuntimeError(f"the integrator stopped early at width {width}: its time says nothing")
         return time.perf_counter() - start
 
     def pair(number: int) -> tuple[float, float]:

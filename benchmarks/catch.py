@@ -31,6 +31,7 @@ def main() -> int:
     options, others = parser.parse_known_args()
 
     from advntk.circumstances import source_digest
+
     from advntk.implementations.runtime import versions
     from advntk.reports.summary import finite, to_json
     from advntk.theorems.catalogue import load

@@ -67,9 +67,9 @@ def main() -> None:
 
     from advntk.checks import running
     from advntk.checks.description import describe
+    from advntk.checks.efforts import PROFILES
     from advntk.checks.evidence import EvidenceStore, read_run
     from advntk.checks.planning import Request, make_plan
-    from advntk.checks.efforts import PROFILES
     from advntk.checks.recording import Recorder
     from advntk.reports.page import render
     from advntk.theorems.catalogue import load

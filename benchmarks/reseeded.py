@@ -133,9 +133,9 @@ def _source(row: dict, claim: str) -> str:
 def run_once(claims: tuple[str, ...], data: str, seed: int) -> dict:
     """Verdict by claim of one quick run."""
     from advntk.checks.description import describe
+    from advntk.checks.efforts import PROFILES
     from advntk.checks.evidence import EvidenceStore, read_run
     from advntk.checks.planning import Request, make_plan
-    from advntk.checks.efforts import PROFILES
     from advntk.checks.running import run_plan
     from advntk.reports.summary import summarise
     from advntk.theorems.catalogue import load

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import grimp
 
-import advntk
 from advntk.checks.planning import PlannedCheck
 from advntk.checks.trial import Check
 
 _PACKAGE = "advntk"
+# The rooms are folders of it, or what its links point to.
+_ROOT = Path(__file__).parent.parent
 # Every trial goes through these: how keys are drawn, and how a batch becomes numbers.
 _ALWAYS = ("advntk.checks.measuring", "advntk.checks.scenario", "advntk.checks.trial")
 
@@ -88,13 +89,12 @@ def digest(files: Iterable[Path]) -> str:
 
 def source_digest() -> str:
     """The same over the source of everything that measures and decides."""
-    root = Path(advntk.__file__).parent
-    return digest(sorted(path for room in _ROOMS for path in (root / room).resolve().rglob("*.py")))
+    return digest(sorted(path for room in _ROOMS for path in (_ROOT / room).resolve().rglob("*.py")))
 
 
 def source_of(module: str) -> Path | None:
     """The file of a module of this package; None for a folder without one."""
-    path = Path(advntk.__file__).parent.joinpath(*module.split(".")[1:])
+    path = _ROOT.joinpath(*module.split(".")[1:])
     for file in (path / "__init__.py", path.with_suffix(".py")):
         if file.is_file():
             return file

@@ -27,20 +27,17 @@ class Described(Protocol):
 def written_label(values: Mapping[str, Any], axes: Iterable[Described], without: Iterable[str] = ()) -> str:
     """A short line: what axes always show, and what is away from its default; groups between commas.
 
+    Where that is nothing, all axes are written: a line is never empty.
+
     Args:
       values: axis name |-> value; axes that are missing are left out.
       axes: in the order of the line.
       without: names of axes to leave out.
     """
     hidden = set(without)
-    parts = [
-        (axis.group, text)
-        for axis in axes
-        if axis.name in values
-        and axis.name not in hidden
-        and (axis.shown or values[axis.name] != axis.default)
-        and (text := written(axis, values[axis.name]))
-    ]
+    here = [axis for axis in axes if axis.name in values and axis.name not in hidden]
+    told = [axis for axis in here if axis.shown or values[axis.name] != axis.default] or here
+    parts = [(axis.group, text) for axis in told if (text := written(axis, values[axis.name]))]
     return ", ".join(" ".join(text for _, text in found) for _, found in groupby(parts, lambda part: part[0]))
 
 

@@ -116,7 +116,7 @@ class Recorder:
         ]
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[Result, Outcome] = {
     Result.successful: Outcome.MEASURED,
     **{result: Outcome(result.name.lower()) for result in Result if result is not Result.successful},
 }

@@ -47,7 +47,7 @@ class Sweep:
             raise BadAxis(f"{','.join(texts)}: a value stands twice; leave one out")
         if len(points) < LEAST_POINTS:
             raise BadAxis(f"{','.join(texts)}: a rate needs at least {LEAST_POINTS} different values")
-        return tuple(sorted(points))  # type: ignore[arg-type, type-var]
+        return tuple(sorted(points))  # type: ignore[arg-type]
 
     def _following(self, scenario: Scenario, point: Value) -> Mapping[str, Value]:
         return self.coupled(scenario, point) if self.coupled is not None else {}

@@ -35,38 +35,30 @@ with warnings.catch_warnings():
 
 @pytest.fixture
 def measure(tmp_path):
-    """Run claims through plan, trials, deciders and evidence; returns the summary of the run.
+    """Run claims as every front door does; returns the summary of the run, whose record is `measure.record`.
 
     `measure(["diagonal_limit.ark"], pins={"depth": 1}, widths=(16, 32, 64, 128))`
     """
     import jax
 
-    from advntk.checks.description import describe
-    from advntk.checks.evidence import EvidenceStore, read_run
-    from advntk.checks.planning import Request, make_plan
-    from advntk.checks.efforts import PROFILES
-    from advntk.checks.running import run_plan
     from advntk.reports.summary import summarise
-    from advntk.theorems.catalogue import load
+    from advntk.wiring import Settings, prepare
+    from advntk.wiring import measure as carry_out
 
-    def run(claims, pins=None, theories=(), shrink=False, **request):
+    def run(claims, pins=None, theories=(), widths=(), **settings):
         # Traced programs remember the functions they were traced from; planted ones must be seen.
         jax.clear_caches()
-        catalogue = load(theories)
-        plan = make_plan(
-            Request(PROFILES["quick"], pins=tuple((pins or {}).items()), **request),
-            catalogue.select(claims),
-            catalogue.modules,
+        prepared = prepare(
+            Settings(
+                claims=tuple(claims),
+                axes=tuple(f"{name}={value}" for name, value in (pins or {}).items()),
+                widths=",".join(map(str, widths)) or None,
+                theories=tuple(theories),
+                evidence=tmp_path / "evidence",
+                **settings,
+            )
         )
-        folder = tmp_path / "evidence"
-        store = EvidenceStore(folder)
-        number = store.start_run(
-            describe(plan), {"versions": {}, "device": "cpu", "dtype": "float64", "code": "test"}
-        )
-        run_plan(plan, store, number, shrink=shrink)
-        store.finish_run(number, {})
-        store.close()
-        run.record = read_run(folder, number)
+        run.record = carry_out(prepared)
         jax.clear_caches()
         return summarise(run.record)
 

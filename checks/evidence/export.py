@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from advntk.checks.evidence.plain import dumps
-from advntk.checks.evidence.record import RunRecord
+from advntk.checks.evidence.rows import RunRecord
 
 
 def trial_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
     """One flat dict per trial."""
-    for (trial, family), rows in record.trials.items():
+    for (trial, scenario_id), rows in record.trials.items():
         for row in rows:
             yield {
                 "run": record.id,
                 "trial": trial,
-                "family": family,
-                "width": row.width,
+                "scenario_id": scenario_id,
+                "axis": row.axis,
+                "point": row.point,
                 "seed": row.seed,
-                "outcome": row.outcome,
+                "outcome": str(row.outcome),
+                "message": row.message,
+                "device": row.device,
                 "key": row.key,
                 **{f"scenario.{name}": value for name, value in row.scenario.items()},
                 **{f"value.{name}": value for name, value in row.numbers.items()},

@@ -1,12 +1,13 @@
 """What an implementation of Adv-NTK is, so that anybody's can be trained, checked and compared.
 
-An implementation answers four questions: the weights p(varpi), their gradient in varpi, the predictor's
-input gradient, and how an attack moves inputs.  `fit` puts them together (`training`).  One's own class
-derives from `Implementation` and replaces what it does differently, or is any object with these names.
+An implementation derives from the abstract class `Implementation`: it solves for the weights p(varpi) and
+pulls cotangents of p back to varpi, and may replace how the predictor is evaluated and how an attack moves
+inputs.  `training.fit` puts the parts together.  Any object with the names of `_NEEDED` will do as well.
 """
 
 from __future__ import annotations
 
+import abc
 import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,16 +15,14 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Key
 
-from advntk.implementations.adv_ntk import krylov
+from advntk.implementations.adv_ntk import as_published, krylov, reference
 from advntk.implementations.adv_ntk.settings import Settings
-from advntk.implementations.adv_ntk.solvers import SOLVERS, Answer, Solver
+from advntk.implementations.adv_ntk.solution import PullBack, Solution, if_finite
 from advntk.implementations.adv_ntk.strengths import Strengths
 from advntk.implementations.attacks import as_published as published_attack
 from advntk.implementations.attacks.pgd import pgd_linf
 from advntk.implementations.attacks.threat import Scalar
 from advntk.implementations.kernels.machine import Kernel
-
-PullBack = Callable[[Float[Array, "m c"]], Answer]
 
 
 class Machine(NamedTuple):
@@ -34,35 +33,55 @@ class Machine(NamedTuple):
     weights: Float[Array, "m c"]
 
 
-class Implementation:
-    """The fast implementation, and what others differ from.
+class Implementation(abc.ABC):
+    """One way to compute Adv-NTK; `solve` and `vjp` are its own, the rest is shared unless replaced.
 
-    `dtype` is the precision that it computes in.
+    `dtype` ("float32" or "float64") is the precision that it computes in: arguments come in it.  Shapes: m
+    training samples, c classes; strengths are (m,), shared by the classes, or (m, c), and d|w|/dw is 1 at 0.
+    What went wrong with the numbers is said in the `Solution`; exceptions are for shapes that do not fit.
+
+    >>> class Mine(Implementation):
+    ...     dtype = "float64"
+    ...
+    ...     def solve(self, ntk, strengths, y):
+    ...         return Solution(my_weights(ntk, strengths, y))
+    ...
+    ...     def vjp(self, ntk, strengths, y, cotangent):
+    ...         return Solution(my_gradient(ntk, strengths, y, cotangent))
     """
 
-    name = "krylov"
-    dtype = "float32"
-    solver: Solver = SOLVERS["krylov"]
+    name: str = ""
+    dtype: str = "float32"
 
-    def weights(self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]) -> Answer:
-        """p(varpi) = Theta^{-1}(I - exp(-Theta D)) Y, (m, c)."""
-        return self.solver.weights(ntk, strengths, y)
+    @abc.abstractmethod
+    def solve(self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]) -> Solution:
+        """The weights p(varpi) = Theta^{-1}(I - exp(-Theta D)) Y, D = Diag(|varpi|), of shape (m, c)."""
 
-    def weights_gradient(
+    @abc.abstractmethod
+    def vjp(
         self,
         ntk: Float[Array, "m m"],
         strengths: Strengths,
         y: Float[Array, "m c"],
         cotangent: Float[Array, "m c"],
-    ) -> Answer:
-        """Gradient in varpi of a loss whose gradient in p is `cotangent`."""
-        return self.solver.weights_gradient(ntk, strengths, y, cotangent)
+    ) -> Solution:
+        """Gradient in the strengths of a loss whose gradient in the weights is `cotangent`.
 
-    def weights_and_pull_back(
+        Args:
+          ntk: Theta(X, X), (m, m), symmetric.
+          strengths: varpi, (m,) or (m, c), of any sign.
+          y: targets, (m, c).
+          cotangent: dl/dp, (m, c).
+
+        Returns:
+          The solution whose value has the shape of the strengths.
+        """
+
+    def solve_with_vjp(
         self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]
-    ) -> tuple[Answer, PullBack]:
-        """The weights, and the map from cotangents to gradients, which may share work with them."""
-        return self.weights(ntk, strengths, y), lambda g: self.weights_gradient(ntk, strengths, y, g)
+    ) -> tuple[Solution, PullBack]:
+        """`solve`, and `vjp` as a function of the cotangent, which may share work with it."""
+        return self.solve(ntk, strengths, y), lambda cotangent: self.vjp(ntk, strengths, y, cotangent)
 
     def predict(self, machine: Machine, x: Float[Array, "k *shape"]) -> Float[Array, "k c"]:
         """f(x)."""
@@ -88,23 +107,39 @@ class Implementation:
 
 
 class Krylov(Implementation):
-    """Weights by Lanczos with an error estimate; `tolerance` is relative to their norm."""
+    """The fast one: Lanczos with an error estimate, for weights and for gradients alike.
 
-    def __init__(self, dtype: str = "float32", tolerance: float = 1e-5, most_steps: int = 128) -> None:
+    Args:
+      dtype: "float32" or "float64".
+      tolerance: of the estimated error, relative to the norm of what is solved for.
+      max_steps: products with Theta that one Krylov space may take.
+    """
+
+    name = "krylov"
+
+    def __init__(self, dtype: str = "float32", tolerance: float = 1e-5, max_steps: int = 128) -> None:
         self.dtype = dtype
-        self._limits = (tolerance, most_steps)
+        self._limits = (tolerance, max_steps)
 
-    def weights_and_pull_back(
+    def solve(self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]) -> Solution:
+        """Weights within the tolerance."""
+        return krylov.weights(ntk, strengths, y, *self._limits)
+
+    def vjp(
+        self,
+        ntk: Float[Array, "m m"],
+        strengths: Strengths,
+        y: Float[Array, "m c"],
+        cotangent: Float[Array, "m c"],
+    ) -> Solution:
+        """Gradient within the tolerance."""
+        return krylov.weights_gradient(ntk, strengths, y, cotangent, *self._limits)
+
+    def solve_with_vjp(
         self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]
-    ) -> tuple[Answer, PullBack]:
-        """As inherited; the Krylov space of Y serves both."""
-        found, pull_back = krylov.weights_and_pull_back(ntk, strengths, y, *self._limits)
-
-        def gradient(cotangent: Float[Array, "m c"]) -> Answer:
-            pulled = pull_back(cotangent)
-            return Answer(pulled.gradient, pulled.converged)
-
-        return Answer(found.weights, found.converged), gradient
+    ) -> tuple[Solution, PullBack]:
+        """Both; the Krylov space of Y serves weights and gradient."""
+        return krylov.weights_and_pull_back(ntk, strengths, y, *self._limits)
 
 
 class Reference(Implementation):
@@ -112,14 +147,40 @@ class Reference(Implementation):
 
     name = "reference"
     dtype = "float64"
-    solver = SOLVERS["reference"]
+
+    def solve(self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]) -> Solution:
+        """Weights by eigendecomposition."""
+        return if_finite(reference.weights(ntk, strengths, y))
+
+    def vjp(
+        self,
+        ntk: Float[Array, "m m"],
+        strengths: Strengths,
+        y: Float[Array, "m c"],
+        cotangent: Float[Array, "m c"],
+    ) -> Solution:
+        """Gradient by eigendecomposition and quadrature."""
+        return if_finite(reference.weights_gradient(ntk, strengths, y, cotangent))
 
 
 class AsPublished(Implementation):
     """The published procedure, in our rendering: an object under test."""
 
     name = "as_published"
-    solver = SOLVERS["as_published"]
+
+    def solve(self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]) -> Solution:
+        """Weights through an undamped inverse in single precision."""
+        return if_finite(as_published.weights(ntk, strengths, y))
+
+    def vjp(
+        self,
+        ntk: Float[Array, "m m"],
+        strengths: Strengths,
+        y: Float[Array, "m c"],
+        cotangent: Float[Array, "m c"],
+    ) -> Solution:
+        """Gradient by automatic differentiation of the same."""
+        return if_finite(as_published.weights_gradient(ntk, strengths, y, cotangent))
 
     def attack(
         self,
@@ -141,7 +202,7 @@ IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {
     "reference": Reference,
     "as_published": AsPublished,
 }
-_NEEDED = ("dtype", "weights", "weights_gradient", "predict", "loss_gradient", "attack")
+_NEEDED = ("dtype", "solve", "vjp", "predict", "loss_gradient", "attack")
 
 
 def implementation(name: str) -> Any:
@@ -164,7 +225,7 @@ def implementation(name: str) -> Any:
         raise ValueError(
             f"implementation = {name!r} cannot be loaded: {error}; is its folder on PYTHONPATH?"
         ) from error
-    found = found() if isinstance(found, type) else found
+    found = _made(name, found)
     lacking = [part for part in _NEEDED if not hasattr(found, part)]
     if lacking:
         raise ValueError(
@@ -172,6 +233,15 @@ def implementation(name: str) -> Any:
             "advntk.implementations.adv_ntk.contract.Implementation"
         )
     return found
+
+
+def _made(name: str, found: Any) -> Any:
+    """An object of a class; anything else as it is."""
+    if not isinstance(found, type):
+        return found
+    if missing := sorted(getattr(found, "__abstractmethods__", ())):
+        raise ValueError(f"implementation = {name!r} lacks {', '.join(missing)}; define them in the class")
+    return found()
 
 
 def _outputs_of(kernel: Kernel, training: Array, weights: Array, x: Array) -> Array:

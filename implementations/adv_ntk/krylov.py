@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,34 +35,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.implementations.adv_ntk.exponentials import convolved, phi1, phi2
-from advntk.implementations.adv_ntk.lanczos import Krylov, advance, begin, combined, matmul, ritz
+from advntk.implementations.adv_ntk.lanczos import KrylovSpaces, advance, begin, combined, matmul, ritz
+from advntk.implementations.adv_ntk.solution import PullBack, Solution
 from advntk.implementations.adv_ntk.strengths import Strengths, check, magnitude, slope
+from advntk.implementations.results import Result
 
 _CHUNK = 8
-
-
-class Weights(NamedTuple):
-    """Weights p (m, c), how many products with Theta this call took, and how good they are.
-
-    `error_estimate` is relative to the norm of p; `converged` says that the tolerance was met.
-    """
-
-    weights: Float[Array, "m c"]
-    steps: int
-    error_estimate: float
-    converged: bool
-
-
-class Gradient(NamedTuple):
-    """Gradient, of the shape of the strengths; the rest as in `Weights`."""
-
-    gradient: Strengths
-    steps: int
-    error_estimate: float
-    converged: bool
-
-
-PullBack = Callable[[Float[Array, "m c"]], Gradient]
 
 
 def weights(
@@ -70,14 +48,14 @@ def weights(
     strengths: Strengths,
     y: Float[Array, "m c"],
     tolerance: float = 1e-5,
-    most_steps: int = 128,
-) -> Weights:
+    max_steps: int = 128,
+) -> Solution:
     """Weights p with f(x) = Theta(x, X) p, in the precision of `ntk`.
 
     Raises:
-      ValueError: a shape does not fit, or `tolerance` or `most_steps` is not positive.
+      ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
     """
-    return weights_and_pull_back(ntk, strengths, y, tolerance, most_steps)[0]
+    return weights_and_pull_back(ntk, strengths, y, tolerance, max_steps)[0]
 
 
 def weights_gradient(
@@ -86,20 +64,20 @@ def weights_gradient(
     y: Float[Array, "m c"],
     cotangent: Float[Array, "m c"],
     tolerance: float = 1e-5,
-    most_steps: int = 128,
-) -> Gradient:
+    max_steps: int = 128,
+) -> Solution:
     """Gradient with respect to the strengths of a loss whose gradient in the weights is `cotangent`.
 
     Both Krylov spaces grow together, one product with Theta per step.  d|w|/dw is 1 at w = 0.
 
     Raises:
-      ValueError: a shape does not fit, or `tolerance` or `most_steps` is not positive.
+      ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
     """
     check(ntk, strengths, y, cotangent)
-    _positive(tolerance, most_steps)
+    _positive(tolerance, max_steps)
     root, rows = _rows(ntk, strengths, y)
     space = begin(root * rows, 2 * _CHUNK)
-    return _gradient(ntk, strengths, root, rows, space, cotangent, tolerance, most_steps)
+    return _gradient(ntk, strengths, root, rows, space, cotangent, tolerance, max_steps)
 
 
 def weights_and_pull_back(
@@ -107,33 +85,33 @@ def weights_and_pull_back(
     strengths: Strengths,
     y: Float[Array, "m c"],
     tolerance: float = 1e-5,
-    most_steps: int = 128,
-) -> tuple[Weights, PullBack]:
+    max_steps: int = 128,
+) -> tuple[Solution, PullBack]:
     """Weights, and the map from their cotangents to gradients, which keeps the Krylov space of Y.
 
     The map takes products for the space of the cotangent, and deepens that of Y where its own, other
     error asks for it.
 
     Raises:
-      ValueError: a shape does not fit, or `tolerance` or `most_steps` is not positive.
+      ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
     """
     check(ntk, strengths, y)
-    _positive(tolerance, most_steps)
+    _positive(tolerance, max_steps)
     root, rows = _rows(ntk, strengths, y)
     space = begin(root * rows, 2 * _CHUNK)
     while True:
-        (space,) = advance(ntk, root, (space,), min(_CHUNK, most_steps - int(space.steps)))
+        (space,) = advance(ntk, root, (space,), min(_CHUNK, max_steps - int(space.steps)))
         found, estimate = _weights(root, space)
         steps = int(space.steps)
-        if steps >= most_steps or estimate <= tolerance or np.isnan(estimate):
+        if steps >= max_steps or estimate <= tolerance or np.isnan(estimate):
             break
     kept = space
 
-    def pull_back(cotangent: Float[Array, "m c"]) -> Gradient:
+    def pull_back(cotangent: Float[Array, "m c"]) -> Solution:
         check(ntk, strengths, y, cotangent)
-        return _gradient(ntk, strengths, root, rows, kept, cotangent, tolerance, most_steps)
+        return _gradient(ntk, strengths, root, rows, kept, cotangent, tolerance, max_steps)
 
-    return Weights(found.T, steps, estimate, estimate <= tolerance), pull_back
+    return _solution(found.T, steps, estimate, tolerance), pull_back
 
 
 def value_and_gradient(
@@ -142,15 +120,15 @@ def value_and_gradient(
     y: Float[Array, "m c"],
     loss_of_weights: Callable[[Float[Array, "m c"]], Float[Array, ""]],
     tolerance: float = 1e-5,
-    most_steps: int = 128,
-) -> tuple[Float[Array, ""], Weights, Gradient]:
+    max_steps: int = 128,
+) -> tuple[Float[Array, ""], Solution, Solution]:
     """Value of a differentiable loss of the weights, the weights, and its gradient in the strengths.
 
     Raises:
-      ValueError: a shape does not fit, or `tolerance` or `most_steps` is not positive.
+      ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
     """
-    solved, pull_back = weights_and_pull_back(ntk, strengths, y, tolerance, most_steps)
-    value, cotangent = jax.value_and_grad(loss_of_weights)(solved.weights)
+    solved, pull_back = weights_and_pull_back(ntk, strengths, y, tolerance, max_steps)
+    value, cotangent = jax.value_and_grad(loss_of_weights)(solved.value)
     return value, solved, pull_back(cotangent)
 
 
@@ -159,11 +137,11 @@ def _gradient(
     strengths: Array,
     root: Array,
     rows: Array,
-    first: Krylov,
+    first: KrylovSpaces,
     cotangent: Array,
     tolerance: float,
-    most_steps: int,
-) -> Gradient:
+    max_steps: int,
+) -> Solution:
     other = cotangent.T.astype(ntk.dtype)
     pair = (first, begin(root * other, 2 * _CHUNK))
     products = 0
@@ -171,7 +149,7 @@ def _gradient(
     while True:
         moving = [i for i in (0, 1) if behind[i]]
         # Spaces of one depth take their steps together; the depth of Y may be ahead.
-        steps = min(_CHUNK, *(most_steps - int(pair[i].steps) for i in moving))
+        steps = min(_CHUNK, *(max_steps - int(pair[i].steps) for i in moving))
         moved = advance(ntk, root, tuple(pair[i] for i in moving), steps)
         news = dict(zip(moving, moved, strict=True))
         pair = (news.get(0, pair[0]), news.get(1, pair[1]))
@@ -179,12 +157,21 @@ def _gradient(
         per_class, shares = _assembled(rows, other, *pair)
         estimate = sum(shares)
         behind = [
-            error > tolerance / 2 and int(space.steps) < most_steps
+            error > tolerance / 2 and int(space.steps) < max_steps
             for error, space in zip(shares, pair, strict=True)
         ]
         if estimate <= tolerance or np.isnan(estimate) or not any(behind):
             break
-    return Gradient(_sloped(strengths, per_class), products, estimate, estimate <= tolerance)
+    return _solution(_sloped(strengths, per_class), products, estimate, tolerance)
+
+
+def _solution(value: Array, products: int, estimate: float, tolerance: float) -> Solution:
+    """With the number of products with Theta that it took, and the estimated error relative to its norm."""
+    if np.isnan(estimate):
+        result = Result.not_finite
+    else:
+        result = Result.successful if estimate <= tolerance else Result.max_steps_reached
+    return Solution(value, result, {"products": products, "error_estimate": estimate})
 
 
 @jax.jit
@@ -194,7 +181,7 @@ def _sloped(strengths: Array, per_class: Array) -> Array:
     return slope(strengths).astype(per_class.dtype) * gradient
 
 
-def _weights(root: Array, space: Krylov) -> tuple[Array, float]:
+def _weights(root: Array, space: KrylovSpaces) -> tuple[Array, float]:
     """Weights as rows, and the bound of their error relative to their norm."""
     small = ritz(space)
     found = _in_space(root, space.basis[:, :-1], _padded(small.coefficients(phi1(small.values)), space))
@@ -203,7 +190,9 @@ def _weights(root: Array, space: Krylov) -> tuple[Array, float]:
     return found, _ratio(float(np.linalg.norm(errors)), float(jnp.linalg.norm(found)))
 
 
-def _assembled(rows: Array, other: Array, first: Krylov, second: Krylov) -> tuple[Array, list[float]]:
+def _assembled(
+    rows: Array, other: Array, first: KrylovSpaces, second: KrylovSpaces
+) -> tuple[Array, list[float]]:
     """Gradient per class as rows, and the shares of the two spaces in its relative error."""
     one, two = ritz(first), ritz(second)
     scales = [np.maximum(1, small.values) for small in (one, two)]
@@ -238,7 +227,7 @@ def _in_space(root: Array, basis: Array, coefficients: Array) -> Array:
 @jax.jit
 def _gathered(
     starts: tuple[Array, Array],
-    spaces: tuple[Krylov, Krylov],
+    spaces: tuple[KrylovSpaces, KrylovSpaces],
     bases: list[Array],
     integrals: list[Array],
     kernel: Array,
@@ -257,7 +246,7 @@ def _gathered(
     return found, lasts, [jnp.max(jnp.abs(there), axis=1) for there in (other, rows)]
 
 
-def _padded(small: np.ndarray, *spaces: Krylov) -> np.ndarray:
+def _padded(small: np.ndarray, *spaces: KrylovSpaces) -> np.ndarray:
     """Zeros for the room that the spaces do not use yet, in their precision."""
     rooms = [space.alpha.shape[1] for space in spaces]
     more = [(0, 0)] + [(0, room - k) for room, k in zip(rooms, small.shape[1:], strict=True)]
@@ -282,8 +271,8 @@ def _ratio(error: float, size: float) -> float:
     return error / size if size != 0 else float("inf")
 
 
-def _positive(tolerance: float, most_steps: int) -> None:
+def _positive(tolerance: float, max_steps: int) -> None:
     if not tolerance > 0:
         raise ValueError(f"tolerance is {tolerance}; give a positive number")
-    if most_steps < 1:
-        raise ValueError(f"most_steps is {most_steps}; give at least 1")
+    if max_steps < 1:
+        raise ValueError(f"max_steps is {max_steps}; give at least 1")

@@ -24,7 +24,7 @@ matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 _einsum = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 
 
-class Krylov(NamedTuple):
+class KrylovSpaces(NamedTuple):
     """Krylov spaces of n start vectors in m dimensions, `steps` deep, with room for k steps.
 
     `basis` (n, k+1, m) holds q_1 ... and the next vector, `products` (n, k, m) Theta D^{1/2} q_j, `alpha`
@@ -57,26 +57,28 @@ class Ritz(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("room",))
-def begin(start: Float[Array, "n m"], room: int) -> Krylov:
+def begin(start: Float[Array, "n m"], room: int) -> KrylovSpaces:
     """Spaces of depth 0; a zero start vector has the zero space."""
     n, m = start.shape
     length = jnp.linalg.norm(start, axis=1)
     basis = jnp.zeros((n, room + 1, m), start.dtype).at[:, 0].set(_normalised(start, length))
     empty = jnp.zeros((n, room), start.dtype)
     products = jnp.zeros((n, room, m), start.dtype)
-    return Krylov(basis, products, empty, empty, length, jnp.zeros((), jnp.int32))
+    return KrylovSpaces(basis, products, empty, empty, length, jnp.zeros((), jnp.int32))
 
 
 def advance(
-    ntk: Float[Array, "m m"], root: Float[Array, "r m"], spaces: tuple[Krylov, ...], steps: int
-) -> tuple[Krylov, ...]:
+    ntk: Float[Array, "m m"], root: Float[Array, "r m"], spaces: tuple[KrylovSpaces, ...], steps: int
+) -> tuple[KrylovSpaces, ...]:
     """All `spaces` deeper by `steps`, with one product per step for all; r is 1 or n."""
     return _advance(ntk, root, tuple(_with_room(space, int(space.steps) + steps) for space in spaces), steps)
 
 
 @functools.partial(jax.jit, static_argnames=("steps",))
-def _advance(ntk: Array, root: Array, spaces: tuple[Krylov, ...], steps: int) -> tuple[Krylov, ...]:
-    def step(_: Array, spaces: tuple[Krylov, ...]) -> tuple[Krylov, ...]:
+def _advance(
+    ntk: Array, root: Array, spaces: tuple[KrylovSpaces, ...], steps: int
+) -> tuple[KrylovSpaces, ...]:
+    def step(_: Array, spaces: tuple[KrylovSpaces, ...]) -> tuple[KrylovSpaces, ...]:
         scaled = [root * _at(space.basis, space.steps) for space in spaces]
         products = matmul(jnp.concatenate(scaled), ntk)
         parts = jnp.split(products, len(spaces))
@@ -85,7 +87,7 @@ def _advance(ntk: Array, root: Array, spaces: tuple[Krylov, ...], steps: int) ->
     return jax.lax.fori_loop(0, steps, step, spaces)
 
 
-def ritz(space: Krylov) -> Ritz:
+def ritz(space: KrylovSpaces) -> Ritz:
     """Eigendecomposition of T, on the host in float64 whatever the precision of the space is.
 
     T is small, and an error eps ||T|| of its eigenvectors is multiplied by Theta D^{1/2} Q on the way to
@@ -112,7 +114,7 @@ def combined(vectors: Float[Array, "n k m"], coefficients: Float[Array, "n k"]) 
     return _einsum("nkm,nk->nm", vectors, coefficients)
 
 
-def _extended(space: Krylov, root: Array, product: Array) -> Krylov:
+def _extended(space: KrylovSpaces, root: Array, product: Array) -> KrylovSpaces:
     here = space.steps
     image = root * product
     alpha = jnp.sum(_at(space.basis, here) * image, axis=1)
@@ -125,7 +127,7 @@ def _extended(space: Krylov, root: Array, product: Array) -> Krylov:
         beta > jnp.finfo(image.dtype).eps * jnp.linalg.norm(image, axis=1)
     )
     beta = jnp.where(new, beta, 0)
-    return Krylov(
+    return KrylovSpaces(
         space.basis.at[:, here + 1].set(_normalised(twice, beta)),
         space.products.at[:, here].set(product),
         space.alpha.at[:, here].set(alpha),
@@ -148,7 +150,7 @@ def _at(array: Array, place: Array) -> Array:
     return jax.lax.dynamic_index_in_dim(array, place, axis=1, keepdims=False)
 
 
-def _with_room(space: Krylov, depth: int) -> Krylov:
+def _with_room(space: KrylovSpaces, depth: int) -> KrylovSpaces:
     """Room doubles when it is used up, so that few shapes are ever compiled."""
     room = space.alpha.shape[1]
     if depth <= room:

@@ -25,8 +25,9 @@ from jaxtyping import Array, Float, Int
 from advntk.implementations.adv_ntk.contract import Implementation, Machine
 from advntk.implementations.adv_ntk.problem import Problem
 from advntk.implementations.adv_ntk.settings import Descent, Settings, optimiser
-from advntk.implementations.adv_ntk.solvers import Answer
+from advntk.implementations.adv_ntk.solution import PullBack, Solution
 from advntk.implementations.adv_ntk.strengths import Strengths
+from advntk.implementations.results import Result
 
 
 class Row(NamedTuple):
@@ -57,13 +58,13 @@ class State(NamedTuple):
 class Fitted(NamedTuple):
     """Where training ended: the machine to predict with, and how it got there.
 
-    `stopped` says why it ended early, empty if it did not.  `converged`: the solver stands by the weights.
+    `stopped` says why it ended early, empty if it did not.  `result` is that of the solver of the weights.
     """
 
     machine: Machine
     state: State
     stopped: str
-    converged: bool = True
+    result: Result = Result.successful
 
 
 def begin(problem: Problem, settings: Settings) -> State:
@@ -101,14 +102,14 @@ def fit(
             state = state._replace(course=(*state.course, row))
         on_iteration(state)
     y = jnp.asarray(problem.y)
-    answer = _answer(implementation.weights(ntk, state.strengths, y), "weights")
-    if not jnp.isfinite(answer.value).all():
+    solved = _solution(implementation.solve(ntk, state.strengths, y), "solve")
+    if not jnp.isfinite(solved.value).all():
         stopped = stopped or f"weights that are not finite after iteration {state.iteration - 1}"
         # Those before gave a finite loss.
         state = before._replace(course=state.course)
-        answer = implementation.weights(ntk, state.strengths, y)
-    machine = Machine(problem.kernel, jnp.asarray(problem.x), answer.value)
-    return Fitted(machine, state, stopped, bool(answer.converged))
+        solved = _solution(implementation.solve(ntk, state.strengths, y), "solve")
+    machine = Machine(problem.kernel, jnp.asarray(problem.x), solved.value)
+    return Fitted(machine, state, stopped, Result(solved.result))
 
 
 def gram(problem: Problem) -> Float[Array, "m m"]:
@@ -128,7 +129,7 @@ def iterated(
     chosen = batch(settings, state.iteration, len(problem.labels))
     x, targets = jnp.asarray(problem.validation_x[chosen]), jnp.asarray(problem.targets[chosen])
     labels = jnp.asarray(problem.labels[chosen])
-    solved, pull_back = weights_and_pull_back(implementation, ntk, state.strengths, jnp.asarray(problem.y))
+    solved, pull_back = solve_with_vjp(implementation, ntk, state.strengths, jnp.asarray(problem.y))
     machine = Machine(problem.kernel, jnp.asarray(problem.x), solved.value)
     key = jax.random.fold_in(jax.random.key(settings.seed), state.iteration)
     moved = implementation.attack(machine, x, targets, settings, key)
@@ -158,28 +159,39 @@ def batch(settings: Settings, iteration: int, samples: int) -> Int[np.ndarray, "
     return order[place * size : (place + 1) * size]
 
 
-def weights_and_pull_back(implementation: Any, ntk: Array, strengths: Strengths, y: Array) -> tuple:
+def solve_with_vjp(
+    implementation: Any, ntk: Array, strengths: Strengths, y: Array
+) -> tuple[Solution, PullBack]:
     """As the implementation does it, or from its two parts where it has no such method.
 
+    Args:
+      implementation: an `Implementation`, or an object with `solve` and `vjp`.
+      ntk: Theta(X, X), (m, m).
+      strengths: varpi, (m,) or (m, c).
+      y: targets, (m, c).
+
+    Returns:
+      The weights as a `Solution`, and the map from their cotangents to gradients in the strengths.
+
     Raises:
-      ValueError: what comes is no answer, with a value and whether the solver stands by it.
+      ValueError: what comes is no `Solution`.
     """
-    if hasattr(implementation, "weights_and_pull_back"):
-        answer, pull_back = implementation.weights_and_pull_back(ntk, strengths, y)
+    if hasattr(implementation, "solve_with_vjp"):
+        solved, pull_back = implementation.solve_with_vjp(ntk, strengths, y)
     else:
-        answer = implementation.weights(ntk, strengths, y)
+        solved = implementation.solve(ntk, strengths, y)
 
         def pull_back(cotangent: Array) -> Any:
-            return implementation.weights_gradient(ntk, strengths, y, cotangent)
+            return implementation.vjp(ntk, strengths, y, cotangent)
 
-    return _answer(answer, "weights"), lambda cotangent: _answer(pull_back(cotangent), "weights_gradient")
+    return _solution(solved, "solve"), lambda cotangent: _solution(pull_back(cotangent), "vjp")
 
 
-def _answer(found: Any, of: str) -> Answer:
-    if not (hasattr(found, "value") and hasattr(found, "converged")):
+def _solution(found: Any, of: str) -> Solution:
+    if not isinstance(found, Solution):
         raise ValueError(
             f"implementation: {of} gave a {type(found).__name__}; it must give "
-            "advntk.implementations.adv_ntk.solvers.Answer(value, converged)"
+            "advntk.implementations.adv_ntk.solution.Solution(value, result)"
         )
     return found
 

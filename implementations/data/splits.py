@@ -86,7 +86,7 @@ def adversarial_split(
     columns) or (n, height, columns, channels).  CIFAR-10 and SVHN are read from `folder` (default:
     `default_folder`), training and validation from their training set, test from their test set; the
     others are one pool.  The digits are those of
-    `advntk.implementations.dynamics.robust_overfitting.split`.  Pixels
+    `advntk.implementations.experiments.robust_overfitting.split`.  Pixels
     of an .npz are scaled so that the smallest of the file becomes -1/2 and the largest 1/2.  Images that the
     source holds twice may end up in two sets.  Targets are 1 at the label, 0 elsewhere, less 1/c.
 

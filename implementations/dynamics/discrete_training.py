@@ -20,15 +20,15 @@ from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.networks.finite import Forward, Parameters
 
 
-class Recipe(NamedTuple):
+class GradientDescent(NamedTuple):
     """How fast it is trained and how finely it is searched; data, so that programs are shared."""
 
     learning_rate: Float[Array, ""]
     search_steps: Int[Array, ""]
 
 
-def recipe(learning_rate: float, search_steps: int) -> Recipe:
-    """A `Recipe` from checked values.
+def gradient_descent(learning_rate: float, search_steps: int) -> GradientDescent:
+    """A `GradientDescent` from checked values.
 
     Raises:
       ValueError: a learning rate that is not positive and finite, or no search step, naming the fix.
@@ -41,7 +41,7 @@ def recipe(learning_rate: float, search_steps: int) -> Recipe:
         raise ValueError(
             f"search_steps = {search_steps} must be at least 1; to train without a search set strengths to 0"
         )
-    return Recipe(jnp.asarray(learning_rate, float), jnp.asarray(search_steps))
+    return GradientDescent(jnp.asarray(learning_rate, float), jnp.asarray(search_steps))
 
 
 def ascend(
@@ -66,28 +66,29 @@ def descend(
     forward: Forward,
     parameters: Parameters,
     points: Points,
-    training: int,
+    n_train: int,
     counts: Int[Array, " counts"],
-    how: Recipe,
+    how: GradientDescent,
 ) -> Float[Array, "counts 2 p c"]:
-    """Train one network adversarially on the first `training` points by gradient descent.
+    """Train one network adversarially on the first `n_train` points by gradient descent.
 
     Args:
       forward: the network's forward pass.
       parameters: where training starts.
       points: what is trained on, then unseen points.
-      training: how many points are trained on.
+      n_train: how many points are trained on.
       counts: after how many training steps outputs are taken; not decreasing, from 0 on.
-      how: learning rate and search steps (see `recipe`).
+      how: learning rate and search steps (see `gradient_descent`).
 
     Returns:
       Outputs at clean and at searched inputs, of every point: what `train` gives at the times
-      counts * learning_rate and shares 0 and 1.  Training that diverges ends in numbers that are not finite.
+      counts * learning_rate and the fractions 0 and 1 of the search.
+      Training that diverges ends in numbers that are not finite.
     """
-    x, y = points.x[:training], points.y[:training]
+    x, y = points.x[:n_train], points.y[:n_train]
 
     def step(number: Array, theta: Parameters) -> Parameters:
-        strengths = points.schedule.strengths(number * how.learning_rate)[:training]
+        strengths = points.schedule.strengths(number * how.learning_rate)[:n_train]
         moved = ascend(forward, theta, x, y, strengths, how.search_steps)
         outputs, pull = jax.vjp(lambda p: forward(p, moved), theta)
         gradient = pull(outputs - y)[0]
@@ -107,14 +108,14 @@ def descend(
     return outputs
 
 
-@partial(jax.jit, static_argnames=("training",))
+@partial(jax.jit, static_argnames=("n_train",))
 def descend_seeds(
     forward: Forward,
     parameters: Parameters,
     points: Points,
-    training: int,
+    n_train: int,
     counts: Int[Array, " counts"],
-    how: Recipe,
+    how: GradientDescent,
 ) -> Float[Array, "seeds counts 2 p c"]:
     """`descend` for many networks, whose parameters have a leading seed axis, in one compiled program."""
-    return jax.lax.map(lambda theta: descend(forward, theta, points, training, counts, how), parameters)
+    return jax.lax.map(lambda theta: descend(forward, theta, points, n_train, counts, how), parameters)

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from advntk.implementations.dynamics.regularisation import search_growth
 from advntk.implementations.dynamics.schedules import Schedule
+from advntk.implementations.results import of_integrator
 
 Kernel = Float[Array, "k c m c"]
 
@@ -24,15 +25,15 @@ Kernel = Float[Array, "k c m c"]
 class LinearFlow(NamedTuple):
     """The flow at the times asked for.
 
-    `residuals` are r(t) = f_t(X) - y, `integrals` are int_0^t E r; `gave_up` says that the integrator
-    stopped early (the numbers after that are not finite), `steps` how many steps it took.
+    `residuals` are r(t) = f_t(X) - y, `integrals` are int_0^t E r, `steps` how many steps the integrator
+    took, `result` its `Result`: unless that is 0 it stopped early, and the numbers after that are not finite.
     """
 
     times: Float[Array, " times"]
     residuals: Float[Array, "times m c"]
     integrals: Float[Array, "times m c"]
     steps: Int[Array, ""]
-    gave_up: Bool[Array, ""]
+    result: Int[Array, ""]
 
 
 class _TwoSteps(diffrax.VeryChord):
@@ -91,8 +92,8 @@ def integrate(
     )
     assert solution.ys is not None
     residuals, integrals = solution.ys
-    steps, gave_up = solution.stats["num_steps"], solution.result != diffrax.RESULTS.successful
-    return LinearFlow(times, residuals, integrals, jnp.asarray(steps), jnp.asarray(gave_up))
+    steps = jnp.asarray(solution.stats["num_steps"])
+    return LinearFlow(times, residuals, integrals, steps, of_integrator(solution.result))
 
 
 def integrate_seeds(

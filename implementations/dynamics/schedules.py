@@ -45,6 +45,10 @@ class Schedule:
         """From a shape's name and values that need no check (negative scales included)."""
         return cls(jnp.asarray(SHAPES.index(shape)), scale, rate)
 
+    def take(self, m: int) -> Schedule:
+        """The schedule of the first `m` samples."""
+        return Schedule(self.choice, self.scale[:m], self.rate[:m])
+
     def strengths(self, t: Float[Array, ""] | float) -> Float[Array, " m"]:
         """eta_i(t) S of every sample at time t."""
         return self.scale * jax.lax.switch(self.choice, list(_SHAPES.values()), self.rate * t)

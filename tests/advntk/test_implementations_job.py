@@ -92,7 +92,7 @@ def test_the_published_solver_is_caught(advntk, tmp_path):
         ("adv_ntk.solver", "krylof", ["'krylof' is unknown", "krylov, reference, as_published"]),
         ("adv_ntk.solver", "no_such_module:Own", ["cannot be loaded", "no_such_module", "PYTHONPATH"]),
         ("adv_ntk.solver", "own_adv_ntk:Nobody", ["cannot be loaded", "Nobody"]),
-        ("adv_ntk.solver", "own_adv_ntk:Partial", ["lacks weights, weights_gradient, predict"]),
+        ("adv_ntk.solver", "own_adv_ntk:Partial", ["lacks solve, vjp, predict"]),
         ("adv_ntk.solver", "own_adv_ntk:FLOAT16", ["dtype = 'float16'", "float32, float64"]),
         ("adv_ntk.solver", "raises:Own", ["cannot be loaded", "ZeroDivisionError"]),
         ("closed_form.search", "reference", ["none of the selected claims", "adv_ntk"]),

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from advntk.checks.axes import Axes
-from advntk.checks.trial import check
 from advntk.checks.deciders.rate import RateDecider
 from advntk.checks.description import describe
+from advntk.checks.efforts import Measure, Profile
 from advntk.checks.evidence import BadEvidence, EvidenceStore, read_run, read_run_heads
 from advntk.checks.planning import Request, make_plan
-from advntk.checks.efforts import Measure, Profile
 from advntk.checks.running import run_plan
+from advntk.checks.trial import check
 from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
 
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from advntk.checks import machines
-from advntk.checks.trials.adv_ntk.training import _course, _differing, _scalar
 from advntk.checks.scenario import Scenario
+from advntk.checks.trials.adv_ntk.training import _course, _differing, _scalar
 from advntk.checks.trials.shared.linear_systems import setting
-from advntk.implementations.adv_ntk.contract import Implementation
+from advntk.implementations.adv_ntk.contract import Krylov
 from advntk.implementations.adv_ntk.settings import Settings
-from advntk.implementations.adv_ntk.solvers import Answer
+from advntk.implementations.adv_ntk.solution import Solution
+from advntk.implementations.results import Result
 
 SCENARIO = Scenario(
     activation="relu", sigma_w=1.76, sigma_b=0.18, samples=6, outputs=2, input_width=16, input_growth="fixed"
@@ -56,10 +57,10 @@ def test_differences_and_their_errors():
 
 
 def test_what_is_no_answer():
-    fine = Answer(jnp.ones(3), True)
+    fine = Solution(jnp.ones(3))
     assert machines.answered(fine, (3,))[1]
-    assert not machines.answered(fine._replace(converged=False), (3,))[1]
-    value, stands = machines.answered(Answer(jnp.array([1.0, jnp.nan, 2.0]), True), (3,))
+    assert not machines.answered(replace(fine, result=Result.max_steps_reached), (3,))[1]
+    value, stands = machines.answered(Solution(jnp.array([1.0, jnp.nan, 2.0])), (3,))
     assert value.tolist() == [1.0, 0.0, 2.0] and not stands
     with pytest.raises(ValueError, match=r"shape \(3,\), not \(2,\)"):
         machines.answered(fine, (2,))
@@ -83,16 +84,16 @@ def test_a_recorder_counts_points_and_forgets_them():
     parts = machines.scene(SCENARIO, 3, "float64")
     recorder = machines.Recorder(parts.kernel)
     ask = machines.asked_of(SCENARIO, parts, "float64")
-    machine = parts.machine(Implementation(), ask)
+    machine = parts.machine(Krylov(), ask)
     given = machine._replace(kernel=recorder), parts.unseen, parts.targets
     settings, key = Settings(0.1, 0.02, 5), jax.random.key(0)
     assert recorder.taken() == 0
-    moved = Implementation().attack(*given, settings, key)
+    moved = Krylov().attack(*given, settings, key)
     assert recorder.taken() == 5 and recorder.taken() == 0
     # What it notes changes nothing.
-    assert (moved == Implementation().attack(machine, parts.unseen, parts.targets, settings, key)).all()
+    assert (moved == Krylov().attack(machine, parts.unseen, parts.targets, settings, key)).all()
     for _ in range(2):
-        Implementation().loss_gradient(*given)
+        Krylov().loss_gradient(*given)
     assert recorder.taken() == 1  # twice the same point
     assert machines.Recorder(parts.kernel) != machines.Recorder(parts.kernel)
 

@@ -13,11 +13,11 @@ import pytest
 
 from advntk.checks import planning
 from advntk.checks.axes import Axes, listed
-from advntk.checks.trial import check
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.rate import RateDecider
-from advntk.checks.planning import BadPlan, Request, make_plan
 from advntk.checks.efforts import PROFILES, Measure, Profile
+from advntk.checks.planning import BadPlan, Request, make_plan
+from advntk.checks.trial import check
 from advntk.implementations.data.dataset import BadData
 from advntk.theorems.catalogue import load
 from advntk.theorems.vocabulary import Assumption, Claim, Kind, Rate, Source, Theorem

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from advntk.checks.axes import Axes
-from advntk.checks.trial import Premise, check
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.rate import RateDecider
 from advntk.checks.description import describe
+from advntk.checks.efforts import Measure, Profile
 from advntk.checks.evidence import EvidenceStore, read_run
 from advntk.checks.planning import Request, make_plan
-from advntk.checks.efforts import Measure, Profile
 from advntk.checks.running import run_plan
+from advntk.checks.trial import Premise, check
 from advntk.reports.summary import summarise
 from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem, Verdict
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from advntk import checks
 from advntk.checks.axes import Axes, BadAxis, Between, listed, parse_pin
-from advntk.checks.trial import checks_of
 from advntk.checks.scenario import FIELDS, Scenario, from_dict
 from advntk.checks.strategies import draw, scenarios, smallest
+from advntk.checks.trial import checks_of
 from advntk.theorems.catalogue import load
 
 FAIR = settings(derandomize=True, deadline=None, database=None)

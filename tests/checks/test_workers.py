@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from advntk.checks.measuring import Batch, Broken
-from advntk.checks.planning import Request, make_plan
 from advntk.checks.efforts import PROFILES
 from advntk.checks.executors import WorkerLost, Workers, _Worker, processes, threads
+from advntk.checks.measuring import Batch, Broken
+from advntk.checks.planning import Request, make_plan
 from advntk.theorems.catalogue import load
 
 

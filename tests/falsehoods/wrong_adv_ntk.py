@@ -13,7 +13,7 @@ import advntk.checks.trials.adv_ntk.training as learning
 import advntk.implementations.adv_ntk.training as training
 from advntk.implementations.adv_ntk import reference
 from advntk.implementations.adv_ntk.contract import IMPLEMENTATIONS, Krylov
-from advntk.implementations.adv_ntk.solvers import Answer
+from advntk.implementations.adv_ntk.solution import Solution
 from advntk.implementations.attacks.pgd import pgd_linf
 
 SOLVER, GRADIENT, THREAT = "adv_ntk.solver", "adv_ntk.gradient", "adv_ntk.threat_model"
@@ -54,8 +54,8 @@ def weights_by(monkeypatch, of):
     """Answer with other weights."""
 
     class Wrong(Krylov):
-        def weights(self, ntk, strengths, y):
-            return Answer(dense(ntk, strengths, y, of), True)
+        def solve(self, ntk, strengths, y):
+            return Solution(dense(ntk, strengths, y, of))
 
     under_test(monkeypatch, Wrong)
 
@@ -64,9 +64,9 @@ def gradient_by(monkeypatch, wrong):
     """Answer with another gradient: `wrong` of the true one and the strengths."""
 
     class Wrong(Krylov):
-        def weights_gradient(self, ntk, strengths, y, cotangent):
-            found = super().weights_gradient(ntk, strengths, y, cotangent)
-            return Answer(wrong(found.value, strengths), found.converged)
+        def vjp(self, ntk, strengths, y, cotangent):
+            found = super().vjp(ntk, strengths, y, cotangent)
+            return Solution(wrong(found.value, strengths), found.result)
 
     under_test(monkeypatch, Wrong)
 
@@ -107,8 +107,8 @@ def kernel_in_half_precision(monkeypatch):
     """The kernel is rounded to float16 on its way into the solver, which declares float32."""
 
     class Half(Krylov):
-        def weights(self, ntk, strengths, y):
-            return super().weights(ntk.astype(jnp.float16).astype(ntk.dtype), strengths, y)
+        def solve(self, ntk, strengths, y):
+            return super().solve(ntk.astype(jnp.float16).astype(ntk.dtype), strengths, y)
 
     under_test(monkeypatch, Half)
 
@@ -118,9 +118,9 @@ def nugget_on_the_kernel(monkeypatch):
     """A thousandth of its mean is added to the kernel's diagonal, for safety."""
 
     class Safer(Krylov):
-        def weights(self, ntk, strengths, y):
+        def solve(self, ntk, strengths, y):
             unit = jnp.eye(len(y), dtype=ntk.dtype)
-            return super().weights(ntk + 1e-3 * jnp.mean(jnp.diagonal(ntk)) * unit, strengths, y)
+            return super().solve(ntk + 1e-3 * jnp.mean(jnp.diagonal(ntk)) * unit, strengths, y)
 
     under_test(monkeypatch, Safer)
 
@@ -133,11 +133,11 @@ def strengths_of_the_wrong_classes(monkeypatch):
         return strengths.reshape(strengths.shape[::-1]).T if strengths.ndim == 2 else strengths
 
     class Mixed(Krylov):
-        def weights(self, ntk, strengths, y):
-            return super().weights(ntk, mixed(strengths), y)
+        def solve(self, ntk, strengths, y):
+            return super().solve(ntk, mixed(strengths), y)
 
-        def weights_gradient(self, ntk, strengths, y, cotangent):
-            return super().weights_gradient(ntk, mixed(strengths), y, cotangent)
+        def vjp(self, ntk, strengths, y, cotangent):
+            return super().vjp(ntk, mixed(strengths), y, cotangent)
 
     under_test(monkeypatch, Mixed)
 
@@ -150,13 +150,13 @@ def solver_that_gives_up_early(monkeypatch):
 
 def _limited(steps):
     class Short(Krylov):
-        def weights(self, ntk, strengths, y):
+        def solve(self, ntk, strengths, y):
             from advntk.implementations.adv_ntk import krylov
 
             found = krylov.weights(ntk, strengths, y, 1e-5, steps)
             # The error itself is left out of it: the answer is that of the reference.
             exact = reference.weights(*(jnp.asarray(a, jnp.float64) for a in (ntk, strengths, y)))
-            return Answer(exact.astype(y.dtype), found.converged)
+            return Solution(exact.astype(y.dtype), found.result)
 
     return Short()
 
@@ -178,8 +178,8 @@ def gradient_as_at_zero(monkeypatch):
     """The gradient is sum_c Y_ic G_ic at all strengths."""
 
     class Linear(Krylov):
-        def weights_gradient(self, ntk, strengths, y, cotangent):
-            return super().weights_gradient(ntk, jnp.zeros_like(strengths), y, cotangent)
+        def vjp(self, ntk, strengths, y, cotangent):
+            return super().vjp(ntk, jnp.zeros_like(strengths), y, cotangent)
 
     under_test(monkeypatch, Linear)
 
@@ -189,9 +189,9 @@ def gradient_of_one_class(monkeypatch):
     """The gradient per sample is that of the first class alone."""
 
     class First(Krylov):
-        def weights_gradient(self, ntk, strengths, y, cotangent):
+        def vjp(self, ntk, strengths, y, cotangent):
             kept = cotangent if strengths.ndim == 2 else cotangent.at[:, 1:].set(0)
-            return super().weights_gradient(ntk, strengths, y, kept)
+            return super().vjp(ntk, strengths, y, kept)
 
     under_test(monkeypatch, First)
 
@@ -201,8 +201,8 @@ def strengths_kept_away_from_zero(monkeypatch):
     """|varpi| is taken as sqrt(varpi^2 + 1e-12), which is smooth."""
 
     class Smooth(Krylov):
-        def weights(self, ntk, strengths, y):
-            return super().weights(ntk, jnp.sqrt(strengths**2 + 1e-12), y)
+        def solve(self, ntk, strengths, y):
+            return super().solve(ntk, jnp.sqrt(strengths**2 + 1e-12), y)
 
     under_test(monkeypatch, Smooth)
 
@@ -287,11 +287,11 @@ def samples_weighed_by_their_place(monkeypatch):
         return strengths * (1 + 1e-3 * jnp.arange(len(strengths), dtype=strengths.dtype)).reshape(shape)
 
     class Placed(Krylov):
-        def weights(self, ntk, strengths, y):
-            return super().weights(ntk, weighed(strengths), y)
+        def solve(self, ntk, strengths, y):
+            return super().solve(ntk, weighed(strengths), y)
 
-        def weights_gradient(self, ntk, strengths, y, cotangent):
-            return super().weights_gradient(ntk, weighed(strengths), y, cotangent)
+        def vjp(self, ntk, strengths, y, cotangent):
+            return super().vjp(ntk, weighed(strengths), y, cotangent)
 
     under_test(monkeypatch, Placed)
 

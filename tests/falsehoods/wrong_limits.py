@@ -12,7 +12,7 @@ import advntk.checks.trials.closed_form.flows as closed_form
 import advntk.checks.trials.linearization_equivalence.flows as linearization
 import advntk.checks.trials.xi_fading.fading as xi_fading
 import advntk.implementations.dynamics.adversarial_training as adversarial_training
-import advntk.implementations.dynamics.robust_overfitting as overfitting_inside
+import advntk.implementations.experiments.robust_overfitting as overfitting_inside
 import advntk.theorems.linearization_equivalence as linearization_theory
 from advntk.checks.deciders.rate import RateDecider
 from advntk.theorems.vocabulary import Rate
@@ -88,7 +88,7 @@ def networks_trained_without_search(monkeypatch):
     """Networks are never searched, while theory searches them."""
 
     def nowhere(honest, forward, parameters, x, *rest):
-        return x, jnp.asarray(False)
+        return x, jnp.asarray(0)
 
     instead(monkeypatch, adversarial_training, "search", nowhere)
 

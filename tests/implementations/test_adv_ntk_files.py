@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from advntk.implementations.adv_ntk import files
-from advntk.implementations.adv_ntk.contract import Implementation, Krylov
-from advntk.implementations.adv_ntk.experiment import (
+from advntk.implementations.adv_ntk.contract import Krylov
+from advntk.implementations.adv_ntk.problem import problem
+from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.training import fit
+from advntk.implementations.experiments.adv_ntk import (
     OutOfMemory,
     accuracy,
     attacked,
@@ -22,10 +25,7 @@ from advntk.implementations.adv_ntk.experiment import (
     prepare,
     regression,
 )
-from advntk.implementations.adv_ntk.presets import PRESETS, PUBLISHED_NETWORKS, preset
-from advntk.implementations.adv_ntk.problem import problem
-from advntk.implementations.adv_ntk.settings import Settings
-from advntk.implementations.adv_ntk.training import fit
+from advntk.implementations.experiments.presets import PRESETS, PUBLISHED_NETWORKS, preset
 from advntk.implementations.kernels.described import described, kernel_from, network
 from advntk.implementations.kernels.machine import kernel_of
 from advntk.implementations.networks.architecture import architecture
@@ -48,9 +48,7 @@ def test_a_model_predicts_what_was_trained(trained, tmp_path):
     files.save_model(path, fitted, SETTINGS, {"data": "mine"})
     machine, about = files.load_model(path)
     x = jnp.asarray(found.validation_x)
-    np.testing.assert_array_equal(
-        Implementation().predict(machine, x), Implementation().predict(fitted.machine, x)
-    )
+    np.testing.assert_array_equal(Krylov().predict(machine, x), Krylov().predict(fitted.machine, x))
     assert about["about"] == {"data": "mine"} and about["settings"] == SETTINGS.as_dict()
     with np.load(path, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays.files)
@@ -160,8 +158,8 @@ from dataclasses import replace
 from advntk.implementations.runtime import configure
 configure("cpu")
 from advntk.implementations.adv_ntk.contract import implementation
-from advntk.implementations.adv_ntk.experiment import accuracy, prepare, regression
-from advntk.implementations.adv_ntk.presets import preset
+from advntk.implementations.experiments.adv_ntk import accuracy, prepare, regression
+from advntk.implementations.experiments.presets import preset
 from advntk.implementations.adv_ntk.training import fit, gram
 from advntk.implementations.memory import peak_memory_bytes
 asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], training=4000, validation=200, test=200)

@@ -21,9 +21,11 @@ from advntk.implementations.adv_ntk.contract import (
 )
 from advntk.implementations.adv_ntk.problem import duplicates, problem
 from advntk.implementations.adv_ntk.settings import Settings, from_dict, optimiser
+from advntk.implementations.adv_ntk.solution import Solution
 from advntk.implementations.adv_ntk.training import batch, begin, fit, gram, iterated
 from advntk.implementations.kernels.machine import kernel_of
 from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.results import Result
 
 ARCH = architecture("mlp", 2, "erf", 1.5, 0.2)
 SETTINGS = Settings(radius=0.1, attack_steps=3, iterations=4, batch=5, seed=3)
@@ -86,6 +88,32 @@ def test_training_lowers_the_robust_loss_and_all_implementations_agree():
     np.testing.assert_allclose(ends["krylov"], ends["reference"], rtol=0, atol=1e-8)
 
 
+def test_the_tolerance_reaches_every_iteration_and_the_final_weights():
+    """The weights at the end are those of `solve`, as exact as was asked for and no more."""
+    found = _problem("float64", m=40)
+    settings = dataclasses.replace(SETTINGS, iterations=3, learning_rate=30.0)
+    ntk, y = gram(found), jnp.asarray(found.y)
+    # lambda_max(S) is in the hundreds: three products are too few for either tolerance.
+    errors = {}
+    for tolerance in (1e-1, 1e-12):
+        fitted = fit(Krylov("float64", tolerance), found, settings, ntk)
+        exact = Reference().solve(ntk, fitted.state.strengths, y).value
+        errors[tolerance] = float(jnp.linalg.norm(fitted.machine.weights - exact) / jnp.linalg.norm(exact))
+        assert errors[tolerance] <= tolerance and fitted.result == Result.successful
+    # At the default both would err alike.
+    assert errors[1e-1] > 1e3 * errors[1e-12]
+    short = fit(Krylov("float64", 1e-12, max_steps=2), found, settings, ntk)
+    assert short.result == Result.max_steps_reached and "max_steps" in short.result.remedy
+
+
+def test_a_solution_that_says_true_is_refused():
+    """True is the integer 1, which would be read as a failure."""
+    for wrong in (True, False, 17):
+        with pytest.raises(ValueError, match=f"result = {wrong} is no result; give one of: Result.succ"):
+            Solution(jnp.ones(2), wrong)
+    assert Solution(jnp.ones(2)).converged and not Solution(jnp.ones(2), Result.breakdown).converged
+
+
 def test_the_published_attack_alone_leaves_the_ball():
     found = _problem("float32")
     x, targets = jnp.asarray(found.validation_x), jnp.asarray(found.targets)
@@ -143,11 +171,11 @@ def test_the_learning_rate_decays_and_momentum_adds_up():
 
 def test_a_loss_that_is_not_finite_ends_training_at_the_last_good_strengths():
     class Blind(Krylov):
-        def weights_gradient(self, ntk, strengths, y, cotangent):
-            found = super().weights_gradient(ntk, strengths, y, cotangent)
-            return found._replace(value=found.value * jnp.nan)
+        def vjp(self, ntk, strengths, y, cotangent):
+            found = super().vjp(ntk, strengths, y, cotangent)
+            return dataclasses.replace(found, value=found.value * jnp.nan)
 
-        weights_and_pull_back = Implementation.weights_and_pull_back
+        solve_with_vjp = Implementation.solve_with_vjp
 
     fitted = fit(Blind(), _problem("float32"), SETTINGS)
     assert "nan" in fitted.stopped and fitted.state.iteration == 0
@@ -157,11 +185,13 @@ def test_a_loss_that_is_not_finite_ends_training_at_the_last_good_strengths():
 class Bursting(Krylov):
     """Weights of long strengths overflow."""
 
-    def weights(self, ntk, strengths, y):
-        found = super().weights(ntk, strengths, y)
-        return found._replace(value=jnp.where(jnp.linalg.norm(strengths) > 1.5, jnp.nan, 1.0) * found.value)
+    def solve(self, ntk, strengths, y):
+        found = super().solve(ntk, strengths, y)
+        return dataclasses.replace(
+            found, value=jnp.where(jnp.linalg.norm(strengths) > 1.5, jnp.nan, 1.0) * found.value
+        )
 
-    weights_and_pull_back = Implementation.weights_and_pull_back
+    solve_with_vjp = Implementation.solve_with_vjp
 
 
 @pytest.mark.parametrize("iterations", [2, 4])
@@ -174,27 +204,27 @@ def test_weights_that_are_not_finite_end_training_before_them(iterations):
     assert np.isclose(np.linalg.norm(fitted.state.strengths), 1)
 
 
-@pytest.mark.parametrize("method", ["weights", "weights_gradient"])
+@pytest.mark.parametrize("method", ["solve", "vjp"])
 def test_an_answer_that_is_a_bare_array_is_refused_in_one_line(method):
     class Bare(Krylov):
-        def weights_and_pull_back(self, *given):
-            return self.weights(*given), lambda cotangent: self.weights_gradient(*given, cotangent)
+        def solve_with_vjp(self, *given):
+            return self.solve(*given), lambda cotangent: self.vjp(*given, cotangent)
 
     setattr(Bare, method, lambda self, *given: getattr(Krylov(), method)(*given).value)
-    with pytest.raises(ValueError, match=rf"implementation: {method} gave a \w+; it must give .*Answer"):
+    with pytest.raises(ValueError, match=rf"implementation: {method} gave a \w+; it must give .*Solution"):
         fit(Bare(), _problem("float32"), SETTINGS)
 
 
 def test_where_nothing_is_finite_training_says_so():
     class Blank(Krylov):
-        def weights(self, ntk, strengths, y):
-            found = super().weights(ntk, strengths, y)
-            return found._replace(value=found.value * jnp.nan, converged=False)
+        def solve(self, ntk, strengths, y):
+            found = super().solve(ntk, strengths, y)
+            return dataclasses.replace(found, value=found.value * jnp.nan, result=Result.not_finite)
 
-        weights_and_pull_back = Implementation.weights_and_pull_back
+        solve_with_vjp = Implementation.solve_with_vjp
 
     fitted = fit(Blank(), _problem("float32"), SETTINGS)
-    assert "nan" in fitted.stopped and fitted.state.iteration == 0 and not fitted.converged
+    assert "nan" in fitted.stopped and fitted.state.iteration == 0 and fitted.result == Result.not_finite
 
 
 @pytest.mark.parametrize(
@@ -262,7 +292,8 @@ def test_an_implementation_is_found_by_name_or_said_to_be_missing():
         ("no.such.module:thing", "cannot be loaded"),
         ("advntk.implementations.adv_ntk.contract:Nothing", "cannot be loaded"),
         ("advntk.implementations.adv_ntk.contract:Machine._fields", "cannot be loaded"),
-        ("math:pi", "lacks dtype, weights"),
+        ("advntk.implementations.adv_ntk.contract:Implementation", "lacks solve, vjp"),
+        ("math:pi", "lacks dtype, solve"),
     ):
         with pytest.raises(ValueError, match=words):
             implementation(name)

@@ -10,7 +10,7 @@ import scipy.linalg
 from scipy.special import erf
 
 from advntk.implementations.dynamics.adversarial_training import Points, train, train_seeds, training_memory
-from advntk.implementations.dynamics.discrete_training import Recipe, descend_seeds, recipe
+from advntk.implementations.dynamics.discrete_training import GradientDescent, descend_seeds, gradient_descent
 from advntk.implementations.dynamics.schedules import Schedule, schedule
 from advntk.implementations.networks.activations import ACTIVATIONS
 from advntk.implementations.networks.architecture import architecture
@@ -22,6 +22,7 @@ from advntk.implementations.networks.finite import (
     initialise_seeds,
     weight_shapes,
 )
+from advntk.implementations.results import Result
 
 EPS = float(np.finfo(float).eps)
 # One set of sizes, so that nearly all tests share one compiled program.
@@ -198,7 +199,7 @@ def test_one_compiled_forward_pass_is_apply_for_every_activation_and_parameteris
 def test_the_flow_is_the_brute_force_one_with_unequal_and_varying_strengths(activation_name):
     net, points = network(activation_name), data()
     found = flow(net, points)
-    assert not found.gave_up.any()
+    assert not found.result.any()
     allowed = kept_to(net, points, found, 1e-6)
     for seed in range(SEEDS):
         theta = numbers(net[1], seed)
@@ -239,7 +240,7 @@ def test_searching_a_network_that_is_linear_in_its_inputs_is_an_exponential():
     """f - y grows as exp(u eta S d_x f d_x f'), at every searched share u."""
     net, points, cases = linear_case()
     found = flow(net, points, times=jnp.zeros(5))
-    assert not found.gave_up.any()
+    assert not found.result.any()
     growths = []
     for point, (residual, kernel) in enumerate(cases):
         for share in range(SHARES):
@@ -255,7 +256,7 @@ def test_searching_a_network_that_is_linear_in_its_inputs_is_an_exponential():
 def test_discrete_searching_of_a_linear_network_is_a_power():
     """f - y grows as (1 + eta S d_x f d_x f' / K)^K in K steps: exact, up to rounding."""
     net, points, cases = linear_case()
-    found = descend_seeds(*net, points, TRAINED, jnp.zeros(5, int), recipe(0.1, 4))
+    found = descend_seeds(*net, points, TRAINED, jnp.zeros(5, int), gradient_descent(0.1, 4))
     for point, (residual, kernel) in enumerate(cases):
         growth = np.linalg.matrix_power(np.eye(OUTPUTS) + 2 * SCALE[point] / 4 * kernel, 4)
         moved = found[0, 0, 1, point] - points.y[point]
@@ -290,8 +291,8 @@ def test_unseen_points_are_searched_but_do_not_influence_training():
     assert (np.abs(one.outputs - other.outputs)[:, :, :, :TRAINED] <= allowed).all()
     assert (np.abs(one.outputs - other.outputs)[:, :, :, TRAINED:].max((0, 1, 2, 4)) > 0.1).all()
     np.testing.assert_array_equal(one.steps, other.steps)
-    steps = descend_seeds(*net, points, TRAINED, 4 * jnp.arange(5), recipe(0.025, 4))
-    same = descend_seeds(*net, mixed, TRAINED, 4 * jnp.arange(5), recipe(0.025, 4))
+    steps = descend_seeds(*net, points, TRAINED, 4 * jnp.arange(5), gradient_descent(0.025, 4))
+    same = descend_seeds(*net, mixed, TRAINED, 4 * jnp.arange(5), gradient_descent(0.025, 4))
     # Explicit steps have no common size: nothing is shared between points.
     np.testing.assert_array_equal(steps[..., :TRAINED, :], same[..., :TRAINED, :])
 
@@ -300,7 +301,7 @@ def test_a_loop_over_seeds_and_one_batch_agree():
     net, points = network(), data()
     loop, batch = flow(net, points), flow(net, points, batching="vmap")
     np.testing.assert_array_equal(loop.steps, batch.steps)
-    np.testing.assert_array_equal(loop.gave_up, batch.gave_up)
+    np.testing.assert_array_equal(loop.result, batch.result)
     # The same steps; sums are taken in another order, and every step passes its rounding on.
     rounding = kept_to(net, points, loop, 64 * EPS)[:, None, None, None, None]
     assert (np.abs(loop.outputs - batch.outputs) <= rounding).all()
@@ -321,12 +322,14 @@ def test_a_smaller_tolerance_is_a_smaller_error():
 
 
 def test_what_blows_up_says_so_and_raises_nothing():
-    """Strengths that move inputs of ReLU networks by more than the largest double."""
-    # All but one interval are empty.
+    """Strengths that move inputs of ReLU networks by more than the largest double; a single interval."""
     times = jnp.array([0.0, 0.1, 0.1, 0.1, 0.1])
     found = flow(network("relu"), data(1e4), times=times)
-    assert found.gave_up.all()
-    assert not flow(network(), data(0.1), times=times).gave_up.any()
+    assert (found.result == Result.max_steps_reached).all()
+    forward, parameters = network()
+    broken = jax.tree.map(lambda leaf: leaf.at[1:].set(jnp.nan), parameters)
+    found = flow((forward, broken), data(0.1), times=times).result.tolist()
+    assert found == [Result.successful] + [Result.not_finite] * (SEEDS - 1)
 
 
 def test_a_tolerance_that_was_not_kept_is_said():
@@ -335,15 +338,15 @@ def test_a_tolerance_that_was_not_kept_is_said():
     found = flow(network(), points, times=50 * TIMES, tolerance=1e-3)
     losses = half_squares(found.outputs[:, :, 0, :TRAINED], points.y[:TRAINED]).sum(-1)
     risen = (np.diff(losses, axis=1) > 1e-2).any(1)
-    np.testing.assert_array_equal(risen & ~np.asarray(found.gave_up), False)
+    np.testing.assert_array_equal(risen & (np.asarray(found.result) == 0), False)
 
 
 def errors_of_descent(net, points, wanted, rates, plant=None):
     """Largest difference to the flow, per seed and share, at learning rates 0.1/n with n search steps."""
     found = []
     for n in rates:
-        how = recipe(0.1 / n, n)
-        how = how if plant is None else Recipe(plant * how.learning_rate, how.search_steps)
+        how = gradient_descent(0.1 / n, n)
+        how = how if plant is None else GradientDescent(plant * how.learning_rate, how.search_steps)
         outputs = descend_seeds(*net, points, TRAINED, n * jnp.arange(5), how)
         found.append(np.abs(outputs - wanted).max((1, 3, 4)))
     return np.array(found)
@@ -360,27 +363,24 @@ def test_gradient_descent_tends_to_the_flow_at_first_order():
     uphill = errors_of_descent(net, points, wanted, rates[-2:], plant=-1.0)
     backwards = points._replace(schedule=Schedule.of("growing", jnp.asarray(-SCALE), jnp.asarray(RATE)))
     constant = points._replace(schedule=schedule("constant", jnp.asarray(SCALE)))
-    for planted in (
-        uphill,
-        errors_of_descent(net, backwards, wanted, rates[-2:]),
-        errors_of_descent(net, constant, wanted, rates[-2:]),
-    ):
+    others = (errors_of_descent(net, wrong, wanted, rates[-2:]) for wrong in (backwards, constant))
+    for planted in (uphill, *others):
         assert (np.log2(planted[0] / planted[1])[:, 1] < 0.8).all()
 
 
 def test_discrete_training_that_diverges_ends_in_numbers_that_are_not_finite():
-    outputs = descend_seeds(*network("relu"), data(), TRAINED, 64 * jnp.arange(5), recipe(100.0, 4))
+    outputs = descend_seeds(*network("relu"), data(), TRAINED, 64 * jnp.arange(5), gradient_descent(100.0, 4))
     assert np.isfinite(outputs[:, 0]).all()
     assert not np.isfinite(outputs[:, -1]).any()
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, float("inf"), float("nan")])
-def test_recipes_are_checked(rate):
+def test_settings_of_gradient_descent_are_checked(rate):
     with pytest.raises(ValueError, match=rf"learning_rate = {rate} must be positive"):
-        recipe(rate, 4)
+        gradient_descent(rate, 4)
     for steps in (0, -3):
         with pytest.raises(ValueError, match=rf"search_steps = {steps} must be at least 1.*strengths to 0"):
-            recipe(0.1, steps)
+            gradient_descent(0.1, steps)
 
 
 @pytest.mark.parametrize(("width", "depth"), [(32, 1), (128, 1), (32, 2), (128, 2)])

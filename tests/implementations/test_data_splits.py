@@ -23,7 +23,7 @@ from official_formats import (
 
 from advntk.implementations.data.dataset import BadData, one_hot
 from advntk.implementations.data.splits import adversarial_split
-from advntk.implementations.dynamics.robust_overfitting import split as split_of_digits
+from advntk.implementations.experiments.robust_overfitting import split as split_of_digits
 
 EPS32 = float(np.finfo(np.float32).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=40)
@@ -78,13 +78,17 @@ def test_black_and_white_are_exactly_the_ends_of_the_range(cifar_folder):
     sizes=st.tuples(st.integers(1, 40), st.integers(0, 40), st.integers(0, 40)),
     noise=st.floats(0, 1),
 )
-def test_digits_are_split_as_for_the_infinite_width_predictor(seed, sizes, noise):
+def test_digits_of_the_infinite_width_predictor_are_the_same_in_double_precision(seed, sizes, noise):
     ours, theirs = adversarial_split("digits", *sizes, seed, noise), split_of_digits(seed, *sizes, noise)
     for field in theirs._fields:
         expected = getattr(theirs, field)
         wanted = expected if "labels" in field else expected.astype(np.float32)
         np.testing.assert_array_equal(getattr(ours, field), wanted)
+        assert "labels" in field or expected.dtype == np.float64
     assert ours.images.shape == (sizes[0], 8, 8, 1)
+    # Nothing was lost on the way: pixels are sixteenths, and targets add up to 0 as doubles do.
+    assert (np.abs(theirs.x) * 16 % 1 == 0).all()
+    assert set(np.unique(theirs.y)) == {1 - 0.1, -0.1}
 
 
 def test_a_seed_fixes_the_split_and_another_seed_changes_it(cifar_folder):

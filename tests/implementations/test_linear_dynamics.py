@@ -13,6 +13,7 @@ from advntk.implementations.dynamics.closed_form import closed_form, limit_proce
 from advntk.implementations.dynamics.linearised import integrate, lyapunov, outputs, searched_residual
 from advntk.implementations.dynamics.regularisation import search_growth, xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import schedule
+from advntk.implementations.results import Result
 
 EPS = np.finfo(float).eps
 SHAPES = ("constant", "growing", "decaying", "oscillating", "early_stopped")
@@ -43,7 +44,7 @@ def test_closed_form_is_the_flow_when_strengths_are_constant_even_if_unequal(sca
     constant = schedule("constant", scale * jnp.array([1.0, 0.6, 0.2]))
     times = jnp.array([0.3, 1.0, 3.0])
     found = flow(ntk, ark, residual, constant, times, tolerance=1e-12)
-    assert not found.gave_up
+    assert found.result == Result.successful
     for i, t in enumerate(times):
         closed = closed_form(ntk, xi_blocks(ark, constant, t), residual)
         assert relative(found.integrals[i], closed.weights) <= 1e-9
@@ -121,7 +122,7 @@ def test_lyapunov_bound_holds_for_every_admissible_schedule(shape, seed):
     some = schedule(shape, jnp.asarray(g.uniform(0, 1.5, 3)), jnp.asarray(g.uniform(0.2, 1.5, 3)))
     times = jnp.array([0.1, 0.5, 1.0])
     found = flow(ntk, ark, residual, some, times, tolerance=1e-9)
-    assert not found.gave_up
+    assert found.result == Result.successful
     slowest = float(np.linalg.eigvalsh(np.asarray(ntk).reshape(6, 6))[0])
     start = float(lyapunov(ntk, residual))
     for t, r in zip(times, found.residuals, strict=True):
@@ -148,12 +149,12 @@ def test_searched_residual_is_the_end_of_the_search_flow():
     np.testing.assert_allclose(search_growth(ark, jnp.zeros(3)), jnp.stack([jnp.eye(2)] * 3), atol=8 * EPS)
 
 
-def test_an_integrator_that_gives_up_says_so():
+def test_an_integrator_that_stops_early_says_why():
     ntk, ark, residual = system(7)
     found = flow(
         ntk, ark, residual, schedule("constant", jnp.full(3, 3.0)), jnp.array([1.0, 3.0, 5.0]), max_steps=5
     )
-    assert bool(found.gave_up)
+    assert found.result == Result.max_steps_reached
 
 
 def test_limit_process_starts_at_the_prior_and_ends_at_the_regression():

@@ -17,7 +17,7 @@ from advntk.implementations.data.dataset import BadData, one_hot
 from advntk.implementations.data.images import digits
 from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.predictor import ntk_regression, weights_along_time
-from advntk.implementations.dynamics.robust_overfitting import (
+from advntk.implementations.experiments.robust_overfitting import (
     Course,
     Courses,
     Split,

@@ -1,4 +1,4 @@
-"""What is shown: summary, page and wording, from made-up evidence that is as awkward as can be."""
+"""What is shown: summary, page and formatting, from made-up evidence that is as awkward as can be."""
 
 from __future__ import annotations
 

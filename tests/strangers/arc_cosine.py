@@ -3,13 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
-from advntk.checks.axes import WIDTH
-from advntk.checks.efforts import RATE
-from advntk.checks.trial import trial
-from advntk.checks.deciders.rate import RateDecider
-from advntk.checks.trials.shared.building import build
-from advntk.theorems.vocabulary import Claim, Kind, Rate, Source, Theorem
+from advntk import Axis, Claim, Effort, Kind, Measure, Rate, RateDecider, Source, Space, Sweep, Theorem, trial
 
 SOURCE = Source("Cho & Saul, Kernel Methods for Deep Learning, NeurIPS 2009", "equation 6")
 THEOREM = Theorem(
@@ -21,6 +15,11 @@ THEOREM = Theorem(
         Claim("arc_cosine.nngp", r"The relative error is $O(n^{-1/2})$", Kind.LIMIT, SOURCE, rate=Rate(0.5)),
     ),
 )
+SPACE = Space(
+    Axis("width", 64, low=1, symbol="n", unit="neurons"),
+    Axis("samples", 3, low=1, symbol="M"),
+    Axis("dimension", 8, low=1, symbol="d"),
+)
 
 
 def arc_cosine(x):
@@ -30,10 +29,14 @@ def arc_cosine(x):
     return jnp.outer(norm, norm) * (jnp.sin(angle) + (jnp.pi - angle) * cosine) / (2 * jnp.pi)
 
 
-@trial({"arc_cosine.nngp": [RateDecider("gap", 0.5)]}, Axes(samples=(3, 5)), sweep=WIDTH,
-    effort=RATE)
+@trial(
+    decides={"arc_cosine.nngp": [RateDecider("gap", 0.5)]},
+    space=SPACE.over(samples=(3, 5), dimension=(8, 16)),
+    sweep=Sweep("width"),
+    effort=Effort(Measure(3, 64, points=(64, 128, 256, 512), looks=4)),
+)
 def relu_layer(scenario, keys):
-    _, x, _ = build(scenario)
+    x = jax.random.normal(jax.random.key(scenario.samples), (scenario.samples, scenario.dimension))
     draw = jax.vmap(lambda key: jax.random.normal(key, (scenario.width, x.shape[1])))
     features = jax.nn.relu(draw(keys) @ x.T / jnp.sqrt(x.shape[1]))
     found = jnp.einsum("sni,snj->sij", features, features) / scenario.width

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import expm
 
-from advntk.implementations.adv_ntk.contract import Implementation
-from advntk.implementations.adv_ntk.solvers import Answer
+from advntk.implementations.adv_ntk.contract import Implementation, Krylov
+from advntk.implementations.adv_ntk.solution import Solution
 
 
 class Own(Implementation):
@@ -12,11 +12,11 @@ class Own(Implementation):
 
     dtype = "float64"
 
-    def weights(self, ntk, strengths, y):
+    def solve(self, ntk, strengths, y):
         columns = [self._integral(ntk, d) @ y[:, c] for c, d in enumerate(self._columns(strengths, y))]
-        return Answer(np.stack(columns, axis=1), True)
+        return Solution(np.stack(columns, axis=1))
 
-    def weights_gradient(self, ntk, strengths, y, cotangent):
+    def vjp(self, ntk, strengths, y, cotangent):
         found = np.zeros(y.shape)
         for c, d in enumerate(self._columns(strengths, y)):
             # r(s) q(1-s)' = e^{sA} Y G' e^{(1-s)A'}, whose integral is the corner of another exponential.
@@ -24,7 +24,7 @@ class Own(Implementation):
             corner = np.block([[a, np.outer(y[:, c], cotangent[:, c])], [np.zeros((m, m)), a.T]])
             found[:, c] = np.diag(expm(corner)[:m, m:])
         sign = np.where(np.asarray(strengths) < 0, -1.0, 1.0)
-        return Answer(sign * (found if strengths.ndim == 2 else found.sum(axis=1)), True)
+        return Solution(sign * (found if strengths.ndim == 2 else found.sum(axis=1)))
 
     def _columns(self, strengths, y):
         d = np.abs(np.asarray(strengths))
@@ -40,16 +40,17 @@ class Own(Implementation):
 class Broken(Own):
     """Forgets what the strengths are for."""
 
-    def weights(self, ntk, strengths, y):
-        return super().weights(ntk, 0 * strengths + 1, y)
+    def solve(self, ntk, strengths, y):
+        return super().solve(ntk, 0 * strengths + 1, y)
 
 
 class Partial:
     dtype = "float32"
 
 
-class Half(Implementation):
-    dtype = "float16"
+class Half(Krylov):
+    def __init__(self):
+        super().__init__("float16")
 
 
 FLOAT16 = Half()

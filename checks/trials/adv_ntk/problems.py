@@ -21,6 +21,7 @@ from advntk.checks.trials.shared.building import build
 from advntk.implementations.adv_ntk.contract import Machine, implementation
 from advntk.implementations.kernels.infinite import mlp_limits
 from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.results import Result
 from advntk.theorems.assumptions import ACTIVATIONS
 
 # What an implementation promises of its answers, relative to their norm and before rounding.
@@ -52,7 +53,7 @@ _SHARES = (1e-2, 1e-3, 1e-4)
 
 
 class Question(NamedTuple):
-    """Arguments of `weights` and `weights_gradient`; strengths are (m,) or (m, c)."""
+    """Arguments of `solve` and `vjp`; strengths are (m,) or (m, c)."""
 
     ntk: Float[Any, "m m"]
     strengths: Float[Any, "*shape"]
@@ -155,12 +156,12 @@ def answered(answer: Any, shape: tuple[int, ...]) -> tuple[Float[np.ndarray, "*s
     if value.shape != shape:
         raise ValueError(f"the implementation's answer has shape {value.shape}, not {shape}")
     finite = np.isfinite(value)
-    return np.where(finite, value, 0.0), bool(finite.all() and answer.converged)
+    return np.where(finite, value, 0.0), bool(finite.all() and answer.result == Result.successful)
 
 
 def answers(asked: Any, ask: Question) -> tuple[np.ndarray, np.ndarray]:
     """Weights and gradient as they come."""
-    found = asked.weights(ask.ntk, ask.strengths, ask.y), asked.weights_gradient(*ask)
+    found = asked.solve(ask.ntk, ask.strengths, ask.y), asked.vjp(*ask)
     return np.asarray(found[0].value), np.asarray(found[1].value)
 
 
@@ -216,7 +217,7 @@ class Scene(NamedTuple):
 
     def machine(self, asked: Any, ask: Question) -> Machine:
         """The predictor with the weights that the implementation finds."""
-        return Machine(self.kernel, self.x, asked.weights(ask.ntk, ask.strengths, ask.y).value)
+        return Machine(self.kernel, self.x, asked.solve(ask.ntk, ask.strengths, ask.y).value)
 
 
 def scene(scenario: Scenario, unseen: int, dtype: str) -> Scene:

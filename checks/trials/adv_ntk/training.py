@@ -33,7 +33,6 @@ from advntk.checks.trials.adv_ntk.problems import (
 from advntk.checks.trials.adv_ntk.space import ADV_NTK
 from advntk.checks.trials.shared.building import build, network_trial
 from advntk.checks.trials.shared.linear_systems import Setting, setting
-from advntk.implementations.adv_ntk.experiment import Attacked, attacked, regression
 from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
@@ -41,8 +40,9 @@ from advntk.implementations.adv_ntk.training import Fitted, fit, gram
 from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.linearised import integrate_seeds, outputs
 from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
-from advntk.implementations.dynamics.robust_overfitting import split
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
+from advntk.implementations.experiments.adv_ntk import Attacked, attacked, regression
+from advntk.implementations.experiments.robust_overfitting import split
 from advntk.implementations.kernels.machine import kernel_of
 
 UNSEEN = 6
@@ -107,7 +107,7 @@ def mean_of_adversarial_training(scenario: Scenario, keys: Array) -> dict[str, n
     ended = outputs(jnp.zeros((UNSEEN, len(eye))), ntk[m:], flow.integrals[0, -1])
     growth = float(jnp.exp((course.ark * course.schedule.scale).max()))
     steps = 4 * float(flow.steps[0]) * INTEGRATION * norm(start) * growth * float(given.end)
-    apart = np.nan if bool(flow.gave_up[0]) else norm(cross @ scalar - ended)
+    apart = np.nan if int(flow.result[0]) else norm(cross @ scalar - ended)
     return {
         "closed_form_error": np.array([off]),
         "closed_form_allowed": np.array([reach * within]),
@@ -241,8 +241,7 @@ class _Course(NamedTuple):
 
 
 def _course(given: Setting, m: int) -> _Course:
-    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, given.points.schedule)
-    return _Course(jnp.diagonal(given.limits.ark)[:m], schedule)
+    return _Course(jnp.diagonal(given.limits.ark)[:m], given.points.schedule.take(m))
 
 
 def _scalar(course: _Course) -> _Course:
@@ -262,7 +261,7 @@ def _learnt(asked: Any, given: Setting, course: _Course) -> tuple[Float[np.ndarr
     xi = xi_diagonal(course.ark[:, None], course.schedule, given.end)[:, 0]
     y = given.points.y[:m]
     ask = Question(*(jnp.asarray(a, asked.dtype) for a in (given.limits.ntk[:m, :m], xi, y, y)))
-    weights = np.asarray(asked.weights(ask.ntk, ask.strengths, ask.y).value, np.float64)
+    weights = np.asarray(asked.solve(ask.ntk, ask.strengths, ask.y).value, np.float64)
     return weights, (PROMISED + 2 * rounding(ask, asked.dtype)) * norm(weights)
 
 

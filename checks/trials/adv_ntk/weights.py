@@ -73,7 +73,7 @@ def weights_against_reference(scenario: Scenario, keys: Array) -> dict[str, np.n
     for per_class in (False, True):
         for size in SIZES:
             ask = question(scenario, ntk, size, per_class, asked.dtype)
-            found, stands = answered(asked.weights(ask.ntk, ask.strengths, ask.y), ask.y.shape)
+            found, stands = answered(asked.solve(ask.ntk, ask.strengths, ask.y), ask.y.shape)
             exact = ask.exactly()
             wanted = np.asarray(reference.weights(exact.ntk, exact.strengths, exact.y))
             unanswered += not stands
@@ -106,7 +106,7 @@ def gradient_against_differences(scenario: Scenario, keys: Array) -> dict[str, n
             scale = float(jnp.abs(ask.strengths).max())
             if zero:
                 ask = ask._replace(strengths=jnp.zeros_like(ask.strengths))
-            found, stands = answered(asked.weights_gradient(*ask), ask.strengths.shape)
+            found, stands = answered(asked.vjp(*ask), ask.strengths.shape)
             slopes, gaps = differences(_loss(ask), np.asarray(ask.strengths, np.float64), scale)
             unanswered += not stands
             errors.append(norm(found - slopes))

@@ -38,14 +38,15 @@ from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagona
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import input_jacobians
 from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.results import first_failure
 from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
-# Beyond this the reference integration is too stiff for its tolerance, and gives up.
+# Beyond this the reference integration is too stiff for its tolerance, and stops early.
 INTEGRABLE = Premise("exponent", 1e10, "the largest eigenvalue of Theta times that of Xi")
 EQUAL = 1e-9  # what the claims call equal, relative to the initial residual
 INTEGRATION = 1e-12  # tolerance of the reference integration, a thousandth of that
-# Where the flow is looked at, as shares of the time that it is integrated to.
-SHARES = np.array([0.125, 0.25, 0.5, 0.75, 1.0])
+# Where the flow is looked at, as fractions of the time that it is integrated to.
+FRACTIONS = np.array([0.125, 0.25, 0.5, 0.75, 1.0])
 # Ensembles: half way, on a log scale, to a variance (or mean) wrong by a factor 2, and to a
 # characteristic function that belongs to a variance wrong by a factor 1.8.
 _MOMENT, _CHARACTERISTIC = 2**0.5, 1.22
@@ -100,7 +101,7 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
     memory=flow_memory,
     premises=(INTEGRABLE,),
 )
-def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def commuting_flow(scenario: Scenario, keys: Array) -> Observation:
     """Closed form less integrated flow; strengths that vary in time get one scalar ARK for all samples."""
     system, points, end = _system(scenario, keys)
     if scenario.schedule != "constant":
@@ -125,11 +126,12 @@ def commuting_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
     effort=EXACT,
     memory=flow_memory,
 )
-def varying_flow(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def varying_flow(scenario: Scenario, keys: Array) -> Observation:
     """Defect of the closed form at several times, and what the commutator predicts of it."""
     system, points, end = _system(scenario, keys)
     flow = _flow(system, points, end)
-    return {**_equality(system, points, end, flow), **_defect(system, points, end, flow)}
+    equality, defect = _equality(system, points, end, flow), _defect(system, points, end, flow)
+    return Observation({**equality.values, **defect.values}, defect.figures, defect.result)
 
 
 @network_trial(
@@ -164,9 +166,9 @@ def trained_ensemble(scenario: Scenario, keys: Array) -> Observation:
     times = jnp.stack([jnp.zeros_like(end), end])
     flow = train_seeds(forward, parameters, points, scenario.samples, times, 2, 1e-3, 0.5)
     kernels = infinite_kernels(arch, points.x)
-    found = jnp.where(flow.gave_up[:, None, None], jnp.nan, flow.outputs[:, -1, 0])
+    found = jnp.where(flow.result[:, None, None] == 0, flow.outputs[:, -1, 0], jnp.nan)
     ratios, band = _ensemble(found, kernels, jnp.diagonal(limits.ark), points, end, scenario.samples)
-    return Observation(ratios, {"ensemble": ratios, "band": band}, flow.gave_up)
+    return Observation(ratios, {"ensemble": ratios, "band": band}, flow.result)
 
 
 def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
@@ -206,8 +208,8 @@ def _search_error(
 
 
 def _flow(system: LinearSystem, points: Points, end: Float[Array, "*s"]) -> LinearFlow:
-    """The system integrated up to `end`, which may differ by seed, with stops at `SHARES` of it."""
-    times = jnp.tensordot(end, SHARES, 0)
+    """The system integrated up to `end`, which may differ by seed, with stops at `FRACTIONS` of it."""
+    times = jnp.tensordot(end, FRACTIONS, 0)
     return integrate_seeds(
         system.ntk, system.ark, _start(system, points), points.schedule, times, INTEGRATION
     )
@@ -221,9 +223,9 @@ def _equality(system: LinearSystem, points: Points, end: Array, flow: LinearFlow
     """Closed form less integrated flow at T, relative to the initial residual."""
     residual = _start(system, points)
     found = _closed_error(system, points, end, residual, flow.residuals[:, -1], flow.integrals[:, -1])
-    spoilt = {name: jnp.where(flow.gave_up, jnp.nan, value) for name, value in found.items()}
+    spoilt = {name: jnp.where(flow.result == 0, value, jnp.nan) for name, value in found.items()}
     # How far the exponential reaches is known without any integration.
-    return Observation({**spoilt, "exponent": found["exponent"]}, result=flow.gave_up)
+    return Observation({**spoilt, "exponent": found["exponent"]}, result=flow.result)
 
 
 @jax.jit
@@ -257,17 +259,17 @@ def _defect(system: LinearSystem, points: Points, end: Array, flow: LinearFlow) 
     off = early.remainder / largest
     # A thousand steps' rounding and integration at most are taken for a defect.
     noise = 1e3 * INTEGRATION / largest
-    allowed = SHARES[None] / 2 + noise
+    allowed = FRACTIONS[None] / 2 + noise
     worst = jnp.argmax(off / allowed, axis=1)[:, None]
     chosen = [jnp.take_along_axis(v, worst, 1)[:, 0] for v in (off, allowed)]
-    stopped = moderate.gave_up | flow.gave_up
-    values = {"prediction_off": jnp.where(stopped, jnp.nan, chosen[0]), "half_exponent": chosen[1]}
+    result = first_failure(flow.result, moderate.result)
+    values = {"prediction_off": jnp.where(result == 0, chosen[0], jnp.nan), "half_exponent": chosen[1]}
     drawn = {
-        "time": jnp.broadcast_to(SHARES, found.measured.shape),
+        "time": jnp.broadcast_to(FRACTIONS, found.measured.shape),
         "defect": found.measured,
         "predicted": found.predicted,
     }
-    return Observation(values, {"defect": drawn}, stopped)
+    return Observation(values, {"defect": drawn}, result)
 
 
 @jax.jit
@@ -308,8 +310,7 @@ def _defects(
 def _ensemble(
     found: Float[Array, "s p c"], kernels, ark: Array, points: Points, end: Array, samples: int
 ) -> dict[str, Float[Array, " s"]]:
-    seen = Schedule(points.schedule.choice, points.schedule.scale[:samples], points.schedule.rate[:samples])
-    xi = xi_diagonal(ark[:samples, None], seen, end)[:, 0]
+    xi = xi_diagonal(ark[:samples, None], points.schedule.take(samples), end)[:, 0]
     ntk, nngp = kernels.ntk, kernels.nngp
     mean, covariance = limit_process(
         ntk[:samples, :samples],

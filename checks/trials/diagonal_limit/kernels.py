@@ -28,7 +28,7 @@ _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
 
 def memory(scenario: Scenario) -> int:
     """Bytes per seed of one network at initialisation with its kernels."""
-    arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)  # type: ignore[arg-type]
+    arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)
     return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
 
 

@@ -26,10 +26,11 @@ from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
 from advntk.implementations.dynamics.linearised import integrate, outputs
 from advntk.implementations.dynamics.regularisation import search_growth
+from advntk.implementations.results import first_failure
 from advntk.theorems.assumptions import NON_SMOOTH, SMOOTH
 
 UNSEEN = 6
-TIMES, SHARES = 5, 3
+TIMES, FRACTIONS = 5, 3
 # Tolerance, largest and least step of the run that is used, and of a rougher one at ten times its tolerance.
 # That one is off by about ten times as much, so that their distance overestimates the error of the first.
 FINE, ROUGH = (1e-4, 0.5, 1e-6), (1e-3, 1.0, 1e-6)
@@ -83,7 +84,7 @@ _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0
     memory=partial(flow_memory, unseen=UNSEEN),
 )
 def joint_flow(scenario: Scenario, keys: Array) -> Observation:
-    """Sup over times (and searched shares) of the gap to the linearised network, all widths growing."""
+    """Sup over times (and fractions of the search) of the gap to the linearized network, all widths grow."""
     return _gaps(scenario, keys, FINE, ROUGH)
 
 
@@ -132,34 +133,35 @@ def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> Observa
     arch, points, _, end = setting(scenario, UNSEEN)
     forward, parameters = networks(scenario, arch, keys)
     times = end * jnp.linspace(0.0, 1.0, TIMES)
-    linear, stopped = _linear_outputs(
+    linear, of_linear = _linear_outputs(
         linear_systems(forward, parameters, points.x), points, times, scenario.samples
     )
     found, rougher = (
-        train_seeds(forward, parameters, points, scenario.samples, times, SHARES, *steps)
+        train_seeds(forward, parameters, points, scenario.samples, times, FRACTIONS, *steps)
         for steps in (fine, rough)
     )
-    gave_up = found.gave_up | stopped
+    result = first_failure(found.result, of_linear)
     # Relative to the initial residual, of order one at every width: networks then differ less.
     start = found.outputs[:, 0, 0, : scenario.samples] - points.y[None, : scenario.samples]
     size = jnp.sqrt((start**2).mean((1, 2)))
     gaps = _sup(found.outputs - linear, scenario.samples, size)
     errors = _sup(found.outputs - rougher.outputs, scenario.samples, size)
     # A gap within the integration's own uncertainty says nothing of the width.
-    resolved = {name: jnp.where(~gave_up & (errors[name] <= gap), gap, jnp.nan) for name, gap in gaps.items()}
+    resolved = {
+        name: jnp.where((result == 0) & (errors[name] <= gap), gap, jnp.nan) for name, gap in gaps.items()
+    }
     values = {**resolved, "integration_error": errors["searched_training"], "steps": found.steps}
     phase = {name: resolved[name] for name in ("searched_training", "searched_unseen")}
-    phase["strength"] = jnp.full(len(gave_up), scenario.strength)
-    return Observation(values, {"phase": phase}, gave_up)
+    phase["strength"] = jnp.full(len(result), scenario.strength)
+    return Observation(values, {"phase": phase}, result)
 
 
 @jax.jit(static_argnames=("samples",))
 def _linear_outputs(
     system: LinearSystem, points: Points, times: Array, samples: int
-) -> tuple[Float[Array, "s times shares p c"], Array]:
-    """Outputs of the linearised network at the same times and shares, and where its integrator gave up."""
-    seen = points.schedule
-    seen = jax.tree.map(lambda leaf: leaf[:samples] if leaf.ndim else leaf, seen)
+) -> tuple[Float[Array, "s times fractions p c"], Array]:
+    """Outputs of the linearised network at the same times and fractions, and the result of its integrator."""
+    seen = points.schedule.take(samples)
 
     def one(one_seed: LinearSystem) -> tuple[Array, Array]:
         ntk, ark, initial = one_seed
@@ -169,13 +171,13 @@ def _linear_outputs(
         def at(t: Array, integral: Array) -> Array:
             left = outputs(initial, ntk[:, :, :samples], integral) - points.y
 
-            def after(share: Array) -> Array:
-                growth = search_growth(ark, share * points.schedule.strengths(t))
+            def after(fraction: Array) -> Array:
+                growth = search_growth(ark, fraction * points.schedule.strengths(t))
                 return points.y + jnp.einsum("iab,ib->ia", growth, left)
 
-            return jax.vmap(after)(jnp.linspace(0.0, 1.0, SHARES))
+            return jax.vmap(after)(jnp.linspace(0.0, 1.0, FRACTIONS))
 
-        return jax.vmap(at)(times, flow.integrals), flow.gave_up
+        return jax.vmap(at)(times, flow.integrals), flow.result
 
     # A loop, as in integrate_seeds.
     return jax.lax.map(one, system)
@@ -183,9 +185,9 @@ def _linear_outputs(
 
 @partial(jax.jit, static_argnames=("samples",))
 def _sup(
-    difference: Float[Array, "s times shares p c"], samples: int, unit: Float[Array, " s"]
+    difference: Float[Array, "s times fractions p c"], samples: int, unit: Float[Array, " s"]
 ) -> dict[str, Float[Array, " s"]]:
-    """Largest root mean square over points and outputs, along times and shares, per seed."""
+    """Largest root mean square over points and outputs, along times and fractions, per seed."""
     found = {}
     for place, part in (("training", difference[..., :samples, :]), ("unseen", difference[..., samples:, :])):
         size = jnp.sqrt((part**2).mean((-2, -1))) / unit[:, None, None]

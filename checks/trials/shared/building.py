@@ -40,13 +40,13 @@ network_trial = functools.partial(trial, prepare=data_are_there)
 def build(scenario: Scenario, unseen: int = 0) -> Built:
     """Build what `scenario` describes, in float64, with `unseen` points beside its samples."""
     arch = architecture(
-        scenario.family,  # type: ignore[arg-type]
+        scenario.family,
         scenario.depth,
         scenario.activation,
         scenario.sigma_w,
         scenario.sigma_b,
-        scenario.parameterization,  # type: ignore[arg-type]
-        scenario.readout,  # type: ignore[arg-type]
+        scenario.parameterization,
+        scenario.readout,
     )
     data = load(
         scenario.data,

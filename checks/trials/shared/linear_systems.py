@@ -88,7 +88,7 @@ def linear_systems(forward: Forward, parameters: Parameters, x: Float[Array, "p 
 
 def flow_memory(scenario: Scenario, unseen: int = 2) -> int:
     """Bytes per seed of a trained network beside its kernels."""
-    arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)  # type: ignore[arg-type]
+    arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)
     points, shape = scenario.samples + unseen, input_shape(scenario)
     return max(
         memory_per_seed(arch, shape, scenario.width, points, scenario.outputs),

@@ -29,8 +29,8 @@ from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
 from advntk.implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
 from advntk.implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
-from advntk.implementations.dynamics.robust_overfitting import Courses, peak, robust_overfitting, split
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
+from advntk.implementations.experiments.robust_overfitting import Courses, peak, robust_overfitting, split
 from advntk.implementations.kernels.infinite import ark_product
 from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
@@ -38,8 +38,8 @@ _EPS = float(np.finfo(np.float64).eps)
 INTEGRATION = 1e-11  # tolerance of one step, relative to the initial residual
 # Over long times on a singular kernel large growths cancel: rounding is all that is left to gain.
 LONG_INTEGRATION = 1e-9
-# Shares of the time that is integrated to: geometric while everything moves, then evenly to the end.
-SHARES = np.concatenate([[0.0], np.geomspace(1e-4, 1 / 32, 8), np.linspace(1 / 16, 1, 16)])
+# Fractions of the time that is integrated to: geometric while everything moves, then evenly to the end.
+FRACTIONS = np.concatenate([[0.0], np.geomspace(1e-4, 1 / 32, 8), np.linspace(1 / 16, 1, 16)])
 UNSEEN = 2
 # A dense exponential of a larger argument squares its rounding so often that its norm says nothing.
 DENSE = 1e4
@@ -221,9 +221,9 @@ def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Arra
 def _flow(
     system: LinearSystem, points: Points, end: Array, m: int, tolerance: float = INTEGRATION
 ) -> LinearFlow:
-    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    schedule = points.schedule.take(m)
     residual = system.initial[:, :m] - points.y[None, :m]
-    times = end * SHARES
+    times = end * FRACTIONS
     return integrate_seeds(system.ntk[:, :m, :, :m], system.ark[:, :m], residual, schedule, times, tolerance)
 
 
@@ -234,16 +234,16 @@ def _spectrum(system: LinearSystem, m: int) -> Float[Array, "s n"]:
 
 
 def _unless_stopped(found: dict[str, Any], flow: LinearFlow) -> Observation:
-    """What was found, without the seeds whose integrator gave up; conditions are of the kernels alone."""
+    """What was found, without the seeds whose integrator failed; conditions are of the kernels alone."""
     drawn = found.pop("fading", None)
 
     def usable(value: Array) -> Array:
-        stopped = flow.gave_up.reshape((-1,) + (1,) * (value.ndim - 1))
-        return jnp.where(stopped, jnp.nan, value)
+        result = flow.result.reshape((-1,) + (1,) * (value.ndim - 1))
+        return jnp.where(result == 0, value, jnp.nan)
 
     kept = {name: value if name.startswith("condition") else usable(value) for name, value in found.items()}
     figures = {} if drawn is None else {"fading": jax.tree.map(usable, drawn)}
-    return Observation(kept, figures, flow.gave_up)
+    return Observation(kept, figures, flow.result)
 
 
 @jax.jit(static_argnames=("m",))
@@ -255,7 +255,7 @@ def _against_bounds(
     Each accepted step errs by at most the tolerance times the initial residual; V = |Theta^{-1/2} r|^2
     magnifies an error of r by the square root of the condition number, once more relative to V(0).
     """
-    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    schedule = points.schedule.take(m)
     times = flow.times[0]
 
     def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Any]:
@@ -297,7 +297,7 @@ def _against_bounds(
 
 def _propagator(system: LinearSystem, points: Points, time: Array, m: int) -> tuple[Array, Array]:
     """||exp(-Theta Xi)|| by a dense exponential at `time` or before, and its bound with rounding added."""
-    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    schedule = points.schedule.take(m)
     spectrum = np.asarray(_spectrum(system, m))
     time = jnp.minimum(time, DENSE / (spectrum.max() * _largest_growth(system.ark[:, :m], schedule, time)))
     xi = np.asarray(xi_blocks(system.ark[:, :m], schedule, time))
@@ -323,7 +323,7 @@ def _singular(
     system: LinearSystem, points: Points, flow: LinearFlow, end: Array, m: int
 ) -> dict[str, Float[Array, " s"]]:
     """End of the flow against training without a search, and against what the growths predict."""
-    schedule = jax.tree.map(lambda leaf: leaf[:m] if leaf.ndim else leaf, points.schedule)
+    schedule = points.schedule.take(m)
 
     def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Array]:
         theta = ntk[:m, :, :m].reshape(residuals[0].size, -1)

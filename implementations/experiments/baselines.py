@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.implementations.adv_ntk.contract import Machine
-from advntk.implementations.adv_ntk.experiment import Accuracy, accuracy
-from advntk.implementations.adv_ntk.presets import Experiment
 from advntk.implementations.baselines import checkpoints, finite, infinite
 from advntk.implementations.baselines.recipe import Recipe, published_start
 from advntk.implementations.data.splits import AdversarialSplit
+from advntk.implementations.experiments.adv_ntk import Accuracy, accuracy
+from advntk.implementations.experiments.presets import Experiment
 from advntk.implementations.kernels.described import RESNETS, network
 
 INFINITE = ("ridge", "early-stopped")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from advntk.implementations.adv_ntk.contract import Implementation, Machine
+from advntk.implementations.adv_ntk.contract import Implementation, Krylov, Machine
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.training import State, begin, gram, iterated
@@ -69,7 +69,7 @@ def attack_and_products(machine: Machine, x: Array, targets: Array, settings: Se
         # The products depend on each other as they do in the attack; nothing overflows.
         return jax.lax.fori_loop(0, steps, lambda _, at: at + 1e-9 * ((at @ others.T) @ others), inputs)
 
-    judge, key = Implementation(), jax.random.key(0)
+    judge, key = Krylov(), jax.random.key(0)
     return paired(
         lambda: judge.attack(machine, x, targets, settings, key), lambda: products(inputs, others), repeats
     )
@@ -85,15 +85,15 @@ def paired(first: Callable[[], Array], second: Callable[[], Array], repeats: int
 
 def machine_at(implementation: Implementation, training: Problem, ntk: Array, state: State) -> Machine:
     """The predictor at the strengths of `state`."""
-    weights = implementation.weights(ntk, state.strengths, jnp.asarray(training.y)).value
+    weights = implementation.solve(ntk, state.strengths, jnp.asarray(training.y)).value
     return Machine(training.kernel, jnp.asarray(training.x), weights)
 
 
 def solver_error(implementation: Implementation, reference: Any, ntk: Array, state: State, y: Array) -> float:
     """Relative error of p against the reference, which gets the very same matrix in double precision."""
-    found = np.asarray(implementation.weights(ntk, state.strengths, y).value, np.float64)
+    found = np.asarray(implementation.solve(ntk, state.strengths, y).value, np.float64)
     wide = [jnp.asarray(np.asarray(array, np.float64)) for array in (ntk, state.strengths, y)]
-    true = np.asarray(reference.weights(*wide).value)
+    true = np.asarray(reference.solve(*wide).value)
     return float(np.linalg.norm(found - true) / np.linalg.norm(true))
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
-from advntk.implementations.adv_ntk.contract import Implementation, Machine
-from advntk.implementations.adv_ntk.presets import Experiment
+from advntk.implementations.adv_ntk.contract import Krylov, Machine
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
+from advntk.implementations.experiments.presets import Experiment
 from advntk.implementations.kernels.described import network
 from advntk.implementations.kernels.machine import Kernel, kernel_of
 
@@ -166,7 +166,7 @@ def attacked(
 
     The attack maximises 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
     """
-    judge = Implementation()
+    judge = Krylov()
     count, dtype = machine.weights.shape[1], machine.training.dtype
     for begin in range(0, len(x), _CHUNK):
         here = slice(min(_CHUNK, len(x) - begin))

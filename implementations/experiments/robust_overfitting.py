@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from advntk.implementations.attacks.pgd import pgd_linf
-from advntk.implementations.data.dataset import BadData, add_label_noise, one_hot
-from advntk.implementations.data.images import digits
+from advntk.implementations.data.dataset import one_hot
+from advntk.implementations.data.splits import adversarial_split
 from advntk.implementations.dynamics.predictor import ntk_regression, weights_along_time
 from advntk.implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
 from advntk.implementations.kernels.infinite import ark_product
@@ -72,25 +72,13 @@ def split(seed: int, training: int, validation: int, test: int, noise: float) ->
     Raises:
       BadData: more digits than there are, or a share outside [0, 1].
     """
-    images, labels = digits()
-    wanted = training + validation + test
-    if wanted > len(images):
-        raise BadData(
-            f"training + validation + test = {wanted} exceeds the {len(images)} digits; ask for fewer"
-        )
-    drawn = np.random.default_rng([seed, 0]).permutation(len(images))[:wanted]
-    pixels = images[drawn].reshape(wanted, -1) / 16 + LOW
-    first, second, third = np.split(np.arange(wanted), [training, training + validation])
-    classes = int(labels.max()) + 1
-    noisy = add_label_noise(labels[drawn[first]], classes, noise, np.random.default_rng([seed, 1]))
-    return Split(
-        pixels[first],
-        one_hot(noisy, classes),
-        pixels[second],
-        labels[drawn[second]],
-        pixels[third],
-        labels[drawn[third]],
+    found = adversarial_split("digits", training, validation, test, seed, noise)
+    # Sixteenths are exact in single precision; targets less 1/c are not, and come in double precision.
+    x, validation_x, test_x = (
+        images.astype(np.float64) for images in (found.x, found.validation_x, found.test_x)
     )
+    y = one_hot(found.y.argmax(axis=1), found.y.shape[1])
+    return Split(x, y, validation_x, found.validation_labels, test_x, found.test_labels)
 
 
 @partial(jax.jit, static_argnames="steps")

@@ -1,0 +1,256 @@
+"""Claims put to the test from Python: `advntk.check` and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from advntk.theorems.vocabulary import AS_MEASURED, Claim, Theorem, Verdict
+from advntk.wiring import Settings, measure, prepare, run
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from advntk.checks.evidence import RunRecord
+    from advntk.reports.figures.style import Drawing
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What came out for one claim.
+
+    `value` and `interval` are of `quantity` in the scenario nearest to failing, None where nothing was
+    estimated; `expected` is a verdict or "as measured".
+    """
+
+    claim: str
+    verdict: Verdict
+    expected: str
+    as_expected: bool
+    quantity: str | None
+    value: float | None
+    interval: tuple[float, float] | None
+    reason: str
+    scenarios: int
+    trials: int
+
+
+class Run:
+    """One run: its verdicts, estimates, figures and page.  In a notebook it shows itself as a table."""
+
+    def __init__(self, record: RunRecord, folder: Path | None = None) -> None:
+        """Made by `check` and `load_run`; `folder` holds the evidence, None where it was not kept."""
+        from advntk.reports.summary import summarise
+
+        self.record = record
+        self.folder = folder
+        self.summary: Mapping[str, Any] = summarise(record)
+
+    @property
+    def results(self) -> dict[str, ClaimResult]:
+        """Results by claim id, in the order of the run."""
+        return {claim["id"]: _result(claim) for claim in self.summary["claims"]}
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """Verdicts by claim id."""
+        return {name: result.verdict for name, result in self.results.items()}
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every claim has the verdict that its theory expects."""
+        return all(result.as_expected for result in self.results.values())
+
+    def table(self) -> dict[str, list[Any]]:
+        """Columns of the results, one row per claim; `pandas.DataFrame(run.table())` takes it as it is."""
+        rows = [vars(result) for result in self.results.values()]
+        names = list(ClaimResult.__dataclass_fields__)
+        return {name: [row[name] for row in rows] for name in names}
+
+    def trials(self) -> pyarrow.Table:
+        """Every trial as an Arrow table: scenario, point of the sweep, seed and statistics."""
+        import pyarrow
+
+        from advntk.checks.evidence.export import trial_rows
+
+        rows = list(trial_rows(self.record))
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pyarrow.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
+
+    def figures(self, claim: str) -> list[Drawing]:
+        """The figures of one claim, each with its SVG, its words and its legend.
+
+        Raises:
+          KeyError: the run has no such claim.
+        """
+        from advntk.reports.figure_selection import figures_of
+
+        if claim not in self.results:
+            raise KeyError(f"the run has no claim {claim!r}; it has: {', '.join(self.results)}")
+        return figures_of(self.record, claim)
+
+    def page(self) -> str:
+        """The whole run as one page of HTML that fetches nothing."""
+        from advntk.reports.page import render
+
+        return render(self.record)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to `path`, whole or not at all, and return it."""
+        from advntk.reports.summary import write_atomically
+
+        target = Path(path)
+        write_atomically(target, self.page())
+        return target
+
+    def __repr__(self) -> str:
+        expected = sum(result.as_expected for result in self.results.values())
+        lines = [f"{expected} of {len(self.results)} claims as expected"]
+        lines += [f"{result.claim}: {result.verdict}" for result in self.results.values()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        from advntk.reports.formatting import estimate
+
+        rows = "".join(
+            f"<tr><td><code>{escape(c['id'])}</code></td><td>{escape(c['verdict'])}</td>"
+            f"<td>{escape(c['expected'])}</td><td>{escape(estimate(c['estimate']))}</td></tr>"
+            for c in self.summary["claims"]
+        )
+        heads = "".join(f"<th>{name}</th>" for name in ("Claim", "Verdict", "Expected", "Worst estimate"))
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def check(
+    claims: str | Iterable[str] = (),
+    *,
+    profile: str = "quick",
+    data: str | None = None,
+    seed: int = 0,
+    evidence: str | Path | None = None,
+    axes: Mapping[str, int | float | str] | None = None,
+    sweeps: Mapping[str, Iterable[int | float]] | None = None,
+    theories: str | Iterable[str] = (),
+    implementation: str | None = None,
+    device: str = "cpu",
+    jobs: int = 1,
+    memory_gib: float | None = None,
+    shrink: bool = False,
+    resume: bool = False,
+    allow_changed: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Put claims to the test: measure, decide, keep the evidence.
+
+    Args:
+      claims: ids of claims or of theorems; none: all.
+      profile: "quick", "standard" or "thorough".
+      data: "digits", "gaussian", "sphere" or the path of an .npz; None: each theory's default.
+      seed: of scenarios and networks, 0 to 2^32 - 1.
+      evidence: folder to keep the evidence in; None: it is not kept.
+      axes: axes to hold at one value, such as {"depth": 2}.
+      sweeps: points to measure at instead of the profile's, such as {"width": (64, 128, 256, 512)}.
+      theories: files or modules that state further theorems.
+      implementation: which implementation of Adv-NTK is put to the test.
+      device: "cpu" or "gpu".
+      jobs: 1 measures in this process.  With more, further processes start, which needs the usual
+        `if __name__ == "__main__":` in a script.
+      memory_gib: what trials may take in all; None: half of the machine's.
+      shrink: whether counterexamples to exact claims are made as simple as they get.
+      resume: go on with the latest run in `evidence` where it was interrupted.
+      allow_changed: with `resume`, keep of a run that was asked for something else what still applies.
+      progress: whether progress goes to standard error.
+
+    Returns:
+      The run, read back from its evidence.
+
+    Raises:
+      UsageError: a request that cannot be met; one line says which argument, its value, and the fix.
+
+    Example:
+      >>> run = advntk.check("closed_form.search", axes={"depth": 1})  # doctest: +SKIP
+      >>> run.verdicts  # doctest: +SKIP
+      {'closed_form.search': <Verdict.HOLDS: 'HOLDS'>}
+    """
+    settings = Settings(
+        claims=_several(claims),
+        profile=profile,
+        data=data,
+        device=device,
+        seed=seed,
+        axes=tuple(f"{name}={value}" for name, value in (axes or {}).items()),
+        sweeps=tuple(f"{name}={','.join(map(str, points))}" for name, points in (sweeps or {}).items()),
+        implementation=implementation,
+        memory_gib=memory_gib,
+        jobs=jobs,
+        shrink=shrink,
+        theories=_several(theories),
+        resume=resume,
+        allow_changed=allow_changed,
+    )
+    if evidence is not None:
+        folder = Path(evidence)
+        return Run(_carry_out(replace(settings, evidence=folder), progress), folder)
+    with TemporaryDirectory(prefix="advntk-") as temporary:
+        return Run(_carry_out(replace(settings, evidence=Path(temporary)), progress))
+
+
+def _carry_out(settings: Settings, progress: bool) -> RunRecord:
+    if settings.jobs == 1:
+        return measure(prepare(settings), show_progress=progress)
+    return run(settings, progress)
+
+
+def load_run(evidence: str | Path, number: int | None = None) -> Run:
+    """A run from the evidence that is there; the latest one unless its number is given.
+
+    Raises:
+      UsageError: no evidence there, or no such run.
+    """
+    from advntk.checks.evidence import read_run
+
+    return Run(read_run(Path(evidence), number), Path(evidence))
+
+
+def theorems(theories: str | Iterable[str] = ()) -> tuple[Theorem, ...]:
+    """Every known theorem: those of advntk, of installed theories, and of the files or modules given.
+
+    Raises:
+      UsageError: a file or module that cannot be loaded.
+    """
+    from advntk.theorems.catalogue import load
+
+    return load(_several(theories)).theorems
+
+
+def claims(theories: str | Iterable[str] = ()) -> dict[str, Claim]:
+    """Every known claim by its id; see `theorems`."""
+    return {claim.id: claim for theorem in theorems(theories) for claim in theorem.claims}
+
+
+def _several(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _result(claim: Mapping[str, Any]) -> ClaimResult:
+    found = claim["estimate"]
+    return ClaimResult(
+        claim["id"],
+        Verdict(claim["verdict"]),
+        claim["expected"],
+        claim["as_expected"],
+        found and found["quantity"],
+        found and found["value"],
+        found and tuple(found["interval"]),
+        claim["reason"],
+        claim["scenarios"],
+        claim["trials"],
+    )
+
+
+__all__ = ["AS_MEASURED", "ClaimResult", "Run", "check", "claims", "load_run", "theorems"]
