@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advntk.exceptions import UsageError
 from advntk.checks.evidence import read_run
 from advntk.exceptions import UsageError
 from advntk.reports.sanitization import sanitized_record

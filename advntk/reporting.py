@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from advntk.exceptions import UsageError
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run
 from advntk.exceptions import UsageError
 from advntk.reports.completeness import missing
