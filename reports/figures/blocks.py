@@ -21,7 +21,7 @@ from advntk.reports.formatting import number
 from advntk.reports.scenes import Scene
 
 _LEGEND = (Key("band", MEASURED, "entry of one network's block; the darker, the larger"),)
-_FULL = 1.2  # an entry drawn at full strength
+_FULL = 1.2  # an entry of full shade
 
 
 def blocks_figure(scenes: list[Scene], statistics: Sequence[str] = ()) -> Drawing:
@@ -48,9 +48,9 @@ def blocks_figure(scenes: list[Scene], statistics: Sequence[str] = ()) -> Drawin
 
 def _cells(axis: Any, values: np.ndarray) -> None:
     for (a, b), value in np.ndenumerate(values):
-        strength = float(np.clip(abs(value) / _FULL, 0, 1))
+        shade = float(np.clip(abs(value) / _FULL, 0, 1))
         axis.broken_barh(
-            [(b - 0.48, 0.96)], (a - 0.48, 0.96), facecolor=MEASURED, alpha=0.05 + 0.6 * strength, lw=0
+            [(b - 0.48, 0.96)], (a - 0.48, 0.96), facecolor=MEASURED, alpha=0.05 + 0.6 * shade, lw=0
         )
         text = f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")  # no zero with a sign
         axis.text(b, a, text, ha="center", va="center", fontsize=7.5, color=FITTED)

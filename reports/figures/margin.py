@@ -22,7 +22,7 @@ from advntk.reports.figures.style import (
 )
 from advntk.reports.scenes import Scene
 
-# Classes of the margin: upper ends, with colour and strength of the classes below them.
+# Classes of the margin: upper ends, with colour and shade of the classes below them.
 _CLASSES = (
     (-0.1, ALARM, 0.85),
     (0.0, ALARM, 0.45),
@@ -92,12 +92,12 @@ def _map(axis: Any, rows: list[tuple[str, dict[str, Any]]]) -> None:
         edges = np.concatenate([scale[:1], np.sqrt(scale[:-1] * scale[1:]), scale[-1:]])
         starts = np.flatnonzero(np.diff(classes, prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(classes)], strict=True):
-            _, colour, strength = _CLASSES[classes[start]]
+            _, colour, shade = _CLASSES[classes[start]]
             axis.broken_barh(
                 [(edges[start], edges[end] - edges[start])],
                 (height - 0.45, 0.9),
                 facecolor=colour,
-                alpha=strength,
+                alpha=shade,
                 lw=0,
             )
         for name, style in (("critical_scale", "-"), ("certified_scale", ":")):

@@ -71,9 +71,9 @@ def _panel(axis: Any, name: str, pairs: list[tuple[DecisionRow, Scene]]) -> str:
     low, high = number(decision.low), number(decision.high)
     title(
         axis,
-        f"{shown}{wanted}, {total} repetitions\nmedian {number(decision['estimate'])} [{low}, {high}]",
+        f"{shown}{wanted}, {total} repetitions\nmedian {number(decision.estimate)} [{low}, {high}]",
     )
-    return f"{shown}: median {number(decision['estimate'])} [{low}, {high}]{wanted}."
+    return f"{shown}: median {number(decision.estimate)} [{low}, {high}]{wanted}."
 
 
 def _median(axis: Any, decision: Decision, height: float) -> None:
