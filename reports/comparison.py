@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from advntk.checks.evidence import RunRecord
-from advntk.checks.scenario import from_dict
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence import DecisionRow, RunRecord
 from advntk.reports.summary import claim_excerpt, run_excerpt, summarise
 
 CONTENT_VERSION = 1
@@ -18,7 +18,7 @@ _CIRCUMSTANCES = (
     "data",
     "seed",
     "axes",
-    "widths",
+    "sweeps",
     "device",
     "dtype",
     "code",
@@ -69,13 +69,13 @@ def compare(before: RunRecord, now: RunRecord) -> Comparison:
         Move(
             key[0],
             key[3],
-            new[key]["quantity"],
-            from_dict(new[key]["scenario"]).label(),
-            _interval(old[key]),
-            _interval(new[key]),
+            new[key].decision.quantity,
+            new[key].label,
+            _interval(old[key].decision),
+            _interval(new[key].decision),
         )
         for key in both
-        if _moved(old[key], new[key])
+        if _moved(old[key].decision, new[key].decision)
     )
     verdicts = [{c["id"]: c["verdict"] for c in summarise(record)["claims"]} for record in (before, now)]
     changes = tuple(
@@ -110,22 +110,20 @@ def comparison_content(before: tuple[str, RunRecord], now: tuple[str, RunRecord]
     }
 
 
-def _estimates(record: RunRecord) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+def _estimates(record: RunRecord) -> dict[tuple[str, str, str, str], DecisionRow]:
     return {
-        (d["claim"], d["trial"], d["family"], d["statistic"]): d
-        for d in record.decisions
-        if d["confidence"] is not None and math.isfinite(d["estimate"])
+        (row.claim, row.trial, row.scenario_id, row.decision.statistic): row
+        for row in record.decisions
+        if row.decision.confidence is not None and math.isfinite(row.decision.estimate)
     }
 
 
-def _interval(decision: dict[str, Any]) -> tuple[float, float, float]:
-    return decision["estimate"], decision["low"], decision["high"]
+def _interval(decision: Decision) -> tuple[float, float, float]:
+    return decision.estimate, decision.low, decision.high
 
 
-def _moved(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    return not (old["low"] <= new["estimate"] <= old["high"]) and not (
-        new["low"] <= old["estimate"] <= new["high"]
-    )
+def _moved(old: Decision, new: Decision) -> bool:
+    return not (old.low <= new.estimate <= old.high) and not (new.low <= old.estimate <= new.high)
 
 
 def _both(name: str, old: dict | None, new: dict | None) -> dict[str, Any]:
@@ -141,15 +139,16 @@ def _differences(old: dict, new: dict) -> list[dict[str, str]]:
     versions = [run.get("versions") or {} for run in (old, new)]
     pairs |= {name: (versions[0].get(name), versions[1].get(name)) for name in {**versions[0], **versions[1]}}
     return [
-        {"what": name, "before": _words(before), "now": _words(now)}
+        {"what": name, "before": _words(name, before), "now": _words(name, now)}
         for name, (before, now) in pairs.items()
         if before != now
     ]
 
 
-def _words(value: Any) -> str:
+def _words(what: str, value: Any) -> str:
+    if what == "sweeps":
+        texts = (f"{axis}={','.join(map(str, points))}" for axis, points in value.items())
+        return ", ".join(texts) or "as planned"
     if isinstance(value, dict):
         return ", ".join(f"{name}={held}" for name, held in value.items()) or "none held"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "as planned"
-    return "unknown" if value is None else str(value)
+    return "unknown" if value in (None, "") else str(value)

@@ -15,16 +15,16 @@ def missing(record: RunRecord) -> dict[str, Any]:
     `finished`; `claims` without any decision; trials `measured`, `planned` (at the first look of every
     scenario; None where evidence does not say) and `broken`; `words`, a sentence for each lack.
     """
-    decided = {decision["claim"] for decision in record.decisions}
+    decided = {decision.claim for decision in record.decisions}
     rows = [row for rows in record.trials.values() for row in rows]
     found = {
         "finished": record.finished is not None,
-        "claims": [claim for claim in record.request["claims"] if claim not in decided],
+        "claims": [claim for claim in record.request.claims if claim not in decided],
         "measured": len(rows),
-        "planned": record.request.get("trials"),
-        "broken": sum(row.outcome.startswith("error:") for row in rows),
+        "planned": record.request.trials,
+        "broken": sum(row.broke for row in rows),
     }
-    return {**found, "words": _words(found, len(record.request["claims"]))}
+    return {**found, "words": _words(found, len(record.request.claims))}
 
 
 def _words(found: dict[str, Any], claims: int) -> list[str]:

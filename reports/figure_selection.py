@@ -1,21 +1,24 @@
 """Which figures the evidence of a claim calls for.
 
-A figure is chosen by what was decided and by what the trials kept, never by a claim's name: a theorem of a
-user's own gets the same ones.
+A figure is chosen by what was decided and by what the trials say that they kept, never by a name of a claim,
+a statistic or an axis: a theorem of a user's own gets the same ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from advntk.checks.evidence import RunRecord, TrialRow
+from advntk.checks.evidence.rows import DecisionRow, RunRecord, TrialRow
 from advntk.reports.figures.band import band_figure
 from advntk.reports.figures.blocks import blocks_figure
 from advntk.reports.figures.bound import bound_figure
+from advntk.reports.figures.curves import are_curves, curves_figure
 from advntk.reports.figures.defect import defect_figure
 from advntk.reports.figures.ensemble import ensemble_figure
 from advntk.reports.figures.estimates import estimates_figure
@@ -29,53 +32,90 @@ from advntk.reports.figures.median import median_figure
 from advntk.reports.figures.overfitting import overfitting_figure
 from advntk.reports.figures.phase import phase_figure
 from advntk.reports.figures.side_by_side import side_by_side_figure
-from advntk.reports.figures.style import MOST_PANELS, Drawing, nearest_to_failing
+from advntk.reports.figures.style import MOST_PANELS, Drawing, figure_style, nearest_to_failing
 from advntk.reports.figures.sweep import sweep_figure
-from advntk.theorems.vocabulary import AS_MEASURED
+from advntk.reports.formatting import words
+from advntk.reports.scenes import Scene, is_finite, scene_of
+from advntk.theorems.vocabulary import Verdict
 
-_OF_DECIDER: dict[str, Callable[[list[dict], list[list[TrialRow]]], Drawing | None]] = {
+_OF_DECIDER: dict[str, Callable[[list[DecisionRow], list[Scene]], Drawing | None]] = {
     "rate": sweep_figure,
     "level": level_figure,
     "bound": bound_figure,
     "median": median_figure,
 }
-# Trials whose rows have these numbers get the figure.
-_OF_NUMBERS: tuple[tuple[tuple[str, ...], Callable[[list[list[TrialRow]]], Drawing]], ...] = (
-    (("curve_scale", "curve_margin", "certified_scale", "critical_scale"), margin_figure),
-    (("curve_time", "curve_defect", "curve_predicted"), defect_figure),
-    (
-        (
-            "curve_time",
-            "curve_v",
-            "curve_bound",
-            "curve_distance",
-            "curve_distance_bound",
-            "integration_error",
-        ),
-        fading_figure,
+Draw = Callable[[list[Scene]], Drawing | None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure, and what a row must have kept for it.
+
+    Args:
+      draw: draws it from scenes whose rows have all of it.
+      curves: finite arrays of one shape.
+      numbers: what may have any shape and may be infinite, but no NaN.
+      by_statistic: whether other arrays may be named after statistics of the trial: they belong to the claims
+        that decide on these, and `draw` takes their names.
+    """
+
+    draw: Callable[..., Drawing | None]
+    curves: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    by_statistic: bool = False
+
+    def fits(self, kept: Mapping[str, Any]) -> bool:
+        """Whether everything has been kept, whatever its values."""
+        return all(name in kept for name in (*self.curves, *self.numbers))
+
+    def usable(self, kept: Mapping[str, Any], statistics: list[str]) -> bool:
+        """Whether it can be drawn: curves are finite, numbers known, and these statistics there."""
+        if not self.fits(kept) or any(name not in kept for name in statistics):
+            return False
+        # Of a kind that names nothing, everything is a curve.
+        curves = self.curves if self.curves or self.numbers else tuple(kept)
+        return _are_finite([kept[name] for name in curves]) and not any(
+            np.isnan(np.asarray(kept[name], dtype=float)).any() for name in self.numbers
+        )
+
+
+_ACCURACIES = ("robust", "robust_regression", "clean", "clean_regression")
+_IMAGES = ("clean", "moved", "moved_regression")
+KINDS: dict[str, Kind] = {
+    "margin": Kind(margin_figure, ("scale", "margin"), ("certified_scale", "critical_scale")),
+    "defect": Kind(defect_figure, ("time", "defect", "predicted")),
+    "fading": Kind(
+        fading_figure, ("time", "v", "bound", "distance", "distance_bound"), ("integration_error",)
     ),
-    (
-        (
-            "curve_time",
-            "curve_robust",
-            "curve_clean",
-            "best_time",
-            "robust_without_search",
-            "clean_without_search",
-        ),
+    "overfitting": Kind(
         overfitting_figure,
+        ("time", "robust", "clean"),
+        ("best_time", "robust_without_search", "clean_without_search"),
     ),
-    (("robust", "robust_regression", "clean", "clean_regression"), gain_figure),
-    (("curve_learning_loss", "curve_learning_clean", "curve_learning_robust"), learning_figure),
-    (("curve_shown_clean", "curve_shown_moved", "curve_shown_moved_regression"), images_figure),
-    (("mean", "variance", "characteristic"), ensemble_figure),
-    (("curve_output", "curve_band_mean", "curve_band_deviation"), band_figure),
-)
-# Those that belong to one statistic only, of several that the same trials decide.
-_OF_STATISTIC: dict[str, tuple[str, Callable[[list[list[TrialRow]]], Drawing]]] = {
-    "xi_gap": ("curve_xi_block", blocks_figure),
+    "gain": Kind(gain_figure, numbers=_ACCURACIES),
+    "learning": Kind(learning_figure, ("loss", "clean", "robust"), ("varpi", "wrong_label")),
+    "images": Kind(images_figure, _IMAGES, ("label", "class", "class_regression")),
+    "ensemble": Kind(ensemble_figure, numbers=("mean", "variance")),
+    "band": Kind(band_figure, ("output", "band_mean", "band_deviation")),
+    "blocks": Kind(blocks_figure, by_statistic=True),
+    "phase": Kind(phase_figure, numbers=("strength",), by_statistic=True),
 }
-_OF_SEARCH = ("searched_training", "searched_unseen")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What belongs to a claim: its figures, claims that have others of its trials, and what is not drawn."""
+
+    figures: list[Drawing]
+    elsewhere: list[str]
+    notes: list[str]
+
+
+def figures_of(record: RunRecord, claim: str) -> list[Drawing]:
+    """All figures of one claim, in the order of its page."""
+    with figure_style():
+        decisions = [row for row in record.decisions if row.claim == claim]
+        return FigureSelector(record).of_claim(claim, decisions).figures
 
 
 @dataclass
@@ -84,107 +124,137 @@ class FigureSelector:
 
     record: RunRecord
     _drawn: dict[tuple, str] = field(default_factory=dict)
+    _decided: dict[str, set[str]] = field(init=False)
 
-    def of_claim(self, claim: str, decisions: list[dict]) -> tuple[list[Drawing], list[str]]:
-        """The claim's figures, and the claims that have others which belong to it too."""
+    def __post_init__(self) -> None:
+        self._decided = _decided(self.record)
+
+    def of_claim(self, claim: str, decisions: list[DecisionRow]) -> Selected:
+        """The claim's figures, the claims that have others which belong to it too, and what is left out."""
         figures: list[Drawing | None] = []
-        measured = [d for d in decisions if d["verdict"] != "ERROR"]
+        measured = [row for row in decisions if row.decision.verdict is not Verdict.ERROR]
         # What lies outside the assumptions speaks only for a claim that has nothing else.
-        inside = [d for d in measured if d["verdict"] != "OUT_OF_SCOPE"] or measured
+        inside = [row for row in measured if row.decision.verdict is not Verdict.OUT_OF_SCOPE] or measured
         for decider, draw in _OF_DECIDER.items():
             # A bound's figure shows what lies outside, too.
             among = measured if decider == "bound" else inside
-            chosen = [d for d in among if d["decider"] == decider and self._rows(d)]
-            if chosen and decider in ("rate", "level") and len(chosen) > MOST_PANELS:
-                figures.append(estimates_figure(chosen))
-            if chosen:
-                figures.append(draw(chosen, [self._rows(d) for d in chosen]))
-        elsewhere = []
-        for key, draw_rows, trials in self._by_numbers(inside):
-            if key in self._drawn:
-                elsewhere.append(self._drawn[key])
-            else:
-                self._drawn[key] = claim
-                figures.append(draw_rows(trials))
-        return [figure for figure in figures if figure is not None], list(dict.fromkeys(elsewhere))
-
-    def of_theorem(self, decisions: list[dict]) -> list[Drawing]:
-        """Sweeps of the same error with joint and with fixed input width, side by side."""
-        sweeps = [d for d in decisions if d["decider"] == "rate" and d["verdict"] != "ERROR"]
-        sweeps = [d for d in sweeps if d["verdict"] != "OUT_OF_SCOPE" and self._rows(d)]
-        # What was not decided, or claims nothing, shows no contrast.
-        claiming = [d for d in sweeps if not self._as_measured(d.get("claim"))] or sweeps
-        sweeps = [d for d in claiming if d["verdict"] != "INCONCLUSIVE"] or claiming
-        figures = []
-        for name in dict.fromkeys(d["statistic"] for d in sweeps):
-            both = [
-                [d for d in sweeps if d["statistic"] == name and d["scenario"]["input_growth"] == growth]
-                for growth in ("joint", "fixed")
+            chosen = [
+                (row, scene) for row in among if row.decider == decider and (scene := self._scene(row)).rows
             ]
-            if all(both):
-                joint, fixed = (found[nearest_to_failing(found, 1)[0]] for found in both)
-                figures.append(side_by_side_figure((joint, self._rows(joint)), (fixed, self._rows(fixed))))
+            if not chosen:
+                continue
+            rows, scenes = [row for row, _ in chosen], [scene for _, scene in chosen]
+            if decider in ("rate", "level") and len(rows) > MOST_PANELS:
+                figures.append(estimates_figure(rows))
+            figures.append(draw(rows, scenes))
+        elsewhere, notes = [], []
+        for key, draw_kept, kept in self._kept(inside):
+            if draw_kept is None:
+                notes.append(f"What the trials kept as {words(key[0])!r} is not drawn: no curves along 'x'.")
+            elif key in self._drawn:
+                elsewhere.append(self._drawn[key])
+            elif (figure := draw_kept(kept)) is not None:
+                self._drawn[key] = claim
+                figures.append(figure)
+        return Selected([f for f in figures if f is not None], list(dict.fromkeys(elsewhere)), notes)
+
+    def of_theorem(self, decisions: list[DecisionRow]) -> list[Drawing]:
+        """Sweeps of the same error where a claim says that it vanishes and in its control, side by side."""
+        sweeps = [(row, self._scene(row)) for row in decisions if row.decider == "rate"]
+        bare = (Verdict.ERROR, Verdict.OUT_OF_SCOPE)
+        sweeps = [(row, scene) for row, scene in sweeps if scene.rows and row.decision.verdict not in bare]
+        # What was not decided shows no contrast.
+        decided = [pair for pair in sweeps if pair[0].decision.verdict is not Verdict.INCONCLUSIVE]
+        figures = []
+        for name in dict.fromkeys(row.decision.statistic for row, _ in decided or sweeps):
+            of = [pair for pair in decided or sweeps if pair[0].decision.statistic == name]
+            claimed, control = (self._expected(of, verdict) for verdict in (Verdict.HOLDS, Verdict.REFUTED))
+            trials = {row.trial for row, _ in claimed}
+            control = [pair for pair in control if pair[0].trial not in trials]
+            if claimed and control:
+                figures.append(side_by_side_figure(_nearest(claimed), _nearest(control)))
         return figures
 
-    def _as_measured(self, claim: str | None) -> bool:
-        """Whether theory predicts nothing of the claim."""
-        return self.record.request.get("claims", {}).get(claim, {}).get("expected") == AS_MEASURED
+    def _expected(self, pairs: list[tuple[DecisionRow, Scene]], verdict: str) -> list:
+        claims = self.record.request.claims
+        return [pair for pair in pairs if claims[pair[0].claim].expected == verdict]
 
-    def _by_numbers(self, decisions: list[dict]) -> Iterable[tuple[tuple, Callable, list]]:
-        families = list(dict.fromkeys((d["trial"], d["family"]) for d in decisions))
-        for needs, draw in _OF_NUMBERS:
-            found = {family: rows_with(self.record.trials.get(family, []), needs) for family in families}
-            found = {family: rows for family, rows in found.items() if rows}
+    def _kept(self, decisions: list[DecisionRow]) -> Iterator[tuple[tuple, Draw | None, list[Scene]]]:
+        """What was kept in these scenarios by kind: a key, what draws it (None: nothing does), and scenes."""
+        scenes = {(row.trial, row.scenario_id): scene_of(self.record, row) for row in decisions}
+        statistics = list(dict.fromkeys(row.decision.statistic for row in decisions))
+        kinds = dict.fromkeys(k for scene in scenes.values() for row in scene.rows for k in row.figures)
+        for kind in kinds:
+            having = {key: _keeping(scene, kind) for key, scene in scenes.items()}
+            known = KINDS.get(kind)
+            names: list[str] = []
+            if known is None or not any(known.fits(row.figures[kind]) for row in chain(*having.values())):
+                usable = {
+                    key: [row for row in rows if are_curves(row.figures[kind])]
+                    for key, rows in having.items()
+                }
+                draw: Draw = partial(curves_figure, kind=kind)
+                if not any(usable.values()):
+                    yield (kind,), None, []
+            else:
+                draw = known.draw
+                if known.by_statistic:
+                    kept = {name for row in chain(*having.values()) for name in row.figures[kind]}
+                    names = [name for name in statistics if name in kept]
+                    if not names and kept & set().union(*(self._decided[trial] for trial, _ in having)):
+                        continue  # other claims decide on what it shows
+                    draw = partial(known.draw, statistics=names)
+                usable = {
+                    key: [row for row in rows if known.usable(row.figures[kind], names)]
+                    for key, rows in having.items()
+                }
+            found = {key: scenes[key].only(rows) for key, rows in usable.items() if rows}
             if found:
-                yield (draw, frozenset(found)), draw, list(found.values())
-        for name, (curve, draw) in _OF_STATISTIC.items():
-            told = dict.fromkeys((d["trial"], d["family"]) for d in decisions if d["statistic"] == name)
-            trials = [rows_with(self.record.trials.get(family, []), (curve,)) for family in told]
-            if any(trials):
-                yield (draw, frozenset(told)), draw, [rows for rows in trials if rows]
-        searched = {
-            (d["trial"], d["family"]): self.record.trials.get((d["trial"], d["family"]), [])
-            for d in decisions
-            if d["decider"] == "rate" and d["statistic"] in _OF_SEARCH
-        }
-        searched = {family: rows for family, rows in searched.items() if rows}
-        strengths = {rows[0].scenario["strength"] for rows in searched.values()}
-        if len(strengths) > 1:
-            names = list(dict.fromkeys(d["statistic"] for d in decisions if d["statistic"] in _OF_SEARCH))
+                yield (kind, frozenset(found), tuple(names)), draw, list(found.values())
 
-            def draw_phase(trials: list[list[TrialRow]]) -> Drawing:
-                return phase_figure(trials, names)
-
-            yield (phase_figure, frozenset(searched), tuple(names)), draw_phase, list(searched.values())
-
-    def _rows(self, decision: dict) -> list[TrialRow]:
+    def _scene(self, row: DecisionRow) -> Scene:
         """The rows that can be drawn: of a sweep, seeds with a positive number at every point."""
-        rows = self.record.trials.get((decision["trial"], decision["family"]), [])
-        name = decision["statistic"]
-        if decision["decider"] != "rate":
-            good = all(_is_finite(row.numbers.get(name)) for row in rows)
-            return rows if good else []
-        lost = {row.seed for row in rows if not _is_positive(row.numbers.get(name))}
-        return [row for row in rows if row.seed not in lost]
+        scene, name = scene_of(self.record, row), row.decision.statistic
+        if row.decider == "bound":
+            names = (name, row.decision.detail.get("against", name))
+            good = all(is_finite(found.numbers.get(n)) for found in scene.rows for n in names)
+            return scene if good else scene.only([])
+        if row.decider not in ("rate", "level"):
+            return scene if all(_is_number(r.numbers.get(name)) for r in scene.rows) else scene.only([])
+        if not (scene.points > 0).all():
+            return scene.only([])
+        if row.decider == "level":
+            return scene if all(_is_number(r.numbers.get(name)) for r in scene.rows) else scene.only([])
+        lost = {r.seed for r in scene.rows if not _is_positive(r.numbers.get(name))}
+        return scene.only([r for r in scene.rows if r.seed not in lost])
 
 
-def rows_with(rows: list[TrialRow], needs: tuple[str, ...]) -> list[TrialRow]:
-    """Rows that hold all these numbers: curves finite and of one length, the others no NaN."""
-    return [row for row in rows if _has(row.numbers, needs)]
+def _keeping(scene: Scene, kind: str) -> list[TrialRow]:
+    return [row for row in scene.rows if kind in row.figures]
 
 
-def _has(numbers: dict[str, Any], needs: tuple[str, ...]) -> bool:
-    if any(numbers.get(name) is None for name in needs):
-        return False
-    curves = [np.asarray(numbers[name], dtype=float) for name in needs if name.startswith("curve_")]
-    others = np.array([numbers[name] for name in needs if not name.startswith("curve_")], dtype=float)
-    alike = len({curve.shape for curve in curves}) <= 1 and all(curve.size for curve in curves)
-    return alike and not np.isnan(others).any() and all(np.isfinite(curve).all() for curve in curves)
+def _nearest(pairs: list[tuple[DecisionRow, Scene]]) -> tuple[DecisionRow, Scene]:
+    return pairs[nearest_to_failing([row for row, _ in pairs], 1)[0]]
 
 
-def _is_finite(value: Any) -> bool:
-    return value is not None and bool(np.isfinite(value))
+def _decided(record: RunRecord) -> dict[str, set[str]]:
+    """Trial |-> the statistics that any claim decides on."""
+    found: dict[str, set[str]] = {}
+    for row in record.decisions:
+        found.setdefault(row.trial, set()).add(row.decision.statistic)
+    return found
+
+
+def _are_finite(curves: list[Any]) -> bool:
+    """Whether curves are finite, not empty, and of one shape; numbers that are missing are not."""
+    arrays = [np.asarray(curve, dtype=float) for curve in curves]
+    alike = len({array.shape for array in arrays}) <= 1 and all(array.size for array in arrays)
+    return alike and all(np.isfinite(array).all() for array in arrays)
+
+
+def _is_number(value: Any) -> bool:
+    return is_finite(value) and np.ndim(value) == 0
 
 
 def _is_positive(value: Any) -> bool:
-    return _is_finite(value) and value > 0
+    return _is_number(value) and value > 0

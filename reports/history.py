@@ -21,11 +21,11 @@ def history_content(runs: list[tuple[str, RunRecord]]) -> dict[str, Any]:
     claims: dict[str, dict[str, Any]] = {}
     for number, ((_, record), summary) in enumerate(zip(ordered, summaries, strict=True), start=1):
         for claim in summary["claims"]:
-            rate = record.request["claims"][claim["id"]].get("rate")
-            theorem = record.request["theorems"].get(claim["theorem"], {})
+            rate = record.request.claims[claim["id"]].rate
+            theorem = record.request.theorems.get(claim["theorem"])
             entry = claims.setdefault(claim["id"], {"claim": claim["id"], "theorem": claim["theorem"]})
-            entry["title"] = theorem.get("title", claim["theorem"])
-            entry["predicted_exponent"] = rate["exponent"] if rate else None
+            entry["title"] = claim["theorem"] if theorem is None else theorem.title
+            entry["predicted_exponent"] = None if rate is None else rate.exponent
             entry.setdefault("points", []).append({"run": number, **claim_excerpt(claim)})
     return {
         "schema_version": CONTENT_VERSION,

@@ -14,8 +14,8 @@ from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 from junitparser.junitparser import SystemErr, SystemOut
 
 from advntk.checks.evidence import RunRecord
-from advntk.reports.formatting import counted, estimate, replay
-from advntk.reports.summary import summarise
+from advntk.reports.formatting import counted, estimate, replay_decision
+from advntk.reports.summary import settling, summarise
 from advntk.theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
@@ -37,7 +37,7 @@ def to_junit(record: RunRecord) -> str:
     for index, theorem in enumerate(theorems, start=1):
         claims = [claim for claim in summary["claims"] if claim["theorem"] == theorem]
         lines = [f"{c['id']}: {c['verdict']} (expected {c['expected']}), {_measured(c)}" for c in claims]
-        cases = [_case(claim, summary) for claim in claims]
+        cases = [_case(claim, record) for claim in claims]
         xml.add_testsuite(_suite(index, theorem, cases, summary, lines))
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring().decode() + "\n"
 
@@ -78,7 +78,7 @@ def _whole(summary: dict) -> TestCase:
     return case
 
 
-def _case(claim: dict, summary: dict) -> TestCase:
+def _case(claim: dict, record: RunRecord) -> TestCase:
     # Claims of a run share trials, so that none has a time of its own.
     case = TestCase(claim["id"], claim["theorem"], 0)
     measured = claim["scenarios"] or claim["out_of_scope"]
@@ -88,7 +88,7 @@ def _case(claim: dict, summary: dict) -> TestCase:
         case.result = [_result(Error, claim["reason"], claim["verdict"])]
     elif not claim["as_expected"]:
         message = f"{claim['verdict']}, expected {claim['expected']}: {claim['reason']}"
-        case.result = [_result(Failure, message, claim["verdict"], _details(claim, summary["run"]))]
+        case.result = [_result(Failure, message, claim["verdict"], _details(claim, record))]
     return case
 
 
@@ -98,10 +98,11 @@ def _result(kind: type, message: str, name: str, text: str = "") -> Any:
     return result
 
 
-def _details(claim: dict, run: dict) -> str:
+def _details(claim: dict, record: RunRecord) -> str:
     lines = [_measured(claim)]
-    if claim["estimate"]:
-        lines.append(replay(claim["id"], claim["estimate"]["scenario"], run, claim["kind"] != "exact"))
+    row = settling(record, claim["id"])
+    if row is not None:
+        lines.append(replay_decision(row, record))
     return "\n".join([*lines, *(f"{f['kind']}: {f['label']}" for f in claim["findings"])])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
-from advntk.checks.evidence import RunRecord
+from advntk.checks.evidence.rows import RunRecord, StatedClaim
 from advntk.reports.formatting import quantity
 from advntk.reports.summary import summarise
 from advntk.reports.template_environment import LATEX_SYNTAX, template_environment
@@ -27,13 +27,13 @@ def to_latex(record: RunRecord) -> str:
     Needs the packages array, booktabs and longtable.
     """
     summary = summarise(record)
-    stated = record.request["claims"]
+    stated = record.request.claims
     theorems = [
         {
-            "title": theorem["title"],
+            "title": theorem.title,
             "claims": [_row(c, stated) for c in summary["claims"] if c["theorem"] == name],
         }
-        for name, theorem in record.request["theorems"].items()
+        for name, theorem in record.request.theorems.items()
     ]
     environment = template_environment(
         text, {"interval": _estimate, "power": _number, "breakable": _breakable}, LATEX_SYNTAX
@@ -67,13 +67,13 @@ def _encoder() -> UnicodeToLatexEncoder:
     )
 
 
-def _row(claim: dict, stated: dict) -> dict[str, Any]:
-    rate = stated[claim["id"]].get("rate")
+def _row(claim: dict, stated: dict[str, StatedClaim]) -> dict[str, Any]:
+    rate = stated[claim["id"]].rate
     return {
         **claim,
         # The theorem is named above its claims.
         "name": claim["id"].removeprefix(claim["theorem"] + "."),
-        "predicted": rate["exponent"] if rate else None,
+        "predicted": None if rate is None else rate.exponent,
     }
 
 

@@ -9,8 +9,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
-from advntk.reports.formatting import replay
-from advntk.reports.summary import summarise
+from advntk.reports.formatting import replay_decision, replay_finding
+from advntk.reports.summary import settling, summarise
 from advntk.reports.template_environment import template_environment
 from advntk.reports.truncation import truncated
 
@@ -32,14 +32,13 @@ def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
     run = summary["run"]
     claims = sorted(summary["claims"], key=lambda claim: claim["as_expected"])
     bad = [
-        {**claim, "command": _command(claim, claim["estimate"], run)}
-        for claim in claims
-        if not claim["as_expected"]
+        {**claim, "command": _command(record, claim["id"])} for claim in claims if not claim["as_expected"]
     ]
     findings = [
-        {**finding, "command": _command(claim, finding, run)}
+        {"claim": row.claim, "kind": row.kind, "label": row.label, "command": replay_finding(row, record)}
         for claim in claims
-        for finding in claim["findings"]
+        for row in record.findings
+        if row.claim == claim["id"]
     ]
     template = markdown_environment().get_template("summary.md.j2")
 
@@ -83,9 +82,7 @@ def _fenced(text: str) -> Markup:
     return Markup(f"{fence}sh\n{text}\n{fence}")
 
 
-def _command(claim: dict, of: dict | None, run: dict) -> str | None:
-    """What measures a finding, or the scenario of an estimate, again."""
-    if of is None or "scenario" not in of:
-        return None
-    sweep = claim["kind"] != "exact" and of is claim["estimate"]
-    return replay(claim["id"], of["scenario"], run, sweep)
+def _command(record: RunRecord, claim: str) -> str | None:
+    """What measures again the scenario that settles a claim."""
+    row = settling(record, claim)
+    return None if row is None else replay_decision(row, record)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from collections import Counter
 from functools import lru_cache
 from importlib.resources import files
@@ -12,12 +11,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advntk.checks.evidence import RunRecord
-from advntk.checks.scenario import from_dict
+from advntk.checks.evidence.rows import DecisionRow, Outcome, RunRecord, StatedTheorem, TrialRow
 from advntk.reports.figure_selection import FigureSelector
 from advntk.reports.figures.mutation_score import mutation_score_figure
 from advntk.reports.figures.style import Drawing, figure_style, with_ids_of
-from advntk.reports.formatting import replay
+from advntk.reports.formatting import replay_decision, replay_finding, run_again, words
 from advntk.reports.mathematics import to_html
 from advntk.reports.mutation_score import MutationScore
 from advntk.reports.sanitization import replace_illegal
@@ -34,7 +32,7 @@ def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
         selector = FigureSelector(record)
         sections = [
             _section(record, theorem, summary, selector, numbered)
-            for theorem in record.request["theorems"].values()
+            for theorem in record.request.theorems.values()
         ]
         mutation_figure = numbered(mutation_score_figure(mutations.falsehoods)) if mutations else None
     run = summary["run"]
@@ -51,7 +49,7 @@ def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
         mutation_figure=mutation_figure,
         trials=_trials(record),
         confidences=_confidences(summary),
-        again=_again(record),
+        again=run_again(record),
         # With it the dark theme, for those who choose it and for those whose system does.
         style=Markup(environment.get_template("page.css").render()),
         script=Markup(script),
@@ -90,79 +88,102 @@ class _Numbered:
 
 
 def _section(
-    record: RunRecord, theorem: dict, summary: dict, selector: FigureSelector, numbered: _Numbered
+    record: RunRecord, theorem: StatedTheorem, summary: dict, selector: FigureSelector, numbered: _Numbered
 ) -> dict[str, Any]:
-    mine = [claim for claim in summary["claims"] if claim["theorem"] == theorem["id"]]
+    mine = [claim for claim in summary["claims"] if claim["theorem"] == theorem.id]
     ids = {claim["id"] for claim in mine}
-    figures = selector.of_theorem([d for d in record.decisions if d["claim"] in ids])
+    figures = selector.of_theorem([row for row in record.decisions if row.claim in ids])
     return {
         "theorem": theorem,
         "figures": [numbered(figure) for figure in figures],
-        "claims": [_claim(record, claim, summary["run"], selector, numbered) for claim in mine],
+        "claims": [_claim(record, claim, selector, numbered) for claim in mine],
         "expected": sum(claim["as_expected"] for claim in mine),
     }
 
 
-def _claim(
-    record: RunRecord, claim: dict, run: dict, selector: FigureSelector, numbered: _Numbered
-) -> dict[str, Any]:
-    decisions = [d for d in record.decisions if d["claim"] == claim["id"]]
-    figures, elsewhere = selector.of_claim(claim["id"], decisions)
-    families = dict.fromkeys((d["trial"], d["family"]) for d in decisions)
-    outcomes = Counter(row.outcome for f in families for row in record.trials.get(f, ()))
+def _claim(record: RunRecord, claim: dict, selector: FigureSelector, numbered: _Numbered) -> dict[str, Any]:
+    decisions = [row for row in record.decisions if row.claim == claim["id"]]
+    selected = selector.of_claim(claim["id"], decisions)
+    keys = dict.fromkeys((row.trial, row.scenario_id) for row in decisions)
+    rows = [row for key in keys for row in record.trials.get(key, ())]
+    stated = record.request.claims[claim["id"]]
     return {
-        **record.request["claims"][claim["id"]],
         **claim,
-        "data": sorted({str(d["scenario"].get("data", "")) for d in decisions}),
-        "scenes": [_scene(claim["id"], found, run) for found in _by_scenario(decisions)],
-        "figures": [numbered(figure) for figure in figures],
-        "elsewhere": elsewhere,
-        "broken": {what: count for what, count in outcomes.items() if what.startswith("error")},
+        "statement": stated.statement,
+        "note": stated.note,
+        "assumptions": stated.assumptions,
+        "data": sorted({name for row in decisions if (name := _data(row))}),
+        "scenes": [_scene(found, record) for found in _by_scenario(decisions)],
+        "figures": [numbered(figure) for figure in selected.figures],
+        "elsewhere": selected.elsewhere,
+        "notes": selected.notes,
+        "broken": _broken(rows),
+        "stopped": _stopped(rows),
         "findings": [
-            {**f, "replay": replay(claim["id"], f["scenario"], run, False) if "scenario" in f else None}
-            for f in claim["findings"]
+            {"kind": row.kind, "label": row.label, "unmet": row.unmet, "replay": replay_finding(row, record)}
+            for row in record.findings
+            if row.claim == claim["id"]
         ],
     }
 
 
-def _by_scenario(decisions: list[dict]) -> list[list[dict]]:
-    found: dict[tuple, list[dict]] = {}
-    for decision in decisions:
-        found.setdefault((decision["trial"], decision["family"]), []).append(decision)
+def _data(row: DecisionRow) -> str:
+    """Where a scenario's inputs come from, in the word of `--data`; empty where its theory has none."""
+    return str(row.scenario.get("data", ""))
+
+
+def _broken(rows: list[TrialRow]) -> list[dict[str, Any]]:
+    """What broke, how often, and the traceback of the first."""
+    counts = Counter(row.message for row in rows if row.broke)
+    traces = {row.message: row.trace for row in reversed(rows) if row.broke}
+    return [{"what": what, "count": n, "trace": traces[what].strip()} for what, n in counts.most_common()]
+
+
+def _stopped(rows: list[TrialRow]) -> list[dict[str, Any]]:
+    """How integrators ended that gave up, and how often."""
+    ended = (row for row in rows if not row.broke and row.outcome is not Outcome.MEASURED)
+    counts = Counter((row.message or words(row.outcome)).rstrip(".") for row in ended)
+    return [{"what": what, "count": n} for what, n in counts.most_common()]
+
+
+def _by_scenario(decisions: list[DecisionRow]) -> list[list[DecisionRow]]:
+    found: dict[tuple, list[DecisionRow]] = {}
+    for row in decisions:
+        found.setdefault((row.trial, row.scenario_id), []).append(row)
     return list(found.values())
 
 
-def _scene(claim: str, decisions: list[dict], run: dict) -> dict[str, Any]:
+def _scene(rows: list[DecisionRow], record: RunRecord) -> dict[str, Any]:
     """What was decided in one scenario, and the command that measures it again."""
-    first = decisions[0]
-    sweep = any(d["decider"] != "bound" for d in decisions)
     return {
-        "label": _label(first["scenario"]),
-        "data": str(first["scenario"].get("data", "")),
-        "decisions": decisions,
-        "replay": replay(claim, first["scenario"], run, sweep),
+        "label": rows[0].label,
+        "data": _data(rows[0]),
+        "decisions": [row.decision for row in rows],
+        "replay": replay_decision(rows[0], record),
     }
 
 
-def _label(scenario: dict) -> str:
-    # Evidence of older versions lacks fields, which then have their defaults.
-    return from_dict(scenario).label()
-
-
 def _trials(record: RunRecord) -> list[dict[str, Any]]:
-    """What was drawn for each trial: scenarios, widths, seeds, how many rows and how many of them broke."""
-    found: dict[str, dict[str, Any]] = {}
-    for (trial, _), rows in record.trials.items():
-        mine = found.setdefault(trial, {"trial": trial, "scenarios": 0, "widths": set(), "seeds": set()})
-        mine["scenarios"] += 1
-        mine["rows"] = mine.get("rows", 0) + len(rows)
-        mine["broken"] = mine.get("broken", 0) + sum(row.outcome.startswith("error") for row in rows)
-        mine["widths"] |= {row.width for row in rows}
-        mine["seeds"] |= {row.seed for row in rows}
-    return [
-        {**mine, "widths": sorted(mine["widths"]), "seeds": len(mine["seeds"])}
-        for _, mine in sorted(found.items())
-    ]
+    """What was drawn for each trial: scenarios, points, seeds, how many rows and how many of them broke."""
+    found: dict[str, list[list[TrialRow]]] = {}
+    for (trial, _), rows in sorted(record.trials.items()):
+        found.setdefault(trial, []).append(rows)
+    return [_drawn(trial, scenarios) for trial, scenarios in found.items()]
+
+
+def _drawn(trial: str, scenarios: list[list[TrialRow]]) -> dict[str, Any]:
+    rows = [row for scenario in scenarios for row in scenario]
+    axis = next((row.axis for row in rows if row.axis is not None), "")
+    points = sorted({row.point for row in rows if row.point is not None})
+    return {
+        "trial": trial,
+        "scenarios": len(scenarios),
+        "rows": len(rows),
+        "broken": sum(row.broke for row in rows),
+        "axis": words(axis),
+        "points": [f"{point:g}" for point in points],
+        "seeds": len({row.seed for row in rows}),
+    }
 
 
 def _confidences(summary: dict[str, Any]) -> str:
@@ -170,25 +191,3 @@ def _confidences(summary: dict[str, Any]) -> str:
     levels = {c["estimate"]["confidence"] for c in summary["claims"] if c["estimate"]} - {None}
     found = sorted({f"{100 * level:.2f}" for level in levels if level == level})
     return f"{' to '.join(dict.fromkeys((found[0], found[-1])))} %" if found else ""
-
-
-def _again(record: RunRecord) -> str:
-    """The command that does the whole run again."""
-    request = record.request
-    # Evidence from before names were kept, and of test items, lists its claims.
-    names = record.environment.get("names", request["claims"])
-    parts = ["advntk", "check", *names, "--profile", request["profile"]]
-    pins = dict(request["pins"])
-    # An axis that is held says where inputs come from; to say so twice may be to contradict oneself.
-    parts += [] if "data" in pins else ["--data", str(request["data"])]
-    parts += ["--seed", str(request["seed"])]
-    implementation = pins.pop("implementation", None)
-    if pins:
-        parts += ["--axis", ",".join(f"{k}={v}" for k, v in pins.items())]
-    if implementation is not None:
-        parts += ["--implementation", str(implementation)]
-    if request["widths"]:
-        parts += ["--widths", ",".join(map(str, request["widths"]))]
-    for theory in record.environment.get("theories", ()):
-        parts += ["--theory", theory]
-    return shlex.join(str(part) for part in parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -29,42 +30,48 @@ sanitized = lru_cache(maxsize=65536)(replace_illegal)
 
 def sanitized_record(record: RunRecord) -> RunRecord:
     """The same run with sanitized text throughout; numbers as they are."""
-    return replace(
-        record,
-        request=_deep(record.request),
-        environment=_deep(record.environment),
-        result=_deep(record.result),
-        decisions=_deep(record.decisions),
-        findings=_deep(record.findings),
-        trials={
-            (sanitized(trial), sanitized(family)): [_row(row) for row in rows]
-            for (trial, family), rows in record.trials.items()
-        },
-    )
+    return _deep(record)
 
 
 def _row(row: TrialRow) -> TrialRow:
-    return TrialRow(
-        sanitized(row.trial),
-        sanitized(row.family),
-        _deep(row.scenario),
-        row.width,
-        row.seed,
-        sanitized(row.outcome),
-        {sanitized(name): _measured(value) for name, value in row.numbers.items()},
-        row.key,
+    return replace(
+        row,
+        trial=sanitized(row.trial),
+        scenario_id=sanitized(row.scenario_id),
+        scenario=_deep(row.scenario),
+        axis=_deep(row.axis),
+        numbers=_numbers(row.numbers),
+        figures={sanitized(kind): _numbers(parts) for kind, parts in row.figures.items()},
+        message=sanitized(row.message),
+        trace=sanitized(row.trace),
+        device=sanitized(row.device),
+        key=sanitized(row.key),
     )
 
 
+def _numbers(values: dict[str, Any]) -> dict[str, Any]:
+    return {sanitized(name): _measured(value) for name, value in values.items()}
+
+
 def _measured(value: Any) -> Any:
-    """A statistic is nearly always a number or a list of them, with nothing to look for inside."""
-    plain = value[0] if isinstance(value, list) and value else value
+    """A statistic is nearly always a number or an array of them, with nothing to look for inside."""
+    plain = value
+    while isinstance(plain, list) and plain:
+        plain = plain[0]
     return value if isinstance(plain, int | float) else _deep(value)
 
 
 def _deep(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value
     if isinstance(value, str):
         return sanitized(value)
+    if isinstance(value, TrialRow):
+        return _row(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{part.name: _deep(getattr(value, part.name)) for part in fields(value)})
     if isinstance(value, dict):
-        return {sanitized(str(k)): _deep(v) for k, v in value.items()}
-    return [_deep(v) for v in value] if isinstance(value, list | tuple) else value
+        return {_deep(k) if isinstance(k, tuple) else sanitized(str(k)): _deep(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_deep(v) for v in value)
+    return value

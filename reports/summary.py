@@ -6,16 +6,17 @@ import json
 import math
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from advntk.checks.coverage import coverage
-from advntk.checks.evidence import RunRecord
+from advntk.checks.evidence.rows import DecisionRow, FindingRow, RunRecord, StatedClaim
 from advntk.reports.completeness import missing
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # What lay outside the assumptions says nothing, so it counts only where nothing else was found.
 _WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.OUT_OF_SCOPE)
@@ -27,7 +28,7 @@ def summarise(record: RunRecord) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "run": _run(record),
         "missing": missing(record),
-        "claims": [_claim(record, stated) for stated in record.request["claims"].values()],
+        "claims": [_claim(record, stated) for stated in record.request.claims.values()],
     }
 
 
@@ -80,78 +81,101 @@ def claim_excerpt(claim: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(record: RunRecord) -> dict[str, Any]:
+    request = record.request
+    costs = {name: value for name, value in asdict(record.costs).items() if value is not None}
     return {
         "id": record.id,
         "started": record.started,
         "finished": record.finished,
-        "profile": record.request["profile"],
-        "data": record.request["data"],
-        "seed": record.request["seed"],
-        "axes": record.request["pins"],
-        "widths": record.request["widths"],
-        "error_rates": record.request["error_rates"],
-        **record.environment,
-        **record.result,
+        "profile": request.profile,
+        "data": request.data,
+        "seed": request.seed,
+        "axes": request.pins,
+        "sweeps": request.sweeps,
+        "error_rates": asdict(request.error_rates),
+        **asdict(record.provenance),
+        **costs,
     }
 
 
-def _claim(record: RunRecord, stated: dict) -> dict[str, Any]:
-    decisions = [d for d in record.decisions if d["claim"] == stated["id"]]
-    in_scope = [d for d in decisions if d["verdict"] != Verdict.OUT_OF_SCOPE]
-    families = {(d["trial"], d["family"]) for d in in_scope}
-    critical = _critical(in_scope)
-    verdict = str(worst(d["verdict"] for d in decisions))
+def _claim(record: RunRecord, stated: StatedClaim) -> dict[str, Any]:
+    decisions = [row for row in record.decisions if row.claim == stated.id]
+    in_scope = _in_scope(decisions)
+    scenarios = {(row.trial, row.scenario_id) for row in in_scope}
+    critical = _nearest(in_scope)
+    verdict = worst(row.decision.verdict for row in decisions)
     return {
-        "id": stated["id"],
-        "theorem": stated["theorem"],
-        "kind": stated["kind"],
-        "verdict": verdict,
-        "expected": stated["expected"],
+        "id": stated.id,
+        "theorem": stated.theorem,
+        "kind": str(stated.kind),
+        "verdict": str(verdict),
+        "expected": stated.expected,
         # What was not decided is no verdict, whatever was expected.
-        "as_expected": bool(decisions) and is_expected(verdict, stated["expected"]),
+        "as_expected": bool(decisions) and is_expected(verdict, stated.expected),
         "decided": bool(decisions),
-        "scenarios": len(families),
-        "out_of_scope": len({(d["trial"], d["family"]) for d in decisions} - families),
-        "trials": sum(len(record.trials.get(family, ())) for family in families),
+        "scenarios": len(scenarios),
+        "out_of_scope": len({(row.trial, row.scenario_id) for row in decisions} - scenarios),
+        "trials": sum(len(record.trials.get(scenario, ())) for scenario in scenarios),
         "estimate": None if critical is None else _estimate(critical),
-        "reason": critical["reason"] if critical else _why_nothing(record, decisions),
+        "reason": critical.decision.reason if critical else _why_nothing(record, decisions),
         "coverage": _coverage(record, in_scope),
-        "power": critical["detail"].get("power") if critical else None,
-        "findings": [f for f in record.findings if f["claim"] == stated["id"]],
+        "power": critical.decision.detail.get("power") if critical else None,
+        "findings": [_finding(row) for row in record.findings if row.claim == stated.id],
     }
 
 
-def _why_nothing(record: RunRecord, decisions: list[dict]) -> str:
+def settling(record: RunRecord, claim: str) -> DecisionRow | None:
+    """The decision that settles a claim's verdict; None where nothing in scope was decided."""
+    return _nearest(_in_scope([row for row in record.decisions if row.claim == claim]))
+
+
+def _in_scope(decisions: list[DecisionRow]) -> list[DecisionRow]:
+    return [row for row in decisions if row.decision.verdict is not Verdict.OUT_OF_SCOPE]
+
+
+def _nearest(in_scope: list[DecisionRow]) -> DecisionRow | None:
+    """Of the worst verdict, the one nearest to failing."""
+    verdict = worst(row.decision.verdict for row in in_scope)
+    candidates = [row for row in in_scope if row.decision.verdict is verdict]
+    severities = [row.decision.severity for row in candidates]
+    order = max(range(len(candidates)), key=lambda i: _known_first(severities[i]), default=None)
+    return None if order is None else candidates[order]
+
+
+def _known_first(severity: float) -> tuple[bool, float]:
+    return not math.isnan(severity), severity
+
+
+def _why_nothing(record: RunRecord, decisions: list[DecisionRow]) -> str:
     if not decisions and record.finished is None:
         return "not decided: the run has not finished"
     return "nothing was measured" if not decisions else "nothing within its assumptions was measured"
 
 
-def _coverage(record: RunRecord, in_scope: list[dict]) -> dict[str, Any]:
-    """Trial |-> what was sampled of its axes; empty for evidence of versions that did not keep axes."""
-    described = record.request.get("trials_of", {})
+def _finding(row: FindingRow) -> dict[str, Any]:
+    return {**asdict(row), "kind": str(row.kind), "unmet": list(row.unmet)}
+
+
+def _coverage(record: RunRecord, in_scope: list[DecisionRow]) -> dict[str, Any]:
+    """Trial |-> what was sampled of its axes; empty for evidence that did not keep axes."""
     found = {}
-    for trial in dict.fromkeys(d["trial"] for d in in_scope):
-        if trial not in described:
+    for trial in dict.fromkeys(row.trial for row in in_scope):
+        check = record.request.checks.get(trial)
+        if check is None:
             continue
-        scenarios = {d["family"]: d["scenario"] for d in in_scope if d["trial"] == trial}
-        counted = coverage(described[trial]["axes"], scenarios.values())
+        choices = {axis.name: axis.choice for axis in check.axes if axis.choice is not None}
+        scenarios = {row.scenario_id: row.scenario for row in in_scope if row.trial == trial}
+        counted = coverage(choices, scenarios.values())
         found[trial] = {
             "values": counted.values,
             "never": counted.never,
             "pairs_seen": counted.pairs_seen,
             "pairs": counted.pairs,
             "narrow": list(counted.narrow),
-            "widths": described[trial]["widths"],
+            "sweep": check.sweep,
+            "points": list(check.points),
         }
     return found
-
-
-def _critical(in_scope: list[dict]) -> dict | None:
-    """The decision that settles the verdict: of the worst verdict, the one nearest to failing."""
-    verdict = worst(d["verdict"] for d in in_scope)
-    candidates = [d for d in in_scope if d["verdict"] == verdict]
-    return max(candidates, key=lambda d: (not math.isnan(d["strain"]), d["strain"]), default=None)
 
 
 def _claimed(detail: dict) -> str | None:
@@ -165,15 +189,16 @@ def _claimed(detail: dict) -> str | None:
     return f"{side} 1" if "side" in detail else None
 
 
-def _estimate(decision: dict) -> dict[str, Any]:
+def _estimate(row: DecisionRow) -> dict[str, Any]:
+    decision = row.decision
     return {
-        "quantity": decision["quantity"],
-        "statistic": decision["statistic"],
-        "value": decision["estimate"],
-        "interval": [decision["low"], decision["high"]],
-        "confidence": decision["confidence"],
-        "scenario": decision["scenario"],
-        "required": _claimed(decision.get("detail") or {}),
+        "quantity": decision.quantity,
+        "statistic": decision.statistic,
+        "value": decision.estimate,
+        "interval": [decision.low, decision.high],
+        "confidence": decision.confidence,
+        "scenario": row.scenario,
+        "required": _claimed(decision.detail),
     }
 
 

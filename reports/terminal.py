@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from advntk.checks.evidence.rows import FindingKind
 from advntk.reports.formatting import counted, estimate, verdict_note
 from advntk.reports.verdict_style import STYLES
 
@@ -53,7 +54,7 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         narrow = sorted({axis for found in claim["coverage"].values() for axis in found["narrow"]})
         if narrow:
             lines.append(f"{claim['id']}: sampled narrowly, at one value only of {', '.join(narrow)}")
-        cases = [f["label"] for f in claim["findings"] if f["kind"] == "degenerate case"]
+        cases = [f["label"] for f in claim["findings"] if f["kind"] == FindingKind.DEGENERATE_CASE]
         if cases:
             lines.append(
                 f"{claim['id']}: {counted(len(cases), 'degenerate case')} outside its assumptions found"

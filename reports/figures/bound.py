@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from advntk.checks.evidence import TrialRow
+from advntk.checks.evidence.rows import DecisionRow
 from advntk.reports.figures.style import (
     ALARM,
     ASIDE,
@@ -25,39 +25,42 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.formatting import words
+from advntk.reports.scenes import Scene
+from advntk.theorems.vocabulary import Verdict
 
 _LEAST, _MOST = 1e-6, 1e12  # ratios beyond (exact zeros, mostly; bounds of zero) are drawn at the edge
 
 
-def bound_figure(decisions: list[dict], trials: list[list[TrialRow]]) -> Drawing | None:
-    """One panel per statistic; `trials[i]` are the rows of `decisions[i]`.  None without a finite value."""
-    pairs = [(d, rows) for d, rows in zip(decisions, trials, strict=True) if "against" in d["detail"]]
-    names = list(dict.fromkeys(decision["statistic"] for decision, _ in pairs))
+def bound_figure(decisions: list[DecisionRow], scenes: list[Scene]) -> Drawing | None:
+    """One panel per statistic; `scenes[i]` is that of `decisions[i]`.  None without a finite value."""
+    pairs = [pair for pair in zip(decisions, scenes, strict=True) if "against" in pair[0].decision.detail]
+    names = list(dict.fromkeys(row.decision.statistic for row, _ in pairs))
     if not names:
         return None
-    axes = panels(len(names), height=2.1, left=0.3)
-    words = []
+    axes = panels(len(names), height=2.24, left=0.3)
+    found = []
     for axis, name in zip(axes, names, strict=True):
-        words.append(_panel(axis, name, [pair for pair in pairs if pair[0]["statistic"] == name]))
+        found.append(_panel(axis, name, [pair for pair in pairs if pair[0].decision.statistic == name]))
     legend = [Key("dot", MEASURED, "a trial"), Key("line", FITTED, "the bound")]
-    if any(decision["verdict"] == "OUT_OF_SCOPE" for decision, _ in pairs):
+    if any(row.decision.verdict is Verdict.OUT_OF_SCOPE for row, _ in pairs):
         legend.append(Key("dot", ASIDE, "outside the assumptions"))
-    if any(decision["verdict"] == "REFUTED" for decision, _ in pairs):
+    if any(row.decision.verdict is Verdict.REFUTED for row, _ in pairs):
         legend.append(Key("dot", ALARM, "beyond the bound"))
-    return Drawing(to_svg(axes), " ".join(words), tuple(legend))
+    return Drawing(to_svg(axes), " ".join(found), tuple(legend))
 
 
-def _panel(axis: Any, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> str:
-    side = pairs[0][0]["detail"]["side"]
+def _panel(axis: Any, name: str, pairs: list[tuple[DecisionRow, Scene]]) -> str:
+    side = pairs[0][0].decision.detail["side"]
     violations, total = 0, 0
     # Where there are too many scenarios for a row each, those nearest to failing have one.
-    chosen = nearest_to_failing([decision for decision, _ in pairs], MOST_ROWS)
+    chosen = nearest_to_failing([row for row, _ in pairs], MOST_ROWS)
     rows_of = {i: height for height, i in enumerate(sorted(chosen))}
     places: dict[str, list[tuple[float, float]]] = {MEASURED: [], ALARM: [], ASIDE: []}
-    for i, (decision, rows) in enumerate(pairs):
-        ratio = np.array([_ratio(row, name, decision["detail"]["against"]) for row in rows])
+    for i, (decided, scene) in enumerate(pairs):
+        ratio = _ratios(scene, name, decided.decision.detail["against"])
         wrong = ratio > 1 if side == "at most" else ratio <= 1
-        inside = decision["verdict"] != "OUT_OF_SCOPE"
+        inside = decided.decision.verdict is not Verdict.OUT_OF_SCOPE
         violations += int(wrong.sum()) if inside else 0
         total += ratio.size if inside else 0
         if i in rows_of:
@@ -81,7 +84,7 @@ def _panel(axis: Any, name: str, pairs: list[tuple[dict, list[TrialRow]]]) -> st
     axis.set_yticks([])
     hidden = f" of {len(pairs)}, nearest to failing" if len(rows_of) < len(pairs) else ""
     axis.set_ylabel(f"{len(rows_of)}{hidden} scenarios" if len(pairs) > 1 else "1 scenario")
-    shown = name.replace("_", " ")
+    shown = words(name)
     axis.set_xlabel(f"value / bound, {'at most' if side == 'at most' else 'more than'} 1")
     title(axis, f"{shown}\n{violations} of {total} trials beyond the bound")
     return f"{shown}: {violations} of {total} trials in scope beyond the bound."
@@ -96,6 +99,8 @@ def _ratio_label(value: float, _: int) -> str:
     return short(value)
 
 
-def _ratio(row: TrialRow, name: str, bound: str) -> float:
-    value, limit = row.numbers[name], row.numbers[bound]
-    return value / limit if limit else (np.inf if value > 0 else 0.0)
+def _ratios(scene: Scene, name: str, bound: str) -> np.ndarray:
+    """Every value over its bound; a trial may give several of each."""
+    value, limit = (np.ravel(scene.statistic(statistic)) for statistic in (name, bound))
+    with np.errstate(over="ignore"):  # a bound far below the value
+        return np.divide(value, limit, out=np.where(value > 0, np.inf, 0.0), where=limit != 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import (
     ALARM,
     MEASURED,
@@ -18,6 +17,7 @@ from advntk.reports.figures.style import (
     to_svg,
 )
 from advntk.reports.formatting import number
+from advntk.reports.scenes import Scene
 
 _LEGEND = (
     Key("dot", MEASURED, "measured defect"),
@@ -28,16 +28,13 @@ _MOST_LINES = 60
 _MOST_POINTS = 1500
 
 
-def defect_figure(trials: list[list[TrialRow]]) -> Drawing:
+def defect_figure(scenes: list[Scene]) -> Drawing:
     """Median defect per scenario along time, and measured against predicted of every seed and time."""
     left, right = axes = panels(2)
     ends, sizes = [], []
-    every = -(-len(trials) // _MOST_LINES)
-    for index, rows in enumerate(trials):
-        time, defect, predicted = (
-            np.array([row.numbers[name] for row in rows], dtype=float)
-            for name in ("curve_time", "curve_defect", "curve_predicted")
-        )
+    every = -(-len(scenes) // _MOST_LINES)
+    for index, scene in enumerate(scenes):
+        time, defect, predicted = (scene.figure("defect", name) for name in ("time", "defect", "predicted"))
         if index % every == 0:
             left.plot(time[0], np.median(defect, axis=0), "o-", ms=3, lw=0.8, color=MEASURED, alpha=0.7)
             left.plot(time[0], np.median(predicted, axis=0), "--", lw=1.2, color=PREDICTED, alpha=0.9)
@@ -62,7 +59,7 @@ def defect_figure(trials: list[list[TrialRow]]) -> Drawing:
             plain_log_labels(axis.yaxis)
     left.set_xlabel("t / T")
     left.set_ylabel("|closed form − flow| / |r(0)|")
-    title(left, f"{len(trials)} scenarios, medians over seeds\n(dashed: predicted)")
+    title(left, f"{len(scenes)} scenarios, medians over seeds\n(dashed: predicted)")
     right.set_xlabel("defect predicted by the commutator")
     right.set_ylabel("measured defect")
     title(right, f"every seed and time: {len(x)} points\n" + (f"({drawn.size} drawn)" if drawn.size else ""))

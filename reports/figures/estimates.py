@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence.rows import DecisionRow
 from advntk.reports.figures.style import (
     FITTED,
     PALETTE,
@@ -18,18 +20,21 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.formatting import words
 from advntk.reports.verdict_style import STYLES
+from advntk.theorems.vocabulary import Verdict
 
 
-def estimates_figure(decisions: list[dict]) -> Drawing:
+def estimates_figure(rows: list[DecisionRow]) -> Drawing:
     """One panel per statistic, from its smallest to its largest estimate."""
-    names = list(dict.fromkeys(decision["statistic"] for decision in decisions))
+    decisions = [row.decision for row in rows]
+    names = list(dict.fromkeys(decision.statistic for decision in decisions))
     axes = panels(len(names))
-    words = [
-        _panel(axis, [d for d in decisions if d["statistic"] == name])
+    found = [
+        _panel(axis, [d for d in decisions if d.statistic == name])
         for axis, name in zip(axes, names, strict=True)
     ]
-    text = f"Estimates of all scenarios, by size. {' '.join(words)}"
+    text = f"Estimates of all scenarios, by size. {' '.join(found)}"
     return Drawing(to_svg(axes), text, _legend(decisions))
 
 
@@ -48,45 +53,47 @@ def _known(detail: dict, key: str) -> tuple[float, ...]:
     return () if detail.get(key) is None else (detail[key],)
 
 
-def _legend(decisions: list[dict]) -> tuple[Key, ...]:
+def _legend(decisions: list[Decision]) -> tuple[Key, ...]:
     """What is drawn, and nothing else."""
-    seen = {d["verdict"] for d in decisions}
+    seen = {d.verdict for d in decisions}
     keys = [
-        Key("dot", PALETTE[style.palette], f"{verdict}, with its interval" if verdict == "HOLDS" else verdict)
+        Key(
+            "dot",
+            PALETTE[style.palette],
+            f"{verdict}, with its interval" if verdict == Verdict.HOLDS else verdict,
+        )
         for verdict, style in STYLES.items()
         if verdict in seen
     ]
-    if any(_predicted(d["detail"]) for d in decisions):
+    if any(_predicted(d.detail) for d in decisions):
         keys.append(Key("dashed", PREDICTED, "predicted"))
-    if any(_deciding(d["detail"]) for d in decisions):
+    if any(_deciding(d.detail) for d in decisions):
         keys.append(Key("dotted", FITTED, "what decides"))
     return tuple(keys)
 
 
-def _panel(axis: Any, decisions: list[dict]) -> str:
-    ordered = sorted((d for d in decisions if np.isfinite(d["estimate"])), key=lambda d: d["estimate"])
-    finite = [v for d in ordered for v in (d["low"], d["estimate"], d["high"]) if np.isfinite(v)]
+def _panel(axis: Any, decisions: list[Decision]) -> str:
+    ordered = sorted((d for d in decisions if np.isfinite(d.estimate)), key=lambda d: d.estimate)
+    finite = [v for d in ordered for v in (d.low, d.estimate, d.high) if np.isfinite(v)]
     least, most = (min(finite), max(finite)) if finite else (0.0, 1.0)
-    for verdict in dict.fromkeys(d["verdict"] for d in ordered):
-        chosen = [(i, d) for i, d in enumerate(ordered) if d["verdict"] == verdict]
+    for verdict in dict.fromkeys(d.verdict for d in ordered):
+        chosen = [(i, d) for i, d in enumerate(ordered) if d.verdict == verdict]
         colour = PALETTE[STYLES[verdict].palette]
         places = np.array([i for i, _ in chosen])
-        ends = np.array(
-            [[np.clip(d["low"], least, most), np.clip(d["high"], least, most)] for _, d in chosen]
-        )
+        ends = np.array([[np.clip(d.low, least, most), np.clip(d.high, least, most)] for _, d in chosen])
         axis.vlines(places, *ends.T, color=colour, lw=1, alpha=0.5)
-        dots(axis, places, np.array([d["estimate"] for _, d in chosen]), size=4, alpha=1, colour=colour)
+        dots(axis, places, np.array([d.estimate for _, d in chosen]), size=4, alpha=1, colour=colour)
     for style, colour, values in (("--", PREDICTED, _predicted), (":", FITTED, _deciding)):
-        for value in {value for d in decisions for value in values(d["detail"])}:
+        for value in {value for d in decisions for value in values(d.detail)}:
             axis.axhline(value, ls=style, color=colour, lw=1.4)
     axis.autoscale_view()
     few_ticks(axis.yaxis)
     axis.set_xticks([])
     axis.set_xlabel(f"{len(ordered)} scenarios, by estimate")
-    name = str(decisions[0]["statistic"]).replace("_", " ")
-    axis.set_ylabel(str(decisions[0]["quantity"]))
-    held = sum(d["verdict"] == "HOLDS" for d in decisions)
+    name = words(decisions[0].statistic)
+    axis.set_ylabel(decisions[0].quantity)
+    held = sum(d.verdict is Verdict.HOLDS for d in decisions)
     title(axis, f"{name}\n{held} of {len(decisions)} scenarios HOLD")
-    found = [d["estimate"] for d in ordered]
+    found = [d.estimate for d in ordered]
     range_ = f", estimates from {found[0]:.3g} to {found[-1]:.3g}" if found else ""
     return f"{name}: {held} of {len(decisions)} scenarios hold{range_}."

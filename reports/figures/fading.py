@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import (
     ALARM,
     MEASURED,
@@ -17,23 +16,25 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.scenes import Scene
 
 _LEAST = 1e-12
 
 
-def fading_figure(trials: list[list[TrialRow]]) -> Drawing:
+def fading_figure(scenes: list[Scene]) -> Drawing:
     """One curve per network, time in units of 1 / lambda_min; those beyond the bound are always drawn."""
     left, right = axes = panels(2)
     over, drawn = 0, 0
-    every = [row for rows in trials for row in rows]
+    every = [row for scene in scenes for row in scene.rows]
     stride = -(-len(every) // MOST_CURVES)
     for index, row in enumerate(every):
+        drawn_of = row.figures["fading"]
         time, v, bound, distance, reach = (
-            np.array(row.numbers[name], dtype=float)
-            for name in ("curve_time", "curve_v", "curve_bound", "curve_distance", "curve_distance_bound")
+            np.array(drawn_of[name], dtype=float)
+            for name in ("time", "v", "bound", "distance", "distance_bound")
         )
         # Below, the integration error is what would be seen.
-        floor = float(row.numbers["integration_error"])
+        floor = float(drawn_of["integration_error"])
         beyond = bool(np.any(v > bound + floor))
         over += beyond
         if index % stride and not (beyond and over <= MOST_CURVES):
@@ -53,7 +54,7 @@ def fading_figure(trials: list[list[TrialRow]]) -> Drawing:
         axis.set_xlabel("λ_min(Θ) · t")
     some = f" ({drawn} drawn)" if drawn < len(every) else ""
     left.set_ylabel("V(t) / V(0)")
-    title(left, f"{len(every)} networks in {len(trials)} scenarios{some},\n{over} beyond the bound")
+    title(left, f"{len(every)} networks in {len(scenes)} scenarios{some},\n{over} beyond the bound")
     right.set_ylabel("distance / its bound at t = 0")
     title(right, "AT predictor to the one trained without\na search, at unseen points")
     words = (

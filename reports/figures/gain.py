@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import (
     FITTED,
     MEASURED,
@@ -17,6 +16,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.scenes import Scene
 
 _LEGEND = (
     Key("dot", MEASURED, "a split of the data"),
@@ -25,17 +25,18 @@ _LEGEND = (
 )
 
 
-def gain_figure(trials: list[list[TrialRow]]) -> Drawing:
+def gain_figure(scenes: list[Scene]) -> Drawing:
     """Two panels, a dot per split; dots over the diagonal are gains."""
-    rows = [row for found in trials for row in found]
+    rows = [row for scene in scenes for row in scene.rows]
     axes = panels(2)
     words = []
-    noise = "; ".join(sorted({f"{row.scenario['label_noise']:.0%} wrong labels" for row in rows}))
+    where = "; ".join(dict.fromkeys(scene.label for scene in scenes))
     for axis, name, what in zip(
         axes, ("robust", "clean"), ("robust accuracy", "clean accuracy"), strict=True
     ):
         before, after = (
-            np.array([row.numbers[key] for row in rows], dtype=float) for key in (f"{name}_regression", name)
+            np.array([row.figures["gain"][key] for row in rows], dtype=float)
+            for key in (f"{name}_regression", name)
         )
         kept = thinned(after - before, 400)
         axis.plot(before[kept], after[kept], "o", ms=4.5, mew=0, color=MEASURED, alpha=0.65)
@@ -50,7 +51,7 @@ def gain_figure(trials: list[list[TrialRow]]) -> Drawing:
         axis.set_ylabel(f"{what} of Adv-NTK")
         better = int((after > before).sum())
         gain = f"{100 * (after - before).mean():+.1f} points on average".replace("-", "−")
-        title(axis, f"{noise}, {len(rows)} splits\nbetter on {better}, {gain}")
+        title(axis, f"{where}, {len(rows)} splits\nbetter on {better}, {gain}")
         words.append(f"{what}: better on {better} of {len(rows)} splits, {gain}")
-    text = f"Adv-NTK against NTK regression on the same splits, test images. {'; '.join(words)}."
+    text = f"Adv-NTK against NTK regression on the same splits, test images; {where}. {'; '.join(words)}."
     return Drawing(to_svg(axes), text, _LEGEND)

@@ -8,41 +8,41 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import ALARM, BAND, MOST_PANELS, Drawing, Key, to_svg
+from advntk.reports.scenes import Scene
 
 _LEGEND = (Key("band", BAND, "classified rightly"), Key("band", ALARM, "fooled"))
 # Inches of one panel: three images over two perturbations.
 _WIDTH, _HEIGHT, _SIDE = 3.5, 2.75, 0.92
 
 
-def images_figure(trials: list[list[TrialRow]]) -> Drawing:
+def images_figure(scenes: list[Scene]) -> Drawing:
     """A panel per image that the first split of the first scenario kept."""
-    numbers = trials[0][0].numbers
-    clean, regression, ours = (
-        _images(numbers[f"curve_shown_{name}"]) for name in ("clean", "moved_regression", "moved")
-    )
-    labels = [int(label) for label in numbers["curve_shown_label"]]
-    said, theirs = (
-        [int(label) for label in numbers[f"curve_shown_class{name}"]] for name in ("", "_regression")
-    )
+    kept = scenes[0].rows[0].figures["images"]
+    clean, regression, ours = (_images(kept[name]) for name in ("clean", "moved_regression", "moved"))
+    labels = [int(label) for label in kept["label"]]
+    said, theirs = ([int(label) for label in kept[f"class{name}"]] for name in ("", "_regression"))
     largest = max(float(np.abs(moved - clean).max()) for moved in (regression, ours)) or 1.0
     axes = [
         _panel(clean[i], label, ((regression[i], theirs[i]), (ours[i], said[i])), largest)
         for i, label in enumerate(labels[:MOST_PANELS])
     ]
     fooled, withstood = (sum(a != b for a, b in zip(one, labels, strict=True)) for one in (theirs, said))
-    robust, robust_regression = (
-        np.mean([row.numbers[name] for rows in trials for row in rows])
-        for name in ("robust", "robust_regression")
-    )
     words = (
         f"The first {len(labels)} test images of one split that both classify rightly until attacked; below, "
         f"what the attack adds, at most {largest:.2g} of the range of pixels (orange less, purple more). NTK "
-        f"regression is fooled on {fooled}, Adv-NTK on {withstood}; over all {sum(map(len, trials))} splits "
-        f"{robust_regression:.1%} and {robust:.1%} of the test images withstand."
+        f"regression is fooled on {fooled}, Adv-NTK on {withstood}{_over_all(scenes)}."
     )
     return Drawing(to_svg(axes), words, _LEGEND)
+
+
+def _over_all(scenes: list[Scene]) -> str:
+    """What share of all test images withstands, where the trials keep their gain as well."""
+    gains = [row.figures["gain"] for scene in scenes for row in scene.rows if "gain" in row.figures]
+    if not gains:
+        return ""
+    before, after = (np.mean([gain[name] for gain in gains]) for name in ("robust_regression", "robust"))
+    return f"; over all {len(gains)} splits {before:.1%} and {after:.1%} of the test images withstand"
 
 
 def _panel(clean: np.ndarray, label: int, moved: tuple[tuple[np.ndarray, int], ...], largest: float) -> Any:

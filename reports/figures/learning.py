@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import (
     ALARM,
     FITTED,
@@ -19,6 +18,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.scenes import Scene
 
 _BINS = 30
 _LEGEND = (
@@ -28,32 +28,32 @@ _LEGEND = (
 )
 
 
-def learning_figure(trials: list[list[TrialRow]]) -> Drawing:
+def learning_figure(scenes: list[Scene]) -> Drawing:
     """For each scenario the learning curves of all splits with their means, and a histogram of varpi."""
-    shown = trials[: MOST_PANELS // 3]
+    shown = scenes[: MOST_PANELS // 3]
     axes = panels(3 * len(shown))
     words = []
-    for place, rows in enumerate(shown):
+    for place, scene in enumerate(shown):
         loss, accuracy, strengths = axes[3 * place : 3 * place + 3]
-        where = f"{rows[0].scenario['label_noise']:.0%} wrong labels, {len(rows)} splits"
-        last = _learning_curves(loss, rows, {"loss": FITTED})
+        where = f"{scene.label}, {len(scene.rows)} splits"
+        last = _learning_curves(loss, scene, {"loss": FITTED})
         loss.set_ylabel("½‖f − y‖²")
         title(loss, f"{where}\nloss {last['loss']:.3f} at last, mean over splits")
-        last = _learning_curves(accuracy, rows, {"clean": MEASURED, "robust": ALARM})
+        last = _learning_curves(accuracy, scene, {"clean": MEASURED, "robust": ALARM})
         accuracy.set_ylim(0, 1)
         accuracy.set_ylabel("accuracy on validation images")
         title(accuracy, f"{where}\n{last['clean']:.1%} clean, {last['robust']:.1%} robust at last")
-        said = _strengths(strengths, rows)
+        said = _strengths(strengths, scene)
         title(strengths, f"{where}\nvertical lines: medians")
         words.append(f"{where}: {last['robust']:.1%} robust on validation at last; {said}")
     return Drawing(to_svg(axes), "Training of Adv-NTK, and the ϖ it ends with. " + " ".join(words), _LEGEND)
 
 
-def _learning_curves(axis: Any, rows: list[TrialRow], curves: dict[str, str]) -> dict[str, float]:
+def _learning_curves(axis: Any, scene: Scene, curves: dict[str, str]) -> dict[str, float]:
     """Draw these curves of all splits; their means at the last iteration."""
     last = {}
     for name, colour in curves.items():
-        values = np.array([row.numbers[f"curve_learning_{name}"] for row in rows], dtype=float)
+        values = scene.figure("learning", name)
         iterations = np.arange(values.shape[1])
         axis.plot(iterations, values.T, lw=0.5, alpha=0.3, color=colour)
         axis.plot(iterations, values.mean(0), lw=2, color=colour)
@@ -63,9 +63,9 @@ def _learning_curves(axis: Any, rows: list[TrialRow], curves: dict[str, str]) ->
     return last
 
 
-def _strengths(axis: Any, rows: list[TrialRow]) -> str:
-    varpi = np.concatenate([np.asarray(row.numbers["curve_varpi"], dtype=float) for row in rows])
-    wrong = np.concatenate([np.asarray(row.numbers["curve_wrong_label"], dtype=bool) for row in rows])
+def _strengths(axis: Any, scene: Scene) -> str:
+    varpi = scene.figure("learning", "varpi").ravel()
+    wrong = scene.figure("learning", "wrong_label").ravel() > 0
     bins = np.linspace(varpi.min(), max(varpi.max(), varpi.min() + 1e-9), _BINS)
     words = []
     for chosen, colour, label in ((~wrong, MEASURED, "the right label"), (wrong, ALARM, "a wrong label")):

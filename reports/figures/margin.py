@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import (
     ALARM,
     FITTED,
@@ -15,13 +14,15 @@ from advntk.reports.figures.style import (
     PREDICTED,
     Drawing,
     Key,
+    brief,
     panels,
     plain_log_labels,
     title,
     to_svg,
 )
+from advntk.reports.scenes import Scene
 
-# Classes of the margin: upper ends, with colour and strength of the classes below them.
+# Classes of the margin: upper ends, with colour and shade of the classes below them.
 _CLASSES = (
     (-0.1, ALARM, 0.85),
     (0.0, ALARM, 0.45),
@@ -38,16 +39,17 @@ _LEGEND = (
     Key("dashed", PREDICTED, "certified = critical"),
 )
 _MOST_CRITICAL = 400
+_SCALES = ("certified_scale", "critical_scale")
+_LETTERS = 21  # of a label, that fit in the margin
 
 
-def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
+def margin_figure(scenes: list[Scene]) -> Drawing:
     """A row per scenario and a colour per margin, and certified against critical scale."""
-    rows = [row for found in trials for row in found[:1]]
-    usable = [row for row in rows if _usable(row)]
-    known = [row for row in usable if np.isfinite(row.numbers["critical_scale"])]
-    known = [row for row in known if np.isfinite(row.numbers["certified_scale"])]
-    shown = sorted(usable, key=lambda row: row.numbers["critical_scale"])[:MOST_ROWS]
-    height = max(2.75, 1.2 + 0.13 * len(shown))
+    rows = [(scene.label, scene.rows[0].figures["margin"]) for scene in scenes]
+    usable = [row for row in rows if row[1]["certified_scale"] > 0]
+    known = [kept for _, kept in usable if np.isfinite([kept[name] for name in _SCALES]).all()]
+    shown = sorted(usable, key=lambda row: row[1]["critical_scale"])[:MOST_ROWS]
+    height = max(2.89, 1.34 + 0.13 * len(shown))
     # Names of architectures need room.
     (map_axis,) = panels(1, height, left=1.25)
     (scatter,) = panels(1, height)
@@ -57,8 +59,8 @@ def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
         f"λ_min(sym(Θ A)) / λ_max(Θ) of {len(shown)} scenarios;\n"
         f"{len(rows) - len(shown)} others are not drawn",
     )
-    critical = [float(row.numbers["critical_scale"]) for row in known]
-    certified = [float(row.numbers["certified_scale"]) for row in known]
+    critical = [float(kept["critical_scale"]) for kept in known]
+    certified = [float(kept["certified_scale"]) for kept in known]
     if known:
         scatter.plot(certified[:_MOST_CRITICAL], critical[:_MOST_CRITICAL], "o", ms=4, color=MEASURED)
         ends = np.array([min(certified), max(critical)])
@@ -79,38 +81,30 @@ def margin_figure(trials: list[list[TrialRow]]) -> Drawing:
     return Drawing(to_svg([map_axis, scatter]), words + ".", _LEGEND)
 
 
-def _usable(row: TrialRow) -> bool:
-    scale = row.numbers["certified_scale"]
-    return scale is not None and scale > 0
-
-
-def _map(axis: Any, rows: list[TrialRow]) -> None:
+def _map(axis: Any, rows: list[tuple[str, dict[str, Any]]]) -> None:
     """Runs of one class as bars: vector graphics of few bytes where a grid would have thousands."""
     names = []
-    for height, row in enumerate(rows):
-        scale = np.array(row.numbers["curve_scale"], dtype=float)
-        margin = np.array(row.numbers["curve_margin"], dtype=float)
+    for height, (label, kept) in enumerate(rows):
+        scale = np.array(kept["scale"], dtype=float)
+        margin = np.array(kept["margin"], dtype=float)
         scale, margin = scale[scale > 0], margin[scale > 0]
         classes = np.searchsorted([end for end, _, _ in _CLASSES], margin, side="left")
         edges = np.concatenate([scale[:1], np.sqrt(scale[:-1] * scale[1:]), scale[-1:]])
         starts = np.flatnonzero(np.diff(classes, prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(classes)], strict=True):
-            _, colour, strength = _CLASSES[classes[start]]
+            _, colour, shade = _CLASSES[classes[start]]
             axis.broken_barh(
                 [(edges[start], edges[end] - edges[start])],
                 (height - 0.45, 0.9),
                 facecolor=colour,
-                alpha=strength,
+                alpha=shade,
                 lw=0,
             )
         for name, style in (("critical_scale", "-"), ("certified_scale", ":")):
             # Where nothing is lost there is no critical scale.
-            if np.isfinite(row.numbers[name]):
-                axis.plot(
-                    [row.numbers[name]] * 2, [height - 0.45, height + 0.45], style, color=FITTED, lw=1.4
-                )
-        scenario = row.scenario
-        names.append(f"{scenario['family']} L={scenario['depth']} {scenario['activation']}")
+            if np.isfinite(kept[name]):
+                axis.plot([kept[name]] * 2, [height - 0.45, height + 0.45], style, color=FITTED, lw=1.4)
+        names.append(brief(label, _LETTERS))
     axis.set_xscale("log")
     plain_log_labels(axis.xaxis)
     axis.set_yticks(range(len(rows)), names, fontsize=7)

@@ -22,7 +22,7 @@ from advntk.reports.figures.style import (
 def mutation_score_figure(falsehoods: Sequence[dict]) -> Drawing:
     """A row per theorem, a dot per falsehood at the seconds that the claim took to refute it."""
     theorems = sorted({fault["claim"].split(".")[0] for fault in falsehoods}, reverse=True)
-    (axis,) = axes = panels(1, height=1.1 + 0.3 * len(theorems), left=1.75)
+    (axis,) = axes = panels(1, height=1.24 + 0.3 * len(theorems), left=1.75)
     names, words = [], []
     for height, theorem in enumerate(theorems):
         here = [fault for fault in falsehoods if fault["claim"].split(".")[0] == theorem]

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from advntk.checks.evidence import TrialRow
 from advntk.reports.figures.style import (
     ALARM,
     FITTED,
@@ -20,6 +19,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.scenes import Scene
 
 _LEGEND = (
     Key("line", MEASURED, "clean: mean over splits (thin: every split)"),
@@ -30,26 +30,26 @@ _LEGEND = (
 _MOST_SPLITS = 48
 
 
-def overfitting_figure(trials: list[list[TrialRow]]) -> Drawing:
+def overfitting_figure(scenes: list[Scene]) -> Drawing:
     """One panel per scenario, every split thin, the mean thick."""
-    shown = trials[:MOST_PANELS]
+    shown = scenes[:MOST_PANELS]
     axes = panels(len(shown))
-    words = [_panel(axis, rows) for axis, rows in zip(axes, shown, strict=True)]
+    words = [_panel(axis, scene) for axis, scene in zip(axes, shown, strict=True)]
     text = "Accuracy on unseen images along training time. " + " ".join(words)
     return Drawing(to_svg(axes), text, _LEGEND)
 
 
-def _panel(axis: Any, rows: list[TrialRow]) -> str:
-    time = np.array(rows[0].numbers["curve_time"], dtype=float)
+def _panel(axis: Any, scene: Scene) -> str:
+    time = scene.figure("overfitting", "time")[0]
     means = {}
     for name, colour in (("clean", MEASURED), ("robust", ALARM)):
-        curves = np.array([row.numbers[f"curve_{name}"] for row in rows], dtype=float)
-        without = np.array([row.numbers[f"{name}_without_search"] for row in rows], dtype=float)
+        curves = scene.figure("overfitting", name)
+        without = scene.figure("overfitting", f"{name}_without_search")
         axis.plot(time, curves[:_MOST_SPLITS].T, lw=0.5, alpha=0.3, color=colour)
         means[name] = curves.mean(0)
         axis.plot(time, means[name], lw=2, color=colour)
         axis.plot([time[-1]], [without.mean()], "D", ms=5, color=PREDICTED, zorder=5)
-    best = np.array([row.numbers["best_time"] for row in rows], dtype=float)
+    best = scene.figure("overfitting", "best_time")
     early, middle, late = np.quantile(best, [0.25, 0.5, 0.75])
     axis.axvspan(early, late, color=FITTED, alpha=0.08, lw=0)
     axis.axvline(middle, ls=":", color=FITTED, lw=1.2)
@@ -58,14 +58,13 @@ def _panel(axis: Any, rows: list[TrialRow]) -> str:
     axis.set_ylim(0, 1)
     axis.set_xlabel("t · mean Θ(x_i, x_i) (pure number)")
     axis.set_ylabel("accuracy on test images")
-    scenario, robust = rows[0].scenario, means["robust"]
-    noise = f"{scenario['label_noise']:.0%} wrong labels"
+    robust = means["robust"]
     title(
         axis,
-        f"{noise}, η·S = {scenario['strength']:g}, {len(rows)} splits\n"
+        f"{scene.label}, {len(scene.rows)} splits\n"
         f"robust: {robust.max():.2f} at best, {robust[-1]:.2f} at last",
     )
     return (
-        f"{noise}: mean robust accuracy {robust[0]:.2f} at first, at most "
+        f"{scene.label}: mean robust accuracy {robust[0]:.2f} at first, at most "
         f"{robust.max():.2f}, {robust[-1]:.2f} at last."
     )

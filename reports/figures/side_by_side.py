@@ -1,26 +1,28 @@
-"""The same error with the input width growing and with it fixed, side by side on one scale."""
+"""The same error where it is claimed to vanish and in a control where it must not, on one scale."""
 
 from __future__ import annotations
 
-from advntk.checks.evidence import TrialRow
+from advntk.checks.evidence.rows import DecisionRow
 from advntk.reports.figures.style import Drawing, panels, to_svg
 from advntk.reports.figures.sweep import LEGEND, slope, sweep_panel
+from advntk.reports.formatting import words
+from advntk.reports.scenes import Scene
 
-Sweep = tuple[dict, list[TrialRow]]
+Sweep = tuple[DecisionRow, Scene]
 
 
-def side_by_side_figure(joint: Sweep, fixed: Sweep) -> Drawing:
-    """Two panels of (decision, rows) each: joint limit on the left, fixed input width on the right."""
+def side_by_side_figure(claimed: Sweep, control: Sweep) -> Drawing:
+    """Two panels of (decision, scene) each: on the left what is claimed, on the right its control."""
     left, right = axes = panels(2)
-    sweep_panel(left, *joint)
-    sweep_panel(right, *fixed)
+    for axis, (row, scene) in ((left, claimed), (right, control)):
+        sweep_panel(axis, row.decision, scene)
     limits = [axis.get_ylim() for axis in axes]
     for axis in axes:
         axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    name = str(joint[0]["statistic"]).replace("_", " ")
+    (one, at_left), (other, at_right) = claimed, control
     text = (
-        f"{name.capitalize()} against width as the input width d grows with the hidden widths (left), and "
-        f"with d fixed (right), on one scale: {slope(joint[0])} jointly, {slope(fixed[0])} with d fixed. The "
-        "scenario nearest to failing of each."
+        f"{words(one.decision.statistic).capitalize()} as {one.claim} claims it (left) and in the control "
+        f"{other.claim} (right), on one scale: {slope(one.decision)} in {at_left.label}; "
+        f"{slope(other.decision)} in {at_right.label}. The scenario nearest to failing of each."
     )
     return Drawing(to_svg(axes), text, LEGEND)

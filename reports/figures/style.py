@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, Literal
 
 import matplotlib
@@ -15,6 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from advntk.checks.evidence.rows import DecisionRow
 
 # Okabe & Ito's palette.  The page replaces each colour by a variable of that name, which has another value
 # in the dark theme; a drawing taken out of the page keeps these.
@@ -53,9 +56,10 @@ MOST_ROWS = 40  # scenarios in one panel, a row each
 MOST_DOTS = 240  # per point of a sweep, or per scenario
 MOST_CURVES = 240
 
-_WIDTH, _HEIGHT = 3.5, 2.75  # inches; at 72 points an inch and the page's column near the size of its text
+_WIDTH, _HEIGHT = 3.5, 2.89  # inches; at 72 points an inch and the page's column near the size of its text
 # Margins in inches.  Fixed ones keep the axes of neighbours in line and cost no layout.
-_LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.1, 0.44, 0.46
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.1, 0.44, 0.6
+_TITLE_LINES, _TITLE_LETTERS = 3, 58
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,12 @@ def _panel(height: float, left: float) -> Any:
 
 
 def title(axis: Any, text: str) -> None:
-    """Up to two lines over a panel, from its left edge."""
+    """Up to three lines over a panel, from its left edge; what is longer is broken, and the first is cut."""
     figure = axis.figure
+    first, *others = text.split("\n")
+    rest = [part for line in others for part in wrap(line, _TITLE_LETTERS)]
+    lines = wrap(first, _TITLE_LETTERS, max_lines=max(1, _TITLE_LINES - len(rest)), placeholder=" …")
+    text = "\n".join([*lines, *rest])
     height = figure.get_size_inches()[1]
     figure.text(0.01, 1 - 0.03 / height, text, va="top", fontsize=8, linespacing=1.35)
 
@@ -158,23 +166,19 @@ def few_ticks(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(5))
 
 
-def nearest_to_failing(decisions: Sequence[dict], most: int) -> list[int]:
-    """Indices of at most `most` decisions, the worst first; a strain that is no number comes last."""
-    strains = [d.get("strain", 0.0) for d in decisions]
-    known = [float("-inf") if s is None or s != s else s for s in strains]
+def nearest_to_failing(decisions: Sequence[DecisionRow], most: int) -> list[int]:
+    """Indices of at most `most` decisions, the worst first; a severity that is no number comes last."""
+    severities = [row.decision.severity for row in decisions]
+    known = [float("-inf") if s != s else s for s in severities]
     return sorted(range(len(decisions)), key=lambda i: -known[i])[:most]
 
 
-def setting(scenario: dict, seeds: str = "") -> str:
-    """'erf, L = 2, σ_w = 1.1, d = n, 64 seeds': a scenario as the first line of a title."""
-    joint = scenario["input_growth"] == "joint"
-    parts = [
-        str(scenario["activation"]),
-        f"L = {scenario['depth']}",
-        f"σ_w = {scenario['sigma_w']:g}",
-        "d = n" if joint else f"d = {scenario['input_width']}",
-    ]
-    return ", ".join([*parts, seeds] if seeds else parts)
+def brief(label: str, most: int) -> str:
+    """As many groups of a label, which stand between commas, as fit; a part of the first if none does."""
+    if len(label) <= most:
+        return label
+    cut = label[: most + 1].rfind(",")
+    return label[:cut] if cut > 0 else label[: most - 1] + "…"
 
 
 # What is rounded: coordinates, and nothing that people read.

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-import advntk.theories.lazy_training as lazy_training
-from advntk.theories.lazy_training import dynamics, first_order, measurements
+
+from advntk.theories.lazy_training import dynamics, first_order, measurements, trials
 
 EPS = float(np.finfo(np.float64).eps)
 TOLERANCE = 1e-9
@@ -245,7 +245,7 @@ def test_what_is_not_resolved_is_no_number():
 
 def test_a_sweep_over_alpha_or_time_compiles_once():
     """Both are data of one program."""
-    scenario = lazy_training.trials.SPACE.scenario(width=4, samples=2)
+    scenario = trials.SPACE.scenario(width=4, samples=2)
     keys = jax.random.split(jax.random.key(0), 2)
     jax.clear_caches()
     for values in ({"alpha": 2.0}, {"alpha": 30.0}, {"time": 0.3}):
@@ -256,7 +256,7 @@ def test_a_sweep_over_alpha_or_time_compiles_once():
 
 
 def test_times_are_in_units_of_the_mean_relaxation_time():
-    scenario = lazy_training.trials.SPACE.scenario(width=4, samples=3, outputs=2, time=2.5)
+    scenario = trials.SPACE.scenario(width=4, samples=3, outputs=2, time=2.5)
     course = measurements.run(scenario, jax.random.split(jax.random.key(0), 2))
     kernels = course.start.tangent.kernel[:, :6, :6]
     mean = jnp.linalg.eigvalsh(kernels).mean(1)

@@ -14,7 +14,7 @@ come before unseen ones: with m targets, the first m entries are trained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
