@@ -147,7 +147,9 @@ def described(prepared: Prepared) -> RunRequest:
     from advntk.checks.description import describe
 
     found = describe(prepared.plan)
-    return replace(found, data=prepared.settings.data or "digits")
+    # Theories without data have none to name.
+    usual = (planned.space["data"].default for planned in prepared.plan.checks if "data" in planned.space)
+    return replace(found, data=prepared.settings.data or str(next(usual, "")))
 
 
 @contextmanager

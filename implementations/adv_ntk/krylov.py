@@ -34,10 +34,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.implementations.adv_ntk.exponentials import convolved, phi1, phi2
 from advntk.implementations.adv_ntk.lanczos import KrylovSpaces, combined, init, matmul, ritz, step
 from advntk.implementations.adv_ntk.solution import PullBack, Solution
 from advntk.implementations.adv_ntk.strengths import Strengths, check, magnitude, slope
+from advntk.implementations.exponentials import convolved, phi1, phi2
 from advntk.implementations.results import Result
 
 _CHUNK = 8

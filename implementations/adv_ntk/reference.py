@@ -89,6 +89,7 @@ def _symmetrized(ntk: np.ndarray, magnitudes: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _phi1(a: np.ndarray) -> np.ndarray:
+    # Its own on purpose: an oracle shares nothing with what it is held against.
     safe = np.where(a > 0, a, 1.0)
     return np.where(a > 0, -np.expm1(-safe) / safe, 1.0)
 

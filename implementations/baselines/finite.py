@@ -27,7 +27,7 @@ from advntk.implementations.baselines.recipe import PUBLISHED_WIDTH, Recipe, sam
 from advntk.implementations.data.dataset import one_hot
 from advntk.implementations.data.splits import AdversarialSplit
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.finite import Parameters, apply, initialize
+from advntk.implementations.networks.finite import Parameters
 
 # What a seed is used for; each use draws from its own key.
 _START, _BATCHES, _ATTACKS, _EVALUATIONS = range(4)
@@ -110,7 +110,7 @@ def sets_of(arch: Architecture, split: AdversarialSplit) -> Sets:
 
 def predictor(arch: Architecture, parameters: Parameters) -> Outputs:
     """The network as a function of a batch of inputs, as attacks take it."""
-    return jax.vmap(partial(apply, arch, parameters))
+    return jax.vmap(partial(arch.apply, parameters))
 
 
 def init(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int | None = None) -> NetworkState:
@@ -123,7 +123,7 @@ def init(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int |
     if width < 1:
         raise ValueError(f"width = {width} must be at least 1")
     x, y = sets.train
-    parameters = initialize(arch, _key(seed, _START), x.shape[1:], width, y.shape[1], x.dtype)
+    parameters = arch.init(_key(seed, _START), x.shape[1:], width, y.shape[1], x.dtype)
     return NetworkState(jnp.asarray(0), parameters, _optimizer(recipe).init(parameters))
 
 

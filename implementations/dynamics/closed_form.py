@@ -17,6 +17,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
+from advntk.implementations.exponentials import phi1
+
 
 class ClosedForm(NamedTuple):
     """Residual r(t), and the weights p with f_t(x) = f_0(x) - Theta(x, X) p."""
@@ -31,7 +33,7 @@ def closed_form(
     """Residual and weights at the time that the blocks `xi` of Xi(t) belong to."""
     values, vectors, root = _symmetrized(ntk, xi)
     in_basis = vectors.T @ _apply(root, residual).reshape(-1)
-    weights = _apply(root, (vectors @ (_phi1(values) * in_basis)).reshape(residual.shape))
+    weights = _apply(root, (vectors @ (phi1(values) * in_basis)).reshape(residual.shape))
     # Theta Xi is similar to S: exp(-Theta Xi) = Xi^{-1/2} exp(-S) Xi^{1/2}.
     kept = (vectors @ (jnp.exp(-values) * in_basis)).reshape(residual.shape)
     return ClosedForm(jnp.linalg.solve(root, kept[..., None])[..., 0], weights)
@@ -53,7 +55,7 @@ def limit_process(
     """
     root = jnp.sqrt(xi)
     values, vectors = jnp.linalg.eigh(root[:, None] * ntk * root[None, :])
-    operator = (root[:, None] * vectors * _phi1(values)[None, :]) @ (vectors.T * root[None, :])
+    operator = (root[:, None] * vectors * phi1(values)[None, :]) @ (vectors.T * root[None, :])
     a = cross_ntk @ operator
     mixed = a @ cross_nngp.T
     return a @ targets, nngp_there - mixed - mixed.T + a @ nngp @ a.T
@@ -78,9 +80,3 @@ def _symmetrized(ntk: Array, xi: Array) -> tuple[Array, Array, Array]:
 
 def _apply(blocks: Array, vectors: Array) -> Array:
     return jnp.einsum("iab,ib->ia", blocks, vectors)
-
-
-def _phi1(values: Array) -> Array:
-    """(1 - e^{-v})/v for v >= 0, 1 at v = 0."""
-    safe = jnp.where(values > 0, values, 1.0)
-    return jnp.where(values > 0, -jnp.expm1(-safe) / safe, 1.0)

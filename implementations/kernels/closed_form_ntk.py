@@ -22,6 +22,8 @@ Source: Cho & Saul, NeurIPS 2009; Williams, NIPS 1996, for erf; Jacot et al. 201
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -29,6 +31,7 @@ from jaxtyping import Array, Float
 from advntk.implementations.arc_cosine import angular, steepness
 from advntk.implementations.networks.activations import LEAKY_SLOPE
 from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.protocol import Network
 
 _SLOPES = {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}
 ACTIVATIONS = (*_SLOPES, "erf")
@@ -103,9 +106,10 @@ def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size
     return filled.reshape(-1, size, *rows.shape[1:])
 
 
-def has_closed_form(arch: Architecture) -> bool:
+def has_closed_form(network: Network) -> TypeGuard[Architecture]:
     """Whether the functions here know the network."""
-    return arch.family == "mlp" and arch.activation in ACTIVATIONS and arch.parameterization == "ntk"
+    known = network.family == "mlp" and network.activation in ACTIVATIONS
+    return known and network.parameterization == "ntk"
 
 
 def rows_at_once(rows: int, columns: int) -> int:
@@ -246,6 +250,6 @@ def _closed_form_only(arch: Architecture) -> None:
     if not has_closed_form(arch):
         found = (arch.family, arch.activation, arch.parameterization)
         raise ValueError(
-            f"family, activation, parameterization = {found} has no fused kernel; use 'mlp', one of "
+            f"family, activation, parameterization = {found} has no closed form; use 'mlp', one of "
             f"{', '.join(ACTIVATIONS)}, and 'ntk' here, infinite_kernels for the others"
         )

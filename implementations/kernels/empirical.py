@@ -65,6 +65,11 @@ def empirical_kernels(
     return route(arch, parameters, x)
 
 
+def diagonal_blocks(kernel: Float[Array, "*seeds m c m c"]) -> Float[Array, "*seeds m c c"]:
+    """The blocks kernel[..., i, :, i, :] of each input with itself."""
+    return jnp.moveaxis(jnp.diagonal(kernel, axis1=-4, axis2=-2), -1, -3)
+
+
 def kernels_at_initialization(
     arch: Architecture,
     keys: Key[Array, " seeds"],

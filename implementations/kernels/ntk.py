@@ -14,7 +14,7 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 5, for the machine; Jac
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -26,11 +26,8 @@ from advntk.implementations.kernels import closed_form_ntk
 from advntk.implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.infinite import triple
-from advntk.implementations.networks.residual import Residual, residual_triple, resolutions
+from advntk.implementations.networks.protocol import Network
 from advntk.implementations.neural_tangents_adapter import precision, stax
-
-Network = Architecture | Residual
 
 
 @runtime_checkable
@@ -85,7 +82,7 @@ def kernel_of(network: Network) -> Kernel:
       ValueError: the network has an activation that is unknown.
     """
     activation(network.activation)
-    if isinstance(network, Architecture) and closed_form_ntk.has_closed_form(network):
+    if closed_form_ntk.has_closed_form(network):
         return ClosedFormNTK(network)
     return StaxNTK(network)
 
@@ -196,7 +193,7 @@ _COPIES_PER_LAYER = 14
 
 @dataclass(frozen=True)
 class StaxNTK:
-    """NTK of any `Architecture` or `Residual` through neural-tangents; an MLP flattens images.
+    """NTK of any `Network` through neural-tangents; an MLP flattens images.
 
     A convolutional network that ends in "flatten" takes `height * columns` numbers per pair of inputs, one
     that ends in "pool" the square of that.  `tile_bytes` bounds what one tile of the kernel takes, unless
@@ -266,10 +263,10 @@ class StaxNTK:
         return jax.vmap(one)(x).astype(x.dtype)
 
     def _inputs(self, x: Array) -> Array:
-        return _flat(x) if _sees_vectors(self.network) else x
+        return _flat(x) if self.network.flattens_inputs else x
 
     def _covariances(self, x: Array, other: Array) -> Any:
-        full = not _sees_vectors(self.network) and self.network.readout == "pool"
+        full = not self.network.flattens_inputs and self.network.readout == "pool"
         start = stax().Identity()[2](x, other, None, diagonal_batch=True, diagonal_spatial=not full)
         # neural-tangents would go on in double precision wherever JAX allows it.
         names = ("cov1", "cov2", "nngp", "ntk")
@@ -277,17 +274,14 @@ class StaxNTK:
 
     def _from_covariances(self, start: Any) -> Array:
         dtype = start.nngp.dtype
-        net = replace(
-            self.network,
-            sigma_w=jnp.asarray(self.network.sigma_w, dtype),
-            sigma_b=jnp.asarray(self.network.sigma_b, dtype),
+        net = self.network.with_scales(
+            jnp.asarray(self.network.sigma_w, dtype), jnp.asarray(self.network.sigma_b, dtype)
         )
         with precision(dtype):
-            layers = residual_triple(net) if isinstance(net, Residual) else triple(net, self.width, 1)
-            return layers[2](start).ntk
+            return net.limit_kernel(self.width, 1)(start).ntk
 
     def _pair_bytes(self, shape: tuple[int, ...], itemsize: int, reverse: bool) -> int:
-        largest, total = _entries_per_pair(self.network, shape)
+        largest, total = self.network.covariances_per_pair(shape)
         quadrature = activation(self.network.activation).strip is not None
         # An expectation by quadrature has a square of nodes, and in reverse mode a few of them.
         each = (4 * NODES**2 if reverse else 2 * NODES**2) if quadrature else 0
@@ -351,23 +345,6 @@ def _flat(x: Array) -> Array:
     return x.reshape(len(x), -1)
 
 
-def _sees_vectors(network: Network) -> bool:
-    return isinstance(network, Architecture) and network.family == "mlp"
-
-
-def _entries_per_pair(network: Network, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Covariances per pair of inputs: in the largest layer, and in all layers together."""
-    if isinstance(network, Architecture) and network.family == "mlp":
-        return 1, network.depth + 1
-    power = 2 if network.readout == "pool" else 1
-    pixels = (shape[0] * shape[1]) ** power
-    if isinstance(network, Architecture):
-        return pixels, pixels * network.depth
-    sizes = [(h * w) ** power for h, w in resolutions(network.stages, shape[0], shape[1])]
-    # Two convolutions and a shortcut per block, and the stem.
-    return pixels, pixels + sum(3 * n * size for n, size in zip(network.stages, sizes, strict=True))
-
-
 def _checked(network: Network, x: Array) -> Array:
     if x.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(f"x has dtype {x.dtype}; convert it to float32 or float64")
@@ -375,7 +352,7 @@ def _checked(network: Network, x: Array) -> Array:
         raise ValueError(f"x has shape {x.shape}, no inputs; give at least one")
     if x.ndim < 2:
         raise ValueError(f"x has shape {x.shape}; reshape it to (n, d) or (n, height, columns, channels)")
-    if x.ndim != 4 and not _sees_vectors(network):
+    if x.ndim != 4 and not network.flattens_inputs:
         raise ValueError(
             f"x has shape {x.shape}, a convolutional network needs (n, height, columns, channels); reshape it"
         )

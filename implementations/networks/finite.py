@@ -19,8 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from advntk.implementations.networks.activations import activation, choice_of, chosen
 from advntk.implementations.networks.architecture import Architecture
-
-Parameters = list[tuple[Float[Array, "..."], Float[Array, "..."]]]
+from advntk.implementations.networks.protocol import Parameters
 
 _WINDOW = (3, 3)
 

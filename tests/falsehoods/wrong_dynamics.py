@@ -166,7 +166,7 @@ def closed_form_in_single_precision(monkeypatch):
 @refuted_by(CLAIM, CONSTANT, by=("output_error",))
 def wrong_outputs_with_the_right_residual(monkeypatch):
     """phi_1(-v) is taken as e^{-v/2}, which agrees to first order and serves the outputs alone."""
-    monkeypatch.setattr(closed_form_inside, "_phi1", lambda values: jnp.exp(-values / 2))
+    monkeypatch.setattr(closed_form_inside, "phi1", lambda values: jnp.exp(-values / 2))
 
 
 @refuted_by(CLAIM, CONSTANT, by=("output_error",))

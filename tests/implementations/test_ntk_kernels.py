@@ -375,12 +375,12 @@ X, Y, T, W = (jnp.ones(shape) for shape in ((2, *IMAGE), (2, C), (3, *IMAGE), (3
     ("given_arguments", "message"),
     [
         ((X.reshape(2, -1), Y, T.reshape(3, -1), W), "x has shape"),
-        ((X, Y, T[:, :3], W), r"training has shape \(3, 3, 4, 2\)"),
+        ((X, Y, T[:, :3], W), r"x_train has shape \(3, 3, 4, 2\)"),
         ((X, Y[:1], T, W), "targets has shape"),
         ((X, Y, T, W[:2]), "weights has shape"),
         ((X, Y, T, W[:, :1]), "weights has shape"),
         ((X[:0], Y[:0], T, W), "no inputs"),
-        ((X, Y, T[:0], W[:0]), "training has shape"),
+        ((X, Y, T[:0], W[:0]), "x_train has shape"),
         ((X, Y.astype("float32"), T, W), "targets has dtype float32"),
     ],
 )

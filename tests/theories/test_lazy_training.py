@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-
 from advntk.theories.lazy_training import dynamics, first_order, measurements, trials
 
 EPS = float(np.finfo(np.float64).eps)

@@ -18,7 +18,7 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.trials.shared.building import build, input_shape
 from advntk.implementations.dynamics.adversarial_training import Points, training_memory
 from advntk.implementations.dynamics.schedules import Schedule
-from advntk.implementations.kernels.empirical import kernels_of_seeds, memory_per_seed
+from advntk.implementations.kernels.empirical import diagonal_blocks, kernels_of_seeds, memory_per_seed
 from advntk.implementations.kernels.infinite import MlpLimits, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.implementations.networks.finite import (
@@ -80,7 +80,7 @@ def networks(scenario: Scenario, arch: Architecture, keys: Array) -> tuple[Forwa
 def linear_systems(forward: Forward, parameters: Parameters, x: Float[Array, "p d"]) -> LinearSystem:
     """Kernels and outputs at all points, per seed; the caller cuts the samples out of the last axes."""
     kernels = kernels_of_seeds(forward, parameters, x)
-    blocks = jnp.moveaxis(jnp.diagonal(kernels.ark, axis1=1, axis2=3), -1, 1)
+    blocks = diagonal_blocks(kernels.ark)
     # Symmetric but for rounding.
     blocks = (blocks + jnp.swapaxes(blocks, -1, -2)) / 2
     return LinearSystem(kernels.ntk, blocks, jax.vmap(forward, in_axes=(0, None))(parameters, x))
