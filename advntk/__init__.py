@@ -1,7 +1,9 @@
 """Checks deep-learning theory by machine.
 
 `advntk.check` puts claims to the test.  The vocabulary and the deciders below state a theory of one's own;
-`advntk.axes` has the axes that theories of networks share.  Nothing heavy is imported before it is used.
+`advntk.axes` has the axes that theories of networks share.  `advntk.networks`, `advntk.kernels`,
+`advntk.attacks` and `advntk.adv_ntk` are what the first theory computes with; call `advntk.configure()`
+before JAX is used, which then computes in double precision.  Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from advntk.checks.trial import Premise as Premise
     from advntk.checks.trial import trial as trial
     from advntk.exceptions import UsageError as UsageError
+    from advntk.implementations.runtime import configure as configure
     from advntk.theorems.vocabulary import Assumption as Assumption
     from advntk.theorems.vocabulary import Claim as Claim
     from advntk.theorems.vocabulary import Kind as Kind
@@ -55,12 +58,13 @@ _FROM = {
     "Sweep": "advntk.checks.sweeps",
     **dict.fromkeys(("Observation", "Premise", "trial"), "advntk.checks.trial"),
     "UsageError": "advntk.exceptions",
+    "configure": "advntk.implementations.runtime",
     **dict.fromkeys(
         ("Assumption", "Claim", "Kind", "Rate", "Source", "Step", "Theorem", "Verdict"),
         "advntk.theorems.vocabulary",
     ),
 }
-_MODULES = ("axes",)
+_MODULES = ("adv_ntk", "attacks", "axes", "kernels", "networks")
 
 __all__ = [*_FROM, *_MODULES]
 

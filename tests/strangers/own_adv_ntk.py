@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.linalg import expm
 
-from advntk.implementations.adv_ntk.contract import Implementation, Krylov
-from advntk.implementations.adv_ntk.solution import Solution
+from advntk.adv_ntk import Implementation, Krylov, Solution
 
 
 class Own(Implementation):
