@@ -12,19 +12,19 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from advntk.wiring import cache_folder
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.training import BadTraining
+from advntk.wiring import cache_folder
 
 if TYPE_CHECKING:
     from advntk.implementations.runtime import Device
 
 # The published program's settings for CIFAR-10.
-RADIUS, TRAINING, VALIDATION = 8 / 255, 10_000, 2_000
+RADIUS, N_TRAIN, N_VALIDATION = 8 / 255, 10_000, 2_000
 
 
 @dataclass(frozen=True)
-class Request:
+class BenchmarkRequest:
     """Sizes to measure, up to which the published procedure is too, runs per median, the whole training."""
 
     sizes: tuple[int, ...]
@@ -35,7 +35,7 @@ class Request:
     device: Device
 
 
-def benchmark(request: Request, as_json: bool) -> str:
+def benchmark(request: BenchmarkRequest, as_json: bool) -> str:
     """Measure and report; progress on standard error."""
     from advntk.implementations.runtime import configure, versions
 
@@ -55,14 +55,14 @@ def benchmark(request: Request, as_json: bool) -> str:
     return json.dumps(found, indent=2) if as_json else _text(found)
 
 
-def _at(request: Request, size: int) -> dict[str, Any]:
+def _at(request: BenchmarkRequest, size: int) -> dict[str, Any]:
     import jax.numpy as jnp
 
     from advntk.implementations.adv_ntk.contract import AsPublished, Krylov, Reference
     from advntk.implementations.adv_ntk.settings import Settings
     from advntk.implementations.experiments.timing import (
         attack_and_products,
-        machine_at,
+        predictor_at,
         solver_error,
         steps_of,
         synthetic_problem,
@@ -72,13 +72,13 @@ def _at(request: Request, size: int) -> dict[str, Any]:
     _say(f"{size} samples: kernel and training steps")
     ours = Krylov()
     settings = Settings(RADIUS)
-    training = synthetic_problem(_kernel(request), size, VALIDATION, ours.dtype)
-    ntk, seconds = timed_gram(training)
-    state, steps = steps_of(ours, training, settings, ntk, warm=5, repeats=request.repeats)
-    machine = machine_at(ours, training, ntk, state)
-    x, targets = jnp.asarray(training.validation_x[:128]), jnp.asarray(training.targets[:128])
+    problem = synthetic_problem(_kernel(request), size, N_VALIDATION, ours.dtype)
+    ntk, seconds = timed_gram(problem)
+    state, steps = steps_of(ours, problem, settings, ntk, warm=5, repeats=request.repeats)
+    predictor = predictor_at(ours, problem, ntk, state)
+    x, targets = jnp.asarray(problem.validation_x[:128]), jnp.asarray(problem.targets[:128])
     _say(f"{size} samples: the attack beside its matrix products")
-    pair = attack_and_products(machine, x, targets, settings, request.repeats)
+    pair = attack_and_products(predictor, x, targets, settings, request.repeats)
     found = {
         "samples": size,
         "kernel": seconds,
@@ -90,21 +90,21 @@ def _at(request: Request, size: int) -> dict[str, Any]:
     }
     if size <= max(2000, request.published_up_to):
         _say(f"{size} samples: the reference")
-        found["error_of_p"] = solver_error(ours, Reference(), ntk, state, jnp.asarray(training.y))
+        found["error_of_p"] = solver_error(ours, Reference(), ntk, state, jnp.asarray(problem.y))
     if size <= request.published_up_to:
         _say(f"{size} samples: the published procedure, then ours, in turn")
-        found |= _against(AsPublished(), ours, training, settings, ntk, state, request.repeats)
+        found |= _against(AsPublished(), ours, problem, settings, ntk, state, request.repeats)
     return found
 
 
 def _against(
-    published: Any, ours: Any, training: Any, settings: Any, ntk: Any, state: Any, repeats: int
+    published: Any, ours: Any, problem: Any, settings: Any, ntk: Any, state: Any, repeats: int
 ) -> dict[str, Any]:
     """Steps of both from one state, in turn; one pair where a step of theirs takes over half a minute."""
-    from advntk.implementations.adv_ntk.training import iterated
+    from advntk.implementations.adv_ntk.training import step
 
     def seconds(implementation: Any) -> float:
-        return iterated(implementation, training, settings, ntk, state).course[-1].seconds
+        return step(implementation, problem, settings, ntk, state).history[-1].seconds
 
     first = seconds(published)
     pairs = []
@@ -118,29 +118,29 @@ def _against(
     }
 
 
-def _full(request: Request) -> dict[str, Any]:
+def _full(request: BenchmarkRequest) -> dict[str, Any]:
     """The whole published training, 10 000 + 2 000 samples and 50 iterations."""
     from advntk.implementations.adv_ntk.contract import Krylov
     from advntk.implementations.adv_ntk.settings import Settings
     from advntk.implementations.adv_ntk.training import fit
     from advntk.implementations.experiments.timing import synthetic_problem
 
-    training = synthetic_problem(_kernel(request), TRAINING, VALIDATION, "float32")
+    problem = synthetic_problem(_kernel(request), N_TRAIN, N_VALIDATION, "float32")
     began = time.perf_counter()
     fitted = fit(
-        Krylov(), training, Settings(RADIUS),
-        on_iteration=lambda state: _say(f"{TRAINING} samples: iteration {state.iteration} of 50"),
+        Krylov(), problem, Settings(RADIUS),
+        on_iteration=lambda state: _say(f"{N_TRAIN} samples: iteration {state.iteration} of 50"),
     )  # fmt: skip
     return {
-        "samples": TRAINING,
-        "validation": VALIDATION,
+        "samples": N_TRAIN,
+        "validation": N_VALIDATION,
         "seconds": time.perf_counter() - began,
         "peak_memory_bytes": peak_memory_bytes(),
-        "unconverged": sum(not row.converged for row in fitted.state.course),
+        "unconverged": sum(not row.converged for row in fitted.state.history),
     }
 
 
-def _kernel(request: Request) -> Any:
+def _kernel(request: BenchmarkRequest) -> Any:
     from advntk.implementations.experiments.adv_ntk import kernel_for
     from advntk.implementations.experiments.presets import preset
 

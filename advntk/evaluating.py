@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advntk.wiring import cache_folder
 from advntk.progress import progress_display
 from advntk.training import BadTraining
+from advntk.wiring import cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from advntk.implementations.adv_ntk.contract import Machine
+    from advntk.implementations.adv_ntk.contract import KernelPredictor
     from advntk.implementations.runtime import Device
 
 # Samples per round: what stands after an attack goes to the next one.
@@ -69,14 +69,14 @@ def _evaluated(
     from advntk.implementations.attacks.worst_case import worst_case
     from advntk.implementations.experiments.presets import experiment_from
 
-    machine, about = load_model(model)
+    predictor, about = load_model(model)
     settings = from_dict(about["settings"])
     experiment = experiment_from(about["about"]["experiment"], settings)
     images, labels = _test_images(experiment, data, data_dir, test)
-    if images.shape[1:] != machine.training.shape[1:]:
+    if images.shape[1:] != predictor.x_train.shape[1:]:
         raise BadTraining(
             f"--data {data}: images of shape {images.shape[1:]}; the model was trained on "
-            f"{machine.training.shape[1:]}"
+            f"{predictor.x_train.shape[1:]}"
         )
     across = settings.high - settings.low
     if radius is not None and not 0 < radius < across * len(images[0].ravel()) ** _PER_COORDINATE.get(
@@ -86,8 +86,8 @@ def _evaluated(
             f"--radius {radius:g}: must be above 0, and less than what reaches across the whole box in {norm}"
         )
     threat = ThreatModel(norm, settings.radius if radius is None else radius, settings.low, settings.high)
-    outputs = _predictor(machine)
-    x = jnp.clip(jnp.asarray(images, machine.training.dtype), settings.low, settings.high)
+    outputs = _predictor(predictor)
+    x = jnp.clip(jnp.asarray(images, predictor.x_train.dtype), settings.low, settings.high)
     wanted = jnp.asarray(labels)
     fooled = np.zeros(len(x), bool)
     clean = np.zeros(len(x), bool)
@@ -122,11 +122,11 @@ def _evaluated(
     }
 
 
-def _predictor(machine: Machine) -> Any:
-    """The machine as a function of inputs: one object, so that attacks are compiled once."""
+def _predictor(predictor: KernelPredictor) -> Any:
+    """The predictor as a function of inputs: one object, so that attacks are compiled once."""
 
     def outputs(x: Any) -> Any:
-        return machine.kernel.cross(x, machine.training) @ machine.weights
+        return predictor.kernel.cross(x, predictor.x_train) @ predictor.weights
 
     return outputs
 
@@ -138,10 +138,10 @@ def _test_images(
 
     from advntk.implementations.experiments.adv_ntk import splitted
 
-    asked = replace(experiment, data=data or experiment.data, test=test or experiment.test)
+    asked = replace(experiment, data=data or experiment.data, n_test=test or experiment.n_test)
     if asked.data != experiment.data:
         # Nothing to keep apart from.
-        asked = replace(asked, training=1, validation=0)
+        asked = replace(asked, n_train=1, n_validation=0)
     split = splitted(asked, data_dir)
     return split.test_images, split.test_labels
 

@@ -15,7 +15,7 @@ from advntk.progress import progress_display
 
 if TYPE_CHECKING:
     from advntk.implementations.adv_ntk.settings import Settings
-    from advntk.implementations.adv_ntk.training import Fitted, State
+    from advntk.implementations.adv_ntk.training import Fitted, TrainingState
     from advntk.implementations.experiments.adv_ntk import Accuracy
     from advntk.implementations.experiments.presets import Experiment
     from advntk.implementations.runtime import Device
@@ -26,7 +26,7 @@ class BadTraining(UsageError):
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingRequest:
     """What was asked for on the command line; None where nothing was."""
 
     preset: str | None
@@ -47,7 +47,7 @@ class Request:
         return self.out.with_name(f"{self.out.stem}.{of}{'.' if of else ''}checkpoint.npz")
 
 
-def train(request: Request, as_json: bool) -> str:
+def train(request: TrainingRequest, as_json: bool) -> str:
     """Train, keep the model, and report.
 
     Raises:
@@ -66,11 +66,11 @@ def train(request: Request, as_json: bool) -> str:
         raise BadTraining(str(error)) from error
 
 
-def _trained(request: Request, as_json: bool) -> str:
+def _trained(request: TrainingRequest, as_json: bool) -> str:
     from advntk.implementations.adv_ntk.contract import implementation
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from advntk.implementations.adv_ntk.problem import duplicates
-    from advntk.implementations.adv_ntk.training import begin, fit, gram
+    from advntk.implementations.adv_ntk.training import fit, gram, init
     from advntk.implementations.experiments.adv_ntk import prepare
     from advntk.implementations.experiments.baselines import checked
     from advntk.implementations.results import Result
@@ -84,7 +84,7 @@ def _trained(request: Request, as_json: bool) -> str:
     notes = []
     if twice := duplicates(split.images):
         notes.append(f"{twice} training samples repeat others: the kernel is singular, which Adv-NTK bears")
-    state = begin(problem, settings)
+    state = init(problem, settings)
     if request.resume:
         if request.checkpoint().exists():
             state = load_checkpoint(request.checkpoint(), problem, settings, request.implementation)
@@ -97,9 +97,9 @@ def _trained(request: Request, as_json: bool) -> str:
         show(state.iteration, settings.iterations, "the kernel of the training samples")
         ntk = gram(problem)
 
-        def seen(new: State) -> None:
+        def seen(new: TrainingState) -> None:
             nonlocal last
-            row = new.course[-1]
+            row = new.history[-1]
             show(
                 new.iteration,
                 settings.iterations,
@@ -112,13 +112,13 @@ def _trained(request: Request, as_json: bool) -> str:
 
         fitted = fit(chosen, problem, settings, ntk, state, seen)
     seconds = time.monotonic() - began
-    found, courses = {}, {}
+    found, histories = {}, {}
     if len(split.test_labels):
         found = _judged(fitted, ntk, split, settings)
         for name in baselines:
-            found[name], words, courses[name] = _baseline(name, fitted, ntk, split, experiment, request)
+            found[name], words, histories[name] = _baseline(name, fitted, ntk, split, experiment, request)
             notes += [f"{name}: {words}"] if words else []
-    unsure = sum(not row.converged for row in fitted.state.course)
+    unsure = sum(not row.converged for row in fitted.state.history)
     if unsure:
         notes.append(f"the solver did not stand by its result in {unsure} iterations")
     if fitted.result != Result.successful:
@@ -136,15 +136,15 @@ def _trained(request: Request, as_json: bool) -> str:
         "experiment": _plain(experiment),
         "implementation": request.implementation,
         "seconds": seconds,
-        "seconds_per_iteration": finite(_median([row.seconds for row in fitted.state.course])),
+        "seconds_per_iteration": finite(_median([row.seconds for row in fitted.state.history])),
         "accuracy": {name: finite(one._asdict()) for name, one in found.items()},
-        "baseline_courses": {name: course for name, course in courses.items() if course},
+        "baseline_histories": {name: history for name, history in histories.items() if history},
         "notes": notes,
     }
     save_model(request.out, fitted, settings, about)
     if as_json:
-        course = [row._asdict() for row in fitted.state.course]
-        whole = finite({**about, "model": str(request.out), "course": course})
+        history = [row._asdict() for row in fitted.state.history]
+        whole = finite({**about, "model": str(request.out), "history": history})
         return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False)
     return _text(experiment, fitted, about, request.out)
 
@@ -154,7 +154,7 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
     reasons = {
         "Adv-NTK": "its weights are not finite",
         "NTK regression": "the kernel is not positive definite in this precision; leave out samples that "
-        "repeat others, or compare with --beside ridge",
+        "repeat others, or compare with --baselines ridge",
     }
     return [
         f"{name} has no accuracy: {reasons.get(name, 'its outputs are not finite')}"
@@ -164,52 +164,52 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
 
 
 def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
-    """Adv-NTK beside NTK regression on the same samples."""
+    """Adv-NTK and NTK regression on the same samples."""
     from advntk.implementations.experiments.adv_ntk import accuracy, regression
 
-    machines = {
-        "Adv-NTK": fitted.machine,
-        "NTK regression": fitted.machine._replace(weights=regression(ntk, split.y)),
+    predictors = {
+        "Adv-NTK": fitted.predictor,
+        "NTK regression": fitted.predictor._replace(weights=regression(ntk, split.y)),
     }
     found, each = {}, len(split.test_labels)
-    with progress_display(len(machines) * each, "test samples") as show:
-        for number, (name, machine) in enumerate(machines.items()):
+    with progress_display(len(predictors) * each, "test samples") as show:
+        for number, (name, predictor) in enumerate(predictors.items()):
             found[name] = accuracy(
-                machine, split.test_images, split.test_labels, settings,
+                predictor, split.test_images, split.test_labels, settings,
                 lambda done, _, n=number, who=name: show(
-                    n * each + done, len(machines) * each, f"attacking {who}"
+                    n * each + done, len(predictors) * each, f"attacking {who}"
                 ),
             )  # fmt: skip
     return found
 
 
 def _baseline(
-    name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: Request
+    name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: TrainingRequest
 ) -> tuple[Accuracy, str, list[dict[str, float]]]:
-    """Accuracies, its setting or end in words, and for a finite network the course of its training."""
+    """Accuracies, its setting or end in words, and for a finite network the history of its training."""
     from advntk.implementations.experiments import baselines
     from advntk.implementations.experiments.adv_ntk import accuracy
 
     if name in baselines.INFINITE:
         with progress_display(1, "baselines") as show:
             show(0, 1, f"{name}: choosing on validation images")
-            machine, words = baselines.chosen_machine(name, fitted.machine, ntk, split, experiment)
-            robust = accuracy(machine, split.test_images, split.test_labels, experiment.settings)
+            predictor, words = baselines.chosen_predictor(name, fitted.predictor, ntk, split, experiment)
+            robust = accuracy(predictor, split.test_images, split.test_labels, experiment.settings)
             show(1, 1, name)
         return robust, words, []
     steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
     with progress_display(steps, "steps") as show:
-        found, course, words = baselines.finite_network(
+        found, history, words = baselines.finite_network(
             name, split, experiment, steps,
             lambda row: show(
                 int(row["step"]), steps, f"{name}: validation {row['validation_robust']:.1%} robust"
             ),
             request.checkpoint(name), request.resume,
         )  # fmt: skip
-    return found, words, course
+    return found, words, history
 
 
-def _experiment(request: Request) -> Experiment:
+def _experiment(request: TrainingRequest) -> Experiment:
     """The preset or the defaults, changed as asked."""
     from advntk.implementations.experiments.presets import preset
 
@@ -225,7 +225,7 @@ def _experiment(request: Request) -> Experiment:
 def _text(experiment: Experiment, fitted: Fitted, about: Mapping[str, Any], out: Path) -> str:
     settings = experiment.settings
     lines = [
-        f"{experiment.network} on {experiment.data}: {experiment.training} + {experiment.validation} "
+        f"{experiment.network} on {experiment.data}: {experiment.n_train} + {experiment.n_validation} "
         f"samples, radius {settings.radius:g}, "
         f"{fitted.state.iteration} iterations in {about['seconds']:.0f} s"
     ]
@@ -254,7 +254,7 @@ def _median(values: list[float]) -> float:
     return statistics.median(values) if values else math.nan
 
 
-def _memory(request: Request) -> int:
+def _memory(request: TrainingRequest) -> int:
     import jax
 
     from advntk.checks.planning import physical_memory

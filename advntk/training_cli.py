@@ -93,13 +93,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint beside the model, exactly.")
     ] = False,
-    beside: Annotated[
+    baselines: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
             help="Also train ridge, early-stopped (infinite), standard, adversarial (finite networks).",
         ),
     ] = "",
+    beside: Annotated[str, typer.Option(hidden=True, help="The former name of --baselines.")] = "",
     finite_steps: Annotated[
         int | None,
         typer.Option(min=1, help="Steps of finite networks; default 20000, 2000 on digits."),
@@ -111,17 +112,17 @@ def train(
     device: OnDevice = DeviceName.cpu,
     as_json: AsJson = False,
 ) -> None:
-    """Train Adv-NTK, keep the model, and say how robust it is beside NTK regression.
+    """Train Adv-NTK, keep the model, and compare how robust it is with NTK regression.
 
     A checkpoint (FILE.checkpoint.npz, and one for each finite network) is kept as training goes; `--resume`
     continues an interrupted run as if it had not been interrupted.
     """
-    from advntk.training import Request
+    from advntk.training import TrainingRequest
     from advntk.training import train as run
 
     asked = {
-        "data": data, "network": network, "activation": activation, "training": training,
-        "validation": validation, "test": test, "label_noise": label_noise, "data_seed": seed,
+        "data": data, "network": network, "activation": activation, "n_train": training,
+        "n_validation": validation, "n_test": test, "label_noise": label_noise, "data_seed": seed,
     }  # fmt: skip
     settings = {
         "radius": _fraction(radius),
@@ -130,10 +131,10 @@ def train(
         "momentum": momentum, "weight_decay": weight_decay, "decay_every": decay_every,
         "attack_steps": attack_steps, "seed": seed,
     }  # fmt: skip
-    request = Request(
+    request = TrainingRequest(
         preset, asked, settings, data_dir, implementation, out, resume,
-        tuple(name for name in beside.split(",") if name), finite_steps, checkpoint_seconds, memory,
-        device.value,
+        tuple(dict.fromkeys(name for name in (baselines or beside).split(",") if name)), finite_steps,
+        checkpoint_seconds, memory, device.value,
     )  # fmt: skip
     typer.echo(run(request, as_json))
 
@@ -177,10 +178,12 @@ def benchmark_adv_ntk(
     as_json: AsJson = False,
 ) -> None:
     """Time Adv-NTK on synthetic images of 3072 pixels, against the published procedure."""
-    from advntk.benchmarking import Request, benchmark
+    from advntk.benchmarking import BenchmarkRequest, benchmark
 
     try:
         numbers = tuple(int(size) for size in sizes.split(","))
     except ValueError:
         raise typer.BadParameter(f"--sizes {sizes}: give whole numbers, for example 1000,2000") from None
-    typer.echo(benchmark(Request(numbers, published_up_to, repeats, full, network, device.value), as_json))
+    typer.echo(
+        benchmark(BenchmarkRequest(numbers, published_up_to, repeats, full, network, device.value), as_json)
+    )

@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING
 
 from advntk.exceptions import UsageError
 from advntk.implementations.memory import peak_memory_bytes
-from advntk.progress import progress_display
+from advntk.progress import Show, progress_display
 from advntk.theorems.catalogue import Catalogue, load
+from advntk.theorems.vocabulary import Claim, Theorem
 
 if TYPE_CHECKING:
-    from advntk.checks.evidence import Provenance, RunCosts, RunRecord
+    from advntk.checks.evidence import Provenance, RunCosts, RunRecord, RunRequest
     from advntk.checks.executors import Costs, Workers
-    from advntk.checks.planning import Pin, Plan
+    from advntk.checks.pins import Pin
+    from advntk.checks.planning import Plan, PlannedCheck
     from advntk.implementations.runtime import CompilationCount
+
+
+Selected = list[tuple[Theorem, Claim]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Prepared:
     compilations: CompilationCount
     started: float = field(default_factory=time.perf_counter)
 
-    def only(self, checks: Sequence) -> Prepared:
+    def only(self, checks: Sequence[PlannedCheck]) -> Prepared:
         """The same for some of the planned checks."""
         return replace(self, plan=replace(self.plan, checks=tuple(checks)))
 
@@ -137,16 +142,18 @@ def measure(prepared: Prepared, executor: Workers | None = None, show_progress: 
     return read_run(settings.evidence, number)
 
 
-def described(prepared: Prepared):
+def described(prepared: Prepared) -> RunRequest:
     """The request as evidence keeps it."""
     from advntk.checks.description import describe
 
     found = describe(prepared.plan)
-    return replace(found, data=prepared.settings.data or "digits")
+    # Theories without data have none to name.
+    usual = (planned.space["data"].default for planned in prepared.plan.checks if "data" in planned.space)
+    return replace(found, data=prepared.settings.data or str(next(usual, "")))
 
 
 @contextmanager
-def _progress(total: int, wanted: bool) -> Iterator:
+def _progress(total: int, wanted: bool) -> Iterator[Show]:
     if not wanted:
         yield lambda *_: None
         return
@@ -170,7 +177,7 @@ def costs(prepared: Prepared, elsewhere: Sequence[Costs]) -> RunCosts:
     )
 
 
-def _selected(settings: Settings) -> tuple[Catalogue, list]:
+def _selected(settings: Settings) -> tuple[Catalogue, Selected]:
     """The theorems known and the claims asked for; all that can be wrong without starting JAX is found."""
     if settings.profile not in _PROFILES:
         raise BadArgument(f"--profile {settings.profile}: choose one of: {', '.join(_PROFILES)}")
@@ -186,7 +193,7 @@ def _selected(settings: Settings) -> tuple[Catalogue, list]:
 _PROFILES = ("quick", "standard", "thorough")
 
 
-def _prepared(settings: Settings, catalogue: Catalogue, selected: list, jobs: int | None) -> Prepared:
+def _prepared(settings: Settings, catalogue: Catalogue, selected: Selected, jobs: int | None) -> Prepared:
     from advntk.implementations.runtime import CompilationCount
 
     started = time.perf_counter()

@@ -41,12 +41,12 @@ def _pairs(width: int) -> list[tuple[float, float]]:
     from advntk.implementations.dynamics.adversarial_training import Batching, Points, train_seeds
     from advntk.implementations.dynamics.schedules import schedule
     from advntk.implementations.networks.architecture import architecture
-    from advntk.implementations.networks.finite import forward_pass, initialise_seeds, weight_shapes
+    from advntk.implementations.networks.finite import forward_pass, initialize_seeds, weight_shapes
 
     arch = architecture(depth=2, activation_name="erf")
     forward = forward_pass(arch, weight_shapes(arch, (width,), width, OUTPUTS))
     seeds, x_key, y_key = jax.random.split(jax.random.key(0), 3)
-    parameters = initialise_seeds(arch, jax.random.split(seeds, SEEDS), (width,), width, OUTPUTS)
+    parameters = initialize_seeds(arch, jax.random.split(seeds, SEEDS), (width,), width, OUTPUTS)
     count = TRAINED + UNSEEN
     points = Points(
         jax.random.normal(x_key, (count, width)),

@@ -30,13 +30,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"))
     options, others = parser.parse_known_args()
 
-    from advntk.circumstances import source_digest
-
+    from advntk.checks.digests import source_digest
     from advntk.implementations.runtime import versions
     from advntk.reports.summary import finite, to_json
-    from advntk.theorems.catalogue import load
 
-    code = source_digest(load().modules)
+    code = source_digest()
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "caught.jsonl"
         # Every mark: what takes minutes is left out otherwise.
@@ -49,7 +47,7 @@ def main() -> int:
             return status or 1
         caught = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
 
-    if source_digest(load().modules) != code:
+    if source_digest() != code:
         code += ", changed while it was measured"
     found = {
         "command": shlex.join(["python", "-m", "benchmarks.catch", *sys.argv[1:]]),

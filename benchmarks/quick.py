@@ -54,7 +54,7 @@ def main() -> None:
 
     from advntk.implementations.runtime import CompilationCount, configure, versions
 
-    device = configure("cpu")
+    configure("cpu")
     compilations = CompilationCount().watch()
     stages: list[tuple[str, float, float, int, int]] = []
     mark = [START, 0.0, 0]
@@ -66,31 +66,25 @@ def main() -> None:
         mark[:] = [now, compilations.seconds, compilations.number]
 
     from advntk.checks import running
-    from advntk.checks.description import describe
-    from advntk.checks.efforts import PROFILES
     from advntk.checks.evidence import EvidenceStore, read_run
-    from advntk.checks.planning import Request, make_plan
     from advntk.checks.recording import Recorder
     from advntk.reports.page import render
-    from advntk.theorems.catalogue import load
+    from advntk.wiring import Settings, costs, described, prepare
 
     keeping = Stopwatch()
     keeping.put_around(Recorder, "find", "keep", "decision")
     keeping.put_around(running, "_decide")
     stage("start and imports")
-    catalogue = load()
-    request = Request(PROFILES[options.profile], data=options.data)
-    plan = make_plan(request, catalogue.select([]), catalogue.modules)
-    stage("planning: sampling scenarios, loading data")
     with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(Settings(profile=options.profile, data=options.data, evidence=Path(folder)))
+        stage("planning: sampling scenarios, loading data")
         store = EvidenceStore(Path(folder))
-        environment = {"versions": versions(), "device": device, "dtype": "float64", "code": ""}
-        run = store.start_run(describe(plan), environment)
-        for planned in plan.checks:
-            part = type(plan)(request, (planned,), plan.rates, plan.assertions)
+        run = store.start_run(described(prepared), prepared.provenance)
+        for planned in prepared.plan.checks:
+            part = prepared.only([planned]).plan
             running.run_plan(part, store, run)
             stage(f"trial `{planned.check.name}`", part.trials)
-        store.finish_run(run, {})
+        store.finish_run(run, costs(prepared, []))
         store.close()
         render(read_run(Path(folder)))
         stage("page")

@@ -14,6 +14,7 @@ from advntk.checks.evidence.rows import (
     StatedTheorem,
 )
 from advntk.checks.planning import Plan, PlannedCheck
+from advntk.checks.spaces import Value, listed
 from advntk.theorems.vocabulary import Claim, Source, Theorem
 
 
@@ -26,7 +27,7 @@ def describe(plan: Plan) -> RunRequest:
         profile=request.profile.name,
         data=defaults.get("data", ""),
         seed=request.seed,
-        pins={pin.axis: pin.raw for pin in request.pins},
+        pins={pin.axis: _held(plan, pin.axis) for pin in request.pins},
         sweeps={axis: _points(plan, axis) for axis in request.sweeps},
         trials=plan.trials,
         most_trials=plan.most_trials,
@@ -35,6 +36,11 @@ def describe(plan: Plan) -> RunRequest:
         claims={claim.id: describe_claim(theorem, claim) for theorem, claim in selected},
         checks={planned.check.name: describe_check(planned) for planned in plan.checks},
     )
+
+
+def _held(plan: Plan, axis: str) -> Value:
+    """The value that an axis is held at."""
+    return next(listed(planned.space.choices[axis])[0] for planned in plan.checks if axis in planned.space)
 
 
 def _points(plan: Plan, axis: str) -> list[int | float]:

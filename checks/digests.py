@@ -11,10 +11,12 @@ import hashlib
 import inspect
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import grimp
 
 from advntk.checks.planning import PlannedCheck
+from advntk.checks.theories import checks_of
 from advntk.checks.trial import Check
 
 _PACKAGE = "advntk"
@@ -41,7 +43,7 @@ def modules_of(check: Check) -> set[str]:
         return {name for name in graph.modules if name.startswith(tuple(f"{_PACKAGE}.{r}" for r in _ROOMS))}
     found = set(roots).union(*(graph.find_upstream_modules(root) for root in roots))
     # Through the front door a module reaches everything.
-    if any(_uses_front_door(graph, name) for name in found):
+    if any(graph.direct_import_exists(importer=name, imported=_PACKAGE) for name in found - {_PACKAGE}):
         found |= {name for name in graph.modules if name.startswith(tuple(f"{_PACKAGE}.{r}" for r in _ROOMS))}
     # Which theorem is stated beside it changes no number.
     return {name for name in found if name != _PACKAGE}
@@ -50,10 +52,24 @@ def modules_of(check: Check) -> set[str]:
 _ROOMS = ("theorems", "implementations", "checks")
 
 
-def _uses_front_door(graph: grimp.ImportGraph, name: str) -> bool:
-    return name.startswith(tuple(f"{_PACKAGE}.{room}." for room in _ROOMS)) and graph.direct_import_exists(
-        importer=name, imported=_PACKAGE
-    )
+def verdict_digest(module: ModuleType) -> str:
+    """The same over all that the verdicts on a theorem depend on: its statement, its trials, and who decides.
+
+    Args:
+      module: where the theorem is stated.
+    """
+    found = sorted(verdict_modules(module))
+    files = [file for name in found for file in [source_of(name)] if file]
+    return digest([*files, *(file for check in checks_of(module) for file in own_files(check))])
+
+
+def verdict_modules(module: ModuleType) -> set[str]:
+    """Names of the modules of this package that plan, measure and decide a theorem's claims."""
+    graph = _graph()
+    stated = {module.__name__} if module.__name__ in graph.modules else set()
+    roots = {*stated, "advntk.checks.running", "advntk.checks.planning"}
+    found = roots.union(*(graph.find_upstream_modules(root) for root in roots))
+    return found.union(*(modules_of(check) for check in checks_of(module))) - {_PACKAGE}
 
 
 def own_files(check: Check) -> list[Path]:

@@ -48,4 +48,5 @@ def written(axis: Described, value: Any) -> str:
     if isinstance(value, str):
         # The last part of a file's name says enough.
         return f"{axis.symbol}={value}" if axis.symbol else value.rsplit("/", 1)[-1]
-    return f"{axis.symbol or axis.name}={value:g}"
+    text = str(value) if isinstance(value, int) else f"{value:g}"
+    return f"{axis.symbol or axis.name}={text}"

@@ -183,11 +183,17 @@ def _requested(request: Request, checks: Sequence[Check]) -> None:
     for pin in (*request.defaults, *request.pins):
         before = pinned.setdefault(pin.axis, pin)
         if before.raw != pin.raw:
-            raise BadPlan(f"{before.said} and {pin.said}: {pin.axis} can be held at one value only; keep one")
+            raise BadPlan(
+                f"{before.said} and {pin.said} contradict each other: {pin.axis} can be held at one value "
+                "only; keep one"
+            )
         having = [check for check in checks if pin.axis in check.space]
         if not having:
             known = dict.fromkeys(name for check in checks for name in check.space)
-            raise BadPlan(f"{pin.said}: axis {pin.axis!r} is unknown; choose one of: {', '.join(known)}")
+            raise BadPlan(
+                f"{pin.said}: none of the selected claims has an axis {pin.axis!r}; "
+                f"they have: {', '.join(known)}"
+            )
         for check in having:
             _value(check.space, pin)
     for axis, (texts, said) in request.sweeps.items():

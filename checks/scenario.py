@@ -21,6 +21,10 @@ class Scenario(Mapping[str, Any]):
 
     __slots__ = ("_hash", "_space", "_values")
 
+    _hash: int
+    _space: Space
+    _values: dict[str, Any]
+
     def __init__(self, space: Space, values: Mapping[str, Value]) -> None:
         full = {name: axis.normal(values.get(name, axis.default)) for name, axis in space.items()}
         object.__setattr__(self, "_space", space)

@@ -41,10 +41,10 @@ class Between:
 
 
 # What a check samples along one axis.  The first value of a tuple is the simplest: shrinking ends there.
-Choice = tuple | Between
+Choice = tuple[Value, ...] | Between
 
 
-def listed(choice: Choice) -> list:
+def listed(choice: Choice) -> list[Value]:
     """All values of a choice, in order."""
     if isinstance(choice, Between):
         return [choice.value(index) for index in range(choice.count() + 1)]
@@ -122,9 +122,9 @@ class Axis:
             if not math.isfinite(value):
                 return f"must be finite: {self.name} is a number"
             if value < self.low or (self.above and value == self.low):
-                return f"must be {'above' if self.above else 'at least'} {self.low:g}"
+                return f"must be {'above' if self.above else 'at least'} {_plain(self.low)}"
             if value > self.high:
-                return f"must be at most {self.high:g}"
+                return f"must be at most {_plain(self.high)}"
         return self.constraint(value) if self.constraint is not None else ""
 
     def normal(self, value: Value) -> Value:
@@ -144,6 +144,10 @@ class Axis:
         if reason := self.refusal(value):
             raise BadAxis(f"{self.name} {reason}")
         return value
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
 class Space(Mapping[str, Axis]):

@@ -6,7 +6,7 @@ of the change of variables, which are singular at coinciding inputs, but through
 
     d/dq E[f g] = E[f' g'],   d/dp E[f g] = E[f'' g] / 2,   d/dp' E[f g] = E[f g''] / 2.
 
-The expectation is a trapezoidal sum over both standardised variables.  For a function analytic in
+The expectation is a trapezoidal sum over both standardized variables.  For a function analytic in
 a strip of half-width a (tanh and the sigmoid family: a = pi/2 or more) its error falls like
 exp(-2 pi a / (h sqrt(p))), which beats Gauss-Hermite quadrature of equal size.
 """

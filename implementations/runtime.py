@@ -17,7 +17,7 @@ from advntk.exceptions import UsageError
 
 Device = Literal["cpu", "gpu"]
 
-# Short runs are mostly compiling, two trials at a time: leave out LLVM's last optimisations and do not
+# Short runs are mostly compiling, two trials at a time: leave out LLVM's last optimizations and do not
 # split one program over threads.  A fifth less compilation, and nothing lost while running (measured).
 _QUICK_TO_COMPILE = "--xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1"
 # The older, shorter way to LLVM IR saves another sixth.  XLA ends the process at a flag that it does not

@@ -1,4 +1,4 @@
-r"""Positive-definiteness of the adversarial regularisation kernel (ARK) and what Xi needs of it."""
+r"""Positive-definiteness of the adversarial regularization kernel (ARK) and what Xi needs of it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _critical_spread() -> list:
 
 THEOREM = Theorem(
     id="ark_positive_definiteness",
-    title="Positive-definiteness of the adversarial regularisation kernel",
+    title="Positive-definiteness of the adversarial regularization kernel",
     statement=(
         r"The ARK over $x_1, \dots, x_M$ is a Gram matrix of input gradients: positive semi-definite, "
         r"of rank at most $d$. Its diagonal blocks $\hat\Theta_x(x_i, x_i)$ are positive definite when "

@@ -1,4 +1,4 @@
-r"""Closed-form dynamics of the linearised network under adversarial training, and their limit."""
+r"""Closed-form dynamics of the linearized network under adversarial training, and their limit."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ THEOREM = Theorem(
     id="closed_form",
     title="Closed-form dynamics of adversarial training",
     statement=(
-        r"The linearised network under adversarial training has, after every search, the residual "
+        r"The linearized network under adversarial training has, after every search, the residual "
         r"$\exp(\eta_i S \hat\Theta_x)(f - y_i)$, and is "
         r"$f_t(x) = f_0(x) - \hat\Theta_\theta(x, X) \hat\Theta_\theta^{-1} "
         r"(I - e^{-\hat\Theta_\theta \hat\Xi(t)})(f_0(X) - y)$ with "
@@ -129,7 +129,7 @@ THEOREM = Theorem(
     claims=(
         Claim(
             "closed_form.search",
-            r"After the search the residual of the linearised network is "
+            r"After the search the residual of the linearized network is "
             r"$\exp(\eta_i S \hat\Theta_x(x_i, x_i)) (f(x_i) - y_i)$, to a relative error of $10^{-9}$",
             Kind.EXACT,
             _PAPER,

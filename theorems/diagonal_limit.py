@@ -1,4 +1,4 @@
-r"""Diagonal limit: at initialisation the empirical kernels of wide networks become diagonal."""
+r"""Diagonal limit: at initialization the empirical kernels of wide networks become diagonal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from advntk.theorems.assumptions import (
 from advntk.theorems.sources import derived_in, fu_wang
 from advntk.theorems.vocabulary import Claim, Kind, Rate, Step, Theorem, Verdict
 
-_PAPER = fu_wang("section 4.2, kernel limits at initialisation; the exponent is derived here")
+_PAPER = fu_wang("section 4.2, kernel limits at initialization; the exponent is derived here")
 _OURS = derived_in("diagonal_limit")
 
 _JOINT = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, SEVERAL_OUTPUTS)
@@ -109,7 +109,7 @@ def _xi_perturbation() -> list:
 
 THEOREM = Theorem(
     id="diagonal_limit",
-    title="Diagonal limit of the kernels at initialisation",
+    title="Diagonal limit of the kernels at initialization",
     statement=(
         r"As $\min(n_0, n_1, \dots, n_L) \to \infty$, $\hat\Theta_\theta \to \Theta_\theta \otimes I_c$ "
         r"and $\hat\Theta_x \to \Theta_x \otimes I_c$ in probability, with deterministic limits, so that "

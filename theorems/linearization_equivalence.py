@@ -1,4 +1,4 @@
-r"""Linearisation equivalence: wide networks under adversarial training follow their linearisation."""
+r"""Linearization equivalence: wide networks under adversarial training follow their linearization."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from advntk.theorems.sources import derived_in, fu_wang
 from advntk.theorems.vocabulary import Assumption, Claim, Kind, Rate, Step, Theorem, Verdict
 
 _PAPER = fu_wang(
-    "theorem 2 (linearisation); the exponent 1/2 is the bound of Lee et al. 2019 for training without a "
+    "theorem 2 (linearization); the exponent 1/2 is the bound of Lee et al. 2019 for training without a "
     "search, carried over"
 )
 _OURS = derived_in("linearization_equivalence")
@@ -89,7 +89,7 @@ def _order_of_the_remainder() -> list:
 
 THEOREM = Theorem(
     id="linearization_equivalence",
-    title="Linearisation equivalence under adversarial training",
+    title="Linearization equivalence under adversarial training",
     statement=(
         r"Let $f_t$ be trained adversarially: at time $t$ every input is moved for a search time $S$ along "
         r"$\partial_s x_{i,s} = \eta_i(t)\, \partial_x f^\top (f - y_i)$, and the parameters follow the "
@@ -148,10 +148,10 @@ THEOREM = Theorem(
         ),
     ),
     derivation=(
-        Step(r"Search of the linearised network: $\partial_s r = \eta\, \hat\Theta_x r$", _searched_residual),
+        Step(r"Search of the linearized network: $\partial_s r = \eta\, \hat\Theta_x r$", _searched_residual),
         Step(r"Residual after the search: $\exp(\eta S \hat\Theta_x) r$", _exponential_search),
         Step(
-            r"Training of the linearised network: $\dot r = -\hat\Theta_\theta E(t) r$", _kernel_gradient_flow
+            r"Training of the linearized network: $\dot r = -\hat\Theta_\theta E(t) r$", _kernel_gradient_flow
         ),
         Step(
             r"First neglected term of one hidden layer: odd in the output weights, of order "

@@ -76,7 +76,7 @@ class Step:
     """
 
     statement: str
-    residual: Callable[[], list]
+    residual: Callable[[], list[Any]]
 
 
 @dataclass(frozen=True)

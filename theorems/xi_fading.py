@@ -1,4 +1,4 @@
-r"""Fading of Xi: in the long run adversarial training of the linearised network leaves no trace."""
+r"""Fading of Xi: in the long run adversarial training of the linearized network leaves no trace."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _norm_bound() -> list:
 
 THEOREM = Theorem(
     id="xi_fading",
-    title="Fading of the regularisation: adversarial training degenerates",
+    title="Fading of the regularization: adversarial training degenerates",
     statement=(
         r"As $t \to \infty$ the effect of $\hat\Xi(t)$ vanishes: "
         r"$f^{lin}_t(x) \to f_0(x) - \hat\Theta_\theta(x, X)\hat\Theta_\theta^{-1}(f_0(X) - y)$, the limit "

@@ -100,12 +100,14 @@ class LevelDecider:
 
 def intercept_weights(points: np.ndarray) -> np.ndarray:
     """Weights of the least-squares intercept at 1/point = 0."""
-    return _line_weights(points)[0]
+    weights: np.ndarray = _line_weights(points)[0]
+    return weights
 
 
 def slope_weights(points: np.ndarray) -> np.ndarray:
     """Weights of the least-squares slope in 1/point."""
-    return _line_weights(points)[1]
+    weights: np.ndarray = _line_weights(points)[1]
+    return weights
 
 
 def _line_weights(points: np.ndarray) -> np.ndarray:

@@ -137,7 +137,8 @@ def _hopeful(slopes: np.ndarray, threshold: float, lost: int) -> bool:
 def slopes_of(points: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Least-squares exponent of each column of `errors` (points x seeds): error ~ point^-exponent."""
     centred = np.log(points) - np.log(points).mean()
-    return -(centred @ np.log(errors)) / (centred @ centred)
+    slopes: np.ndarray = -(centred @ np.log(errors)) / (centred @ centred)
+    return slopes
 
 
 def median_bounds(ordered: np.ndarray, error: float) -> tuple[float, float]:

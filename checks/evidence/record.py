@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -22,7 +23,14 @@ from advntk.checks.evidence.rows import (
     RunRequest,
     TrialRow,
 )
-from advntk.checks.evidence.schema import FILE_NAME, SCHEMA_VERSION, BadEvidence, check_header, version_of
+from advntk.checks.evidence.schema import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    BadEvidence,
+    check_header,
+    check_tables,
+    version_of,
+)
 
 T = TypeVar("T")
 
@@ -48,7 +56,7 @@ def read_run(folder: Path, run: int | None = None) -> RunRecord:
 
 def _reading(folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     path = folder / FILE_NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first")
     check_header(path)
     # As a proper URI: a folder's name may hold '#', '?' or '%'.
@@ -56,10 +64,12 @@ def _reading(folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     try:
         try:
             with closing(sqlite3.connect(f"{uri}?mode=ro", uri=True)) as db:
+                check_tables(db, path)
                 return _at_present_version(db, read)
         except sqlite3.OperationalError:
             # A writer was killed in the middle: its journal is rolled back by opening for writing.
             with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True)) as db:
+                check_tables(db, path)
                 return _at_present_version(db, read)
     except sqlite3.Error as error:
         raise BadEvidence(f"--evidence {folder}: {FILE_NAME} cannot be read ({error})") from error

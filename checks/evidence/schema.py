@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from pathlib import Path
 
 from advntk.exceptions import UsageError
@@ -35,6 +36,29 @@ CREATE TABLE finding (
 """
 
 
+# Version |-> table |-> its columns.
+_OLDER = {
+    "run": {"id", "started", "finished", "request", "environment", "result"},
+    "trial": {"run", "trial", "family", "scenario", "width", "seed", "dtype", "outcome", "numbers"},
+    "decision": {"run", "claim", "trial", "family", "scenario", "decider", "decision"},
+    "finding": {"run", "claim", "finding"},
+}
+_COLUMNS: dict[int, dict[str, set[str]]] = {
+    1: _OLDER,
+    2: {**_OLDER, "trial": {*_OLDER["trial"], "key"}},
+    SCHEMA_VERSION: {
+        "run": {"id", "started", "finished", "request", "provenance", "costs"},
+        "trial": {
+            "run", "trial", "scenario_id", "scenario", "axis", "point", "seed", "dtype", "device", "outcome",
+            "message", "trace", "numbers", "figures", "key",
+        },
+        "decision": {"run", "claim", "trial", "scenario_id", "scenario", "label", "decider", "decision"},
+        "finding": {"run", "claim", "finding"},
+    },
+}  # fmt: skip
+_MAGIC, _HEADER_BYTES = b"SQLite format 3\0", 100
+
+
 class BadEvidence(UsageError):
     """A folder or file that cannot be used; the message names it and the fix."""
 
@@ -54,29 +78,82 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def check_header(path: Path) -> None:
-    """Look at the file's first hundred bytes, so that a foreign database is not even opened."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except OSError as error:
-        raise BadEvidence(
-            f"--evidence {path.parent}: {path.name} is not readable evidence "
-            f"({error.strerror}); it was left as it is; choose another folder"
-        ) from error
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise BadEvidence(
-            f"--evidence {path.parent}: {path.name} is not readable evidence (not a SQLite file); "
-            "it was left as it is; choose another folder"
+    """Look at what stands at `path` before SQLite does, so that a foreign or damaged file is not even opened.
+
+    Raises:
+      BadEvidence: no regular file, no database, another program's, another version's, or cut short.
+    """
+
+    def refused(reason: str) -> BadEvidence:
+        return BadEvidence(
+            f"--evidence {path.parent}: {path.name} {reason}; it was left as it is; choose another folder"
         )
+
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a FIFO would be to wait for ever
+            raise refused(f"is not readable evidence ({_kind(status.st_mode)}, not a file)")
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError in some versions of Python
+        leads_nowhere = isinstance(error, FileNotFoundError) and path.is_symlink()
+        reason = "a link that leads nowhere" if leads_nowhere else getattr(error, "strerror", None) or error
+        raise refused(f"is not readable evidence ({reason})") from error
+    if not header.startswith(_MAGIC) and _MAGIC.startswith(header[: len(_MAGIC)]) and header:
+        raise refused(f"is not readable evidence (cut short: {len(header)} bytes are left)")
+    if not header.startswith(_MAGIC):
+        reason = "the file is empty, " if not header else ""
+        raise refused(f"is not readable evidence ({reason}not a SQLite file)")
+    if len(header) < _HEADER_BYTES:
+        raise refused(f"is not readable evidence (cut short: {len(header)} bytes are left)")
     # Offsets of application_id and user_version in the SQLite file format.
     application, version = (int.from_bytes(header[at : at + 4], signed=True) for at in (68, 60))
     if application != APPLICATION_ID:
-        raise BadEvidence(
-            f"--evidence {path.parent}: {path.name} belongs to another program; it was left as it is; "
-            "choose another folder"
-        )
+        raise refused("belongs to another program")
     if not 1 <= version <= SCHEMA_VERSION:
         raise BadEvidence(
             f"--evidence {path.parent}: {path.name} has schema version {version}, this program knows "
             f"versions up to {SCHEMA_VERSION}; choose another folder or the version of advntk that wrote it"
         )
+    # Looked at twice: another process may write the last pages, and end its journal, in between.
+    wanted = _bytes_promised(header)
+    if wanted > path.stat().st_size and not _has_journal(path) and wanted > (left := path.stat().st_size):
+        raise refused(f"is not readable evidence (cut short: {left} of {wanted} bytes are left)")
+
+
+def check_tables(db: sqlite3.Connection, path: Path) -> None:
+    """Look for the tables and columns of the file's version, before anything is read or written.
+
+    SQLite takes a file of less than one page for a new and empty database.
+
+    Raises:
+      BadEvidence: one is missing.
+    """
+    # Versions are counted by SQLite from 0, which is that of an empty file.
+    for table, columns in _COLUMNS.get(version_of(db), _COLUMNS[SCHEMA_VERSION]).items():
+        found = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        if missing := sorted(columns - found):
+            what = f"column {missing[0]} of table {table}" if found else f"table {table}"
+            raise BadEvidence(
+                f"--evidence {path.parent}: {path.name} is not readable evidence (it has no {what}); "
+                "it was left as it is; choose another folder"
+            )
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _bytes_promised(header: bytes) -> int:
+    """Size of the file by its own header: page size times number of pages, where the number is valid."""
+    page = int.from_bytes(header[16:18])
+    page = 2**16 if page == 1 else page
+    # The number of pages is valid where the change counter is that of the version that wrote it.
+    pages = int.from_bytes(header[28:32]) if header[24:28] == header[92:96] else 1
+    return page * max(1, pages)
+
+
+def _has_journal(path: Path) -> bool:
+    """Whether a writer was killed in the middle: the journal, not the file, then says how long it is."""
+    return any(path.with_name(path.name + ending).exists() for ending in ("-journal", "-wal"))

@@ -38,6 +38,7 @@ from advntk.checks.evidence.schema import (
     SCHEMA_VERSION,
     BadEvidence,
     check_header,
+    check_tables,
     create,
     version_of,
 )
@@ -78,6 +79,7 @@ class EvidenceStore:
         check_header(self.path)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE_S)
+            check_tables(self._db, self.path)
             if version_of(self._db) < SCHEMA_VERSION:
                 self._migrate()
         except sqlite3.Error as error:
@@ -85,6 +87,9 @@ class EvidenceStore:
                 f"--evidence {folder}: {self.path.name} is not readable evidence ({error}); "
                 "it was left as it is; choose another folder"
             ) from error
+        except BadEvidence:
+            self._db.close()
+            raise
         self._lock: FileLock | None = None
 
     def _create(self) -> None:

@@ -22,14 +22,14 @@ from advntk.implementations.adv_ntk.strengths import Strengths
 from advntk.implementations.attacks import as_published as published_attack
 from advntk.implementations.attacks.pgd import pgd_linf
 from advntk.implementations.attacks.threat import Scalar
-from advntk.implementations.kernels.machine import Kernel
+from advntk.implementations.kernels.ntk import Kernel
 
 
-class Machine(NamedTuple):
-    """A predictor f(x) = Theta(x, training) weights."""
+class KernelPredictor(NamedTuple):
+    """A predictor f(x) = Theta(x, x_train) weights."""
 
     kernel: Kernel
-    training: Float[Array, "m *shape"]
+    x_train: Float[Array, "m *shape"]
     weights: Float[Array, "m c"]
 
 
@@ -83,19 +83,19 @@ class Implementation(abc.ABC):
         """`solve`, and `vjp` as a function of the cotangent, which may share work with it."""
         return self.solve(ntk, strengths, y), lambda cotangent: self.vjp(ntk, strengths, y, cotangent)
 
-    def predict(self, machine: Machine, x: Float[Array, "k *shape"]) -> Float[Array, "k c"]:
+    def predict(self, predictor: KernelPredictor, x: Float[Array, "k *shape"]) -> Float[Array, "k c"]:
         """f(x)."""
-        return _outputs(machine.kernel, machine.training, machine.weights, x)
+        return _outputs(predictor.kernel, predictor.x_train, predictor.weights, x)
 
     def loss_gradient(
-        self, machine: Machine, x: Float[Array, "k *shape"], targets: Float[Array, "k c"]
+        self, predictor: KernelPredictor, x: Float[Array, "k *shape"], targets: Float[Array, "k c"]
     ) -> Float[Array, "k *shape"]:
         """Gradient in x of 1/2 ||f(x_i) - y_i||^2, sample by sample."""
-        return _loss_gradient(machine.kernel, machine.training, machine.weights, x, targets)
+        return _loss_gradient(predictor.kernel, predictor.x_train, predictor.weights, x, targets)
 
     def attack(
         self,
-        machine: Machine,
+        predictor: KernelPredictor,
         x: Float[Array, "k *shape"],
         targets: Float[Array, "k c"],
         settings: Settings,
@@ -103,7 +103,7 @@ class Implementation(abc.ABC):
     ) -> Float[Array, "k *shape"]:
         """Inputs moved by PGD in l_inf from a random start, gradients taken anew at every step."""
         found = settings.radius, settings.step, settings.low, settings.high
-        return _pgd(*machine, x, targets, *found, key, steps=settings.attack_steps)
+        return _pgd(*predictor, x, targets, *found, key, steps=settings.attack_steps)
 
 
 class Krylov(Implementation):
@@ -184,7 +184,7 @@ class AsPublished(Implementation):
 
     def attack(
         self,
-        machine: Machine,
+        predictor: KernelPredictor,
         x: Float[Array, "k *shape"],
         targets: Float[Array, "k c"],
         settings: Settings,
@@ -192,7 +192,7 @@ class AsPublished(Implementation):
     ) -> Float[Array, "k *shape"]:
         """One gradient, at the random start, and a projection around that start."""
         return published_attack.as_published(
-            lambda at: self.loss_gradient(machine, at, targets),
+            lambda at: self.loss_gradient(predictor, at, targets),
             x, settings.radius, settings.step, settings.low, settings.high, key, settings.attack_steps,
         )  # fmt: skip
 
@@ -244,20 +244,20 @@ def _made(name: str, found: Any) -> Any:
     return found()
 
 
-def _outputs_of(kernel: Kernel, training: Array, weights: Array, x: Array) -> Array:
-    return kernel.cross(x, training) @ weights
+def _outputs_of(kernel: Kernel, x_train: Array, weights: Array, x: Array) -> Array:
+    return kernel.cross(x, x_train) @ weights
 
 
-def _gradient_of(kernel: Kernel, training: Array, weights: Array, x: Array, targets: Array) -> Array:
-    return kernel.loss_gradient(x, targets, training, weights)
+def _gradient_of(kernel: Kernel, x_train: Array, weights: Array, x: Array, targets: Array) -> Array:
+    return kernel.loss_gradient(x, targets, x_train, weights)
 
 
 def _pgd_of(
-    kernel: Kernel, training: Array, weights: Array, x: Array, targets: Array,
+    kernel: Kernel, x_train: Array, weights: Array, x: Array, targets: Array,
     radius: Scalar, step: Scalar, low: Scalar, high: Scalar, key: Array, steps: int,
 ) -> Array:  # fmt: skip
     def gradient(at: Array) -> Array:
-        return kernel.loss_gradient(at, targets, training, weights)
+        return kernel.loss_gradient(at, targets, x_train, weights)
 
     return pgd_linf(gradient, x, radius, step, steps, low, high, key)
 

@@ -10,18 +10,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from advntk.implementations.adv_ntk.contract import Machine
+from advntk.implementations.adv_ntk.contract import KernelPredictor
 from advntk.implementations.adv_ntk.problem import Problem
 from advntk.implementations.adv_ntk.settings import Settings
-from advntk.implementations.adv_ntk.training import Fitted, Row, State, begin
+from advntk.implementations.adv_ntk.training import Fitted, Row, TrainingState, init
 from advntk.implementations.kernels.described import described, kernel_from
 from advntk.implementations.npz_files import BadFile, read, write
 
-_CHECKPOINT, _MODEL = "advntk checkpoint 1", "advntk model 1"
+# Checkpoints of version 1 identified kernels by other names.
+_CHECKPOINT, _MODEL = "advntk checkpoint 2", "advntk model 1"
 
 
 def save_checkpoint(
-    path: Path, problem: Problem, settings: Settings, state: State, implementation: str = "krylov"
+    path: Path, problem: Problem, settings: Settings, state: TrainingState, implementation: str = "krylov"
 ) -> None:
     """All that exact resumption takes, and whose it is: `implementation` by the name that chooses it."""
     about = {
@@ -30,13 +31,13 @@ def save_checkpoint(
         "implementation": implementation,
         "iteration": state.iteration,
     }
-    memory = {f"memory_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.memory))}
-    write(path, _CHECKPOINT, about, strengths=state.strengths, course=_table(state.course), **memory)
+    memory = {f"memory_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.optimizer_state))}
+    write(path, _CHECKPOINT, about, strengths=state.strengths, course=_table(state.history), **memory)
 
 
 def load_checkpoint(
     path: Path, problem: Problem, settings: Settings, implementation: str = "krylov"
-) -> State:
+) -> TrainingState:
     """The state to go on from.
 
     More iterations than those of the checkpoint may be asked for; all else must be the same.
@@ -60,7 +61,7 @@ def load_checkpoint(
         raise BadFile(
             f"{path}: is at iteration {about['iteration']}, beyond iterations = {settings.iterations}"
         )
-    leaves, tree = jax.tree.flatten(begin(problem, settings).memory)
+    leaves, tree = jax.tree.flatten(init(problem, settings).optimizer_state)
     try:
         memory = [jnp.asarray(arrays[f"memory_{i}"], leaf.dtype) for i, leaf in enumerate(leaves)]
         course = tuple(
@@ -70,31 +71,31 @@ def load_checkpoint(
         strengths = jnp.asarray(arrays["strengths"])
     except (KeyError, ValueError) as error:
         raise BadFile(f"{path}: incomplete ({error}); train anew") from error
-    return State(int(about["iteration"]), strengths, jax.tree.unflatten(tree, memory), course)
+    return TrainingState(int(about["iteration"]), strengths, jax.tree.unflatten(tree, memory), course)
 
 
 def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[str, Any]) -> None:
-    """The machine, how it was trained, and what the caller wants kept with it (plain values)."""
+    """The predictor, how it was trained, and what the caller wants kept with it (plain values)."""
     text = {
-        "kernel": described(fitted.machine.kernel),
+        "kernel": described(fitted.predictor.kernel),
         "settings": settings.as_dict(),
         "stopped": fitted.stopped,
         "about": dict(about),
     }
-    machine = fitted.machine
+    predictor = fitted.predictor
     write(
         path,
         _MODEL,
         text,
-        training=machine.training,
-        weights=machine.weights,
+        training=predictor.x_train,
+        weights=predictor.weights,
         strengths=fitted.state.strengths,
-        course=_table(fitted.state.course),
+        course=_table(fitted.state.history),
     )
 
 
-def load_model(path: Path) -> tuple[Machine, dict[str, Any]]:
-    """The machine to predict with, and what is known about it.
+def load_model(path: Path) -> tuple[KernelPredictor, dict[str, Any]]:
+    """The predictor, and what is known about it.
 
     Raises:
       BadFile: missing, broken, or not a model.
@@ -102,7 +103,7 @@ def load_model(path: Path) -> tuple[Machine, dict[str, Any]]:
     about, arrays = read(path, _MODEL)
     try:
         kernel = kernel_from(about["kernel"])
-        return Machine(kernel, jnp.asarray(arrays["training"]), jnp.asarray(arrays["weights"])), about
+        return KernelPredictor(kernel, jnp.asarray(arrays["training"]), jnp.asarray(arrays["weights"])), about
     except (KeyError, ValueError, TypeError) as error:
         raise BadFile(f"{path}: incomplete ({error}); train anew") from error
 

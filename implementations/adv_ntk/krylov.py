@@ -34,10 +34,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.implementations.adv_ntk.exponentials import convolved, phi1, phi2
-from advntk.implementations.adv_ntk.lanczos import KrylovSpaces, advance, begin, combined, matmul, ritz
+from advntk.implementations.adv_ntk.lanczos import KrylovSpaces, combined, init, matmul, ritz, step
 from advntk.implementations.adv_ntk.solution import PullBack, Solution
 from advntk.implementations.adv_ntk.strengths import Strengths, check, magnitude, slope
+from advntk.implementations.exponentials import convolved, phi1, phi2
 from advntk.implementations.results import Result
 
 _CHUNK = 8
@@ -76,7 +76,7 @@ def weights_gradient(
     check(ntk, strengths, y, cotangent)
     _positive(tolerance, max_steps)
     root, rows = _rows(ntk, strengths, y)
-    space = begin(root * rows, 2 * _CHUNK)
+    space = init(root * rows, 2 * _CHUNK)
     return _gradient(ntk, strengths, root, rows, space, cotangent, tolerance, max_steps)
 
 
@@ -98,9 +98,9 @@ def weights_and_pull_back(
     check(ntk, strengths, y)
     _positive(tolerance, max_steps)
     root, rows = _rows(ntk, strengths, y)
-    space = begin(root * rows, 2 * _CHUNK)
+    space = init(root * rows, 2 * _CHUNK)
     while True:
-        (space,) = advance(ntk, root, (space,), min(_CHUNK, max_steps - int(space.steps)))
+        (space,) = step(ntk, root, (space,), min(_CHUNK, max_steps - int(space.steps)))
         found, estimate = _weights(root, space)
         steps = int(space.steps)
         if steps >= max_steps or estimate <= tolerance or np.isnan(estimate):
@@ -143,14 +143,14 @@ def _gradient(
     max_steps: int,
 ) -> Solution:
     other = cotangent.T.astype(ntk.dtype)
-    pair = (first, begin(root * other, 2 * _CHUNK))
+    pair = (first, init(root * other, 2 * _CHUNK))
     products = 0
     behind = [int(space.steps) == 0 for space in pair]
     while True:
         moving = [i for i in (0, 1) if behind[i]]
         # Spaces of one depth take their steps together; the depth of Y may be ahead.
         steps = min(_CHUNK, *(max_steps - int(pair[i].steps) for i in moving))
-        moved = advance(ntk, root, tuple(pair[i] for i in moving), steps)
+        moved = step(ntk, root, tuple(pair[i] for i in moving), steps)
         news = dict(zip(moving, moved, strict=True))
         pair = (news.get(0, pair[0]), news.get(1, pair[1]))
         products += steps

@@ -1,4 +1,4 @@
-r"""Lanczos with full reorthogonalisation on S = D^{1/2} Theta D^{1/2}, many columns at a time.
+r"""Lanczos with full reorthogonalization on S = D^{1/2} Theta D^{1/2}, many columns at a time.
 
 Every column has a Krylov space of its own, S Q = Q T + beta q e', yet one step of all columns of all
 spaces costs one product with Theta.  The vectors Theta D^{1/2} q_j are kept: they are what exp(-Theta D)
@@ -57,27 +57,25 @@ class Ritz(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("room",))
-def begin(start: Float[Array, "n m"], room: int) -> KrylovSpaces:
+def init(start: Float[Array, "n m"], room: int) -> KrylovSpaces:
     """Spaces of depth 0; a zero start vector has the zero space."""
     n, m = start.shape
     length = jnp.linalg.norm(start, axis=1)
-    basis = jnp.zeros((n, room + 1, m), start.dtype).at[:, 0].set(_normalised(start, length))
+    basis = jnp.zeros((n, room + 1, m), start.dtype).at[:, 0].set(_normalized(start, length))
     empty = jnp.zeros((n, room), start.dtype)
     products = jnp.zeros((n, room, m), start.dtype)
     return KrylovSpaces(basis, products, empty, empty, length, jnp.zeros((), jnp.int32))
 
 
-def advance(
+def step(
     ntk: Float[Array, "m m"], root: Float[Array, "r m"], spaces: tuple[KrylovSpaces, ...], steps: int
 ) -> tuple[KrylovSpaces, ...]:
     """All `spaces` deeper by `steps`, with one product per step for all; r is 1 or n."""
-    return _advance(ntk, root, tuple(_with_room(space, int(space.steps) + steps) for space in spaces), steps)
+    return _step(ntk, root, tuple(_with_room(space, int(space.steps) + steps) for space in spaces), steps)
 
 
 @functools.partial(jax.jit, static_argnames=("steps",))
-def _advance(
-    ntk: Array, root: Array, spaces: tuple[KrylovSpaces, ...], steps: int
-) -> tuple[KrylovSpaces, ...]:
+def _step(ntk: Array, root: Array, spaces: tuple[KrylovSpaces, ...], steps: int) -> tuple[KrylovSpaces, ...]:
     def step(_: Array, spaces: tuple[KrylovSpaces, ...]) -> tuple[KrylovSpaces, ...]:
         scaled = [root * _at(space.basis, space.steps) for space in spaces]
         products = matmul(jnp.concatenate(scaled), ntk)
@@ -128,7 +126,7 @@ def _extended(space: KrylovSpaces, root: Array, product: Array) -> KrylovSpaces:
     )
     beta = jnp.where(new, beta, 0)
     return KrylovSpaces(
-        space.basis.at[:, here + 1].set(_normalised(twice, beta)),
+        space.basis.at[:, here + 1].set(_normalized(twice, beta)),
         space.products.at[:, here].set(product),
         space.alpha.at[:, here].set(alpha),
         space.beta.at[:, here].set(beta),
@@ -141,7 +139,7 @@ def _without(basis: Array, vector: Array) -> Array:
     return vector - combined(basis, _einsum("nkm,nm->nk", basis, vector))
 
 
-def _normalised(vector: Array, length: Array) -> Array:
+def _normalized(vector: Array, length: Array) -> Array:
     safe = jnp.where(length > 0, length, 1)
     return jnp.where((length > 0)[:, None], vector / safe[:, None], 0)
 

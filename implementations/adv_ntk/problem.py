@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from advntk.implementations.data.dataset import one_hot
-from advntk.implementations.kernels.machine import Kernel
+from advntk.implementations.kernels.ntk import Kernel
 
 
 class Problem(NamedTuple):

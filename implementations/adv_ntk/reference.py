@@ -39,7 +39,7 @@ def weights(ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c
     _checked(ntk, strengths, y)
     columns = []
     for magnitudes, here in _groups(strengths):
-        root, values, vectors = _symmetrised(np.asarray(ntk), magnitudes)
+        root, values, vectors = _symmetrized(np.asarray(ntk), magnitudes)
         columns.append(root * (vectors @ (_phi1(values) * (vectors.T @ (root * np.asarray(y)[:, here])))))
     return jnp.asarray(np.concatenate(columns, axis=1))
 
@@ -57,7 +57,7 @@ def weights_gradient(
     _checked(ntk, strengths, y, cotangent)
     found = []
     for magnitudes, here in _groups(strengths):
-        root, values, vectors = _symmetrised(np.asarray(ntk), magnitudes)
+        root, values, vectors = _symmetrized(np.asarray(ntk), magnitudes)
         products = np.asarray(ntk) @ (root * vectors)
         first, second = np.asarray(y)[:, here], np.asarray(cotangent)[:, here]
         first_in, second_in = vectors.T @ (root * first), vectors.T @ (root * second)
@@ -80,7 +80,7 @@ def _groups(strengths: Array) -> Iterator[tuple[np.ndarray, slice]]:
             yield magnitudes[:, c], slice(c, c + 1)
 
 
-def _symmetrised(ntk: np.ndarray, magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _symmetrized(ntk: np.ndarray, magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """D^{1/2} as (m, 1), the eigenvalues of S as (m, 1), its eigenvectors."""
     root = np.sqrt(magnitudes)[:, None]
     matrix = root * ntk * root.T
@@ -89,6 +89,7 @@ def _symmetrised(ntk: np.ndarray, magnitudes: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _phi1(a: np.ndarray) -> np.ndarray:
+    # Its own on purpose: an oracle shares nothing with what it is held against.
     safe = np.where(a > 0, a, 1.0)
     return np.where(a > 0, -np.expm1(-safe) / safe, 1.0)
 

@@ -1,4 +1,4 @@
-"""How Adv-NTK is trained: radius, attack, optimiser, batches; checked once, plain values throughout."""
+"""How Adv-NTK is trained: radius, attack, optimizer, batches; checked once, plain values throughout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Settings:
     """Published values are the defaults; `radius` and `attack_step` are in the units of the pixels.
 
     `attack_step` 0 stands for radius/5.  The learning rate is multiplied by `decay` after every
-    `decay_every` iterations (0: never); weight decay is added to the normalised gradient, as `optax` and
+    `decay_every` iterations (0: never); weight decay is added to the normalized gradient, as `optax` and
     PyTorch do in SGD.  `shape` gives varpi one entry per training sample (the published program) or per
     sample and class (the published text).  `seed` draws batches and random starts.
     Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 6 and its appendix on the experiments.
@@ -95,12 +95,12 @@ class Settings:
 
     @property
     def descent(self) -> Descent:
-        """What the optimiser depends on."""
+        """What the optimizer depends on."""
         return Descent(*(getattr(self, name) for name in Descent._fields))
 
 
 class Descent(NamedTuple):
-    """The part of `Settings` that the optimiser depends on: one compiled program for each."""
+    """The part of `Settings` that the optimizer depends on: one compiled program for each."""
 
     optimizer: str
     learning_rate: float
@@ -116,8 +116,8 @@ def from_dict(values: Mapping[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def optimiser(settings: Descent) -> optax.GradientTransformation:
-    """Normalised gradient, weight decay, then the optimiser with its learning rate."""
+def optimizer(settings: Descent) -> optax.GradientTransformation:
+    """Normalized gradient, weight decay, then the optimizer with its learning rate."""
     rate: optax.ScalarOrSchedule = settings.learning_rate
     if settings.decay_every:
         rate = optax.exponential_decay(

@@ -1,4 +1,4 @@
-r"""Adv-NTK: minimise over varpi the mean of max_{x'} 1/2 ||f_varpi(x') - y||^2 over validation samples.
+r"""Adv-NTK: minimize over varpi the mean of max_{x'} 1/2 ||f_varpi(x') - y||^2 over validation samples.
 
 An iteration takes the next batch, computes p(varpi), moves the batch by the attack with p fixed, and follows
 the gradient at the moved inputs:
@@ -22,9 +22,9 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from advntk.implementations.adv_ntk.contract import Implementation, Machine
+from advntk.implementations.adv_ntk.contract import Implementation, KernelPredictor
 from advntk.implementations.adv_ntk.problem import Problem
-from advntk.implementations.adv_ntk.settings import Descent, Settings, optimiser
+from advntk.implementations.adv_ntk.settings import Descent, Settings, optimizer
 from advntk.implementations.adv_ntk.solution import PullBack, Solution
 from advntk.implementations.adv_ntk.strengths import Strengths
 from advntk.implementations.results import Result
@@ -46,33 +46,33 @@ class Row(NamedTuple):
     seconds: float
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """All that the next iteration depends on, besides problem and settings."""
 
     iteration: int
     strengths: Strengths
-    memory: optax.OptState
-    course: tuple[Row, ...]
+    optimizer_state: optax.OptState
+    history: tuple[Row, ...]
 
 
 class Fitted(NamedTuple):
-    """Where training ended: the machine to predict with, and how it got there.
+    """Where training ended: the predictor, and how it got there.
 
     `stopped` says why it ended early, empty if it did not.  `result` is that of the solver of the weights.
     """
 
-    machine: Machine
-    state: State
+    predictor: KernelPredictor
+    state: TrainingState
     stopped: str
     result: Result = Result.successful
 
 
-def begin(problem: Problem, settings: Settings) -> State:
-    """varpi = 0, where f = 0, and a fresh optimiser."""
+def init(problem: Problem, settings: Settings) -> TrainingState:
+    """varpi = 0, where f = 0, and a fresh optimizer."""
     m, c = problem.y.shape
     shape = (m,) if settings.shape == "per_sample" else (m, c)
     strengths = jnp.zeros(shape, problem.y.dtype)
-    return State(0, strengths, optimiser(settings.descent).init(strengths), ())
+    return TrainingState(0, strengths, optimizer(settings.descent).init(strengths), ())
 
 
 def fit(
@@ -80,8 +80,8 @@ def fit(
     problem: Problem,
     settings: Settings,
     ntk: Float[Array, "m m"] | None = None,
-    state: State | None = None,
-    on_iteration: Callable[[State], Any] = lambda _: None,
+    state: TrainingState | None = None,
+    on_iteration: Callable[[TrainingState], Any] = lambda _: None,
 ) -> Fitted:
     """Train from `state` (default: from the beginning) to the last iteration.
 
@@ -89,27 +89,27 @@ def fit(
     A loss, a gradient or weights that are not finite end training at the last good strengths; where even
     the strengths that it begins with have no finite weights, it ends there.
     """
-    before = state = begin(problem, settings) if state is None else state
+    before = state = init(problem, settings) if state is None else state
     ntk = gram(problem) if ntk is None else ntk
     stopped = ""
     while state.iteration < settings.iterations and not stopped:
-        new = iterated(implementation, problem, settings, ntk, state)
-        row = new.course[-1]
+        new = step(implementation, problem, settings, ntk, state)
+        row = new.history[-1]
         if np.isfinite([row.loss, row.gradient]).all() and bool(jnp.isfinite(new.strengths).all()):
             before, state = state, new
         else:
             stopped = f"loss {row.loss:g}, gradient of length {row.gradient:g} in iteration {row.iteration}"
-            state = state._replace(course=(*state.course, row))
+            state = state._replace(history=(*state.history, row))
         on_iteration(state)
     y = jnp.asarray(problem.y)
     solved = _solution(implementation.solve(ntk, state.strengths, y), "solve")
     if not jnp.isfinite(solved.value).all():
         stopped = stopped or f"weights that are not finite after iteration {state.iteration - 1}"
         # Those before gave a finite loss.
-        state = before._replace(course=state.course)
+        state = before._replace(history=state.history)
         solved = _solution(implementation.solve(ntk, state.strengths, y), "solve")
-    machine = Machine(problem.kernel, jnp.asarray(problem.x), solved.value)
-    return Fitted(machine, state, stopped, Result(solved.result))
+    predictor = KernelPredictor(problem.kernel, jnp.asarray(problem.x), solved.value)
+    return Fitted(predictor, state, stopped, Result(solved.result))
 
 
 def gram(problem: Problem) -> Float[Array, "m m"]:
@@ -117,25 +117,27 @@ def gram(problem: Problem) -> Float[Array, "m m"]:
     return _gram(problem.kernel, jnp.asarray(problem.x))
 
 
-def iterated(
+def step(
     implementation: Implementation,
     problem: Problem,
     settings: Settings,
     ntk: Float[Array, "m m"],
-    state: State,
-) -> State:
+    state: TrainingState,
+) -> TrainingState:
     """The state after one more iteration."""
     began = time.perf_counter()
     chosen = batch(settings, state.iteration, len(problem.labels))
     x, targets = jnp.asarray(problem.validation_x[chosen]), jnp.asarray(problem.targets[chosen])
     labels = jnp.asarray(problem.labels[chosen])
     solved, pull_back = solve_with_vjp(implementation, ntk, state.strengths, jnp.asarray(problem.y))
-    machine = Machine(problem.kernel, jnp.asarray(problem.x), solved.value)
+    predictor = KernelPredictor(problem.kernel, jnp.asarray(problem.x), solved.value)
     key = jax.random.fold_in(jax.random.key(settings.seed), state.iteration)
-    moved = implementation.attack(machine, x, targets, settings, key)
-    loss, cotangent, clean, robust = _judged(*machine, x, moved, targets, labels)
+    moved = implementation.attack(predictor, x, targets, settings, key)
+    loss, cotangent, clean, robust = _judged(*predictor, x, moved, targets, labels)
     pulled = pull_back(cotangent)
-    strengths, memory = _descended(settings.descent, pulled.value, state.memory, state.strengths)
+    strengths, optimizer_state = _descended(
+        settings.descent, pulled.value, state.optimizer_state, state.strengths
+    )
     row = Row(
         state.iteration,
         float(loss),
@@ -145,7 +147,7 @@ def iterated(
         bool(solved.converged and pulled.converged),
         time.perf_counter() - began,
     )
-    return State(state.iteration + 1, strengths, memory, (*state.course, row))
+    return TrainingState(state.iteration + 1, strengths, optimizer_state, (*state.history, row))
 
 
 def batch(settings: Settings, iteration: int, samples: int) -> Int[np.ndarray, " b"]:
@@ -211,9 +213,9 @@ def _right(outputs: Array, labels: Array) -> Array:
     return jnp.mean((jnp.argmax(outputs, axis=1) == labels).astype(outputs.dtype))
 
 
-def _descend(descent: Descent, gradient: Array, memory: optax.OptState, strengths: Array) -> tuple:
-    updates, memory = optimiser(descent).update(gradient, memory, strengths)
-    return optax.apply_updates(strengths, updates), memory
+def _descend(descent: Descent, gradient: Array, optimizer_state: optax.OptState, strengths: Array) -> tuple:
+    updates, optimizer_state = optimizer(descent).update(gradient, optimizer_state, strengths)
+    return optax.apply_updates(strengths, updates), optimizer_state
 
 
 _gram = jax.jit(lambda kernel, x: kernel.gram(x), static_argnums=0)

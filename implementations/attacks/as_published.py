@@ -3,7 +3,7 @@
 Our own rendering.  Against PGD it differs in two ways that both matter: the gradient is taken once, at
 the random start, and all steps go along its sign; and iterates are kept around the random start
 instead of the clean input, so that the perturbation may reach twice the radius.
-Source: behaviour of the program that goes with Fu & Wang, ICLR 2024 (arXiv 2310.06112).
+Source: behavior of the program that goes with Fu & Wang, ICLR 2024 (arXiv 2310.06112).
 """
 
 from __future__ import annotations

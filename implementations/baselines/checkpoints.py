@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from advntk.implementations.baselines.finite import Sets, State
+from advntk.implementations.baselines.finite import NetworkState, Sets
 from advntk.implementations.baselines.recipe import Recipe
 from advntk.implementations.npz_files import BadFile, read, write
 
@@ -27,14 +27,18 @@ def identity(network: str, recipe: Recipe, seed: int, sets: Sets) -> dict[str, A
     return {"network": network, **asdict(recipe), "seed": seed, "samples": digest.hexdigest()[:12]}
 
 
-def save_state(path: Path, whose: Mapping[str, Any], state: State, course: list[dict[str, float]]) -> None:
-    """All that training goes on from, and its course up to here (rows of the same names)."""
+def save_state(
+    path: Path, whose: Mapping[str, Any], state: NetworkState, history: list[dict[str, float]]
+) -> None:
+    """All that training goes on from, and its history up to here (rows of the same names)."""
     leaves = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
-    write(path, _KIND, {"whose": dict(whose), "course": course}, **leaves)
+    write(path, _KIND, {"whose": dict(whose), "course": history}, **leaves)
 
 
-def load_state(path: Path, whose: Mapping[str, Any], like: State) -> tuple[State, list[dict[str, float]]]:
-    """The state, in the form of `like`, and the course.
+def load_state(
+    path: Path, whose: Mapping[str, Any], like: NetworkState
+) -> tuple[NetworkState, list[dict[str, float]]]:
+    """The state, in the form of `like`, and the history.
 
     Raises:
       BadFile: unreadable, or of another training; what differs is named.

@@ -27,7 +27,7 @@ from advntk.implementations.baselines.recipe import PUBLISHED_WIDTH, Recipe, sam
 from advntk.implementations.data.dataset import one_hot
 from advntk.implementations.data.splits import AdversarialSplit
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.finite import Parameters, apply, initialise
+from advntk.implementations.networks.finite import Parameters
 
 # What a seed is used for; each use draws from its own key.
 _START, _BATCHES, _ATTACKS, _EVALUATIONS = range(4)
@@ -46,17 +46,17 @@ class Sets(NamedTuple):
     Validation and test may be empty.
     """
 
-    training: Labelled
+    train: Labelled
     validation: Labelled
     test: Labelled
 
 
-class State(NamedTuple):
-    """All that training goes on from: updates made so far, parameters, and the optimiser's memory."""
+class NetworkState(NamedTuple):
+    """All that training goes on from: updates made so far, parameters, and the optimizer's memory."""
 
     step: Int[Array, ""]
     parameters: Parameters
-    optimiser: optax.OptState
+    optimizer: optax.OptState
 
 
 class Measured(NamedTuple):
@@ -69,15 +69,15 @@ class Measured(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The network after `step` updates; `training` is against the targets trained on, noise included."""
+    """The network after `step` updates; `train` is against the targets trained on, noise included."""
 
     step: int
-    training: Measured
+    train: Measured
     validation: Measured
     test: Measured
 
 
-class Course(NamedTuple):
+class History(NamedTuple):
     """What training went through, and where it ended.
 
     `diverged_at` is the number of updates after which a loss was first seen not to be finite, or None; then
@@ -85,7 +85,7 @@ class Course(NamedTuple):
     """
 
     evaluations: tuple[Evaluation, ...]
-    state: State
+    state: NetworkState
     diverged_at: int | None
 
     @property
@@ -110,10 +110,10 @@ def sets_of(arch: Architecture, split: AdversarialSplit) -> Sets:
 
 def predictor(arch: Architecture, parameters: Parameters) -> Outputs:
     """The network as a function of a batch of inputs, as attacks take it."""
-    return jax.vmap(partial(apply, arch, parameters))
+    return jax.vmap(partial(arch.apply, parameters))
 
 
-def begin(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int | None = None) -> State:
+def init(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int | None = None) -> NetworkState:
     """The state before the first step: the network that `seed` draws, of the published width by default.
 
     Raises:
@@ -122,9 +122,9 @@ def begin(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int 
     width = PUBLISHED_WIDTH[arch.family] if width is None else width
     if width < 1:
         raise ValueError(f"width = {width} must be at least 1")
-    x, y = sets.training
-    parameters = initialise(arch, _key(seed, _START), x.shape[1:], width, y.shape[1], x.dtype)
-    return State(jnp.asarray(0), parameters, _optimiser(recipe).init(parameters))
+    x, y = sets.train
+    parameters = arch.init(_key(seed, _START), x.shape[1:], width, y.shape[1], x.dtype)
+    return NetworkState(jnp.asarray(0), parameters, _optimizer(recipe).init(parameters))
 
 
 def batch_at(
@@ -178,15 +178,15 @@ def train(
     evaluate_at: Sequence[int] = (),
     *,
     width: int | None = None,
-    state: State | None = None,
-    on_evaluation: Callable[[Evaluation, State], object] | None = None,
-    most_evaluated: int | None = None,
+    state: NetworkState | None = None,
+    on_evaluation: Callable[[Evaluation, NetworkState], object] | None = None,
+    max_evaluated: int | None = None,
     steps_per_call: int = 100,
-) -> Course:
+) -> History:
     """Train one network for `recipe.steps` steps.
 
     Args:
-      arch: what is trained; its parameterisation decides what a learning rate means (see `recipe`).
+      arch: what is trained; its parameterization decides what a learning rate means (see `recipe`).
       sets: inputs within the recipe's box.
       recipe: the settings.
       seed: of the initial parameters, the batches and the attacks.
@@ -194,7 +194,7 @@ def train(
       width: of the hidden layers; the published one by default.  Not used with a state.
       state: where to go on, with the same arguments otherwise.  Evaluations up to it are not repeated.
       on_evaluation: called with each evaluation as it is made, and the state to go on from.
-      most_evaluated: at most so many samples of each set, the first, are measured.
+      max_evaluated: at most so many samples of each set, the first, are measured.
       steps_per_call: how many steps one compiled call makes; between calls training can be interrupted.
 
     Every evaluation attacks from the same random starts, its own, with the attack that is trained against.
@@ -203,21 +203,21 @@ def train(
     Raises:
       ValueError: naming the argument that does not fit.
     """
-    _check(sets, recipe, seed, evaluate_at, most_evaluated, steps_per_call)
+    _check(sets, recipe, seed, evaluate_at, max_evaluated, steps_per_call)
     data = Sets(*(Labelled(jnp.asarray(of.x), jnp.asarray(of.y)) for of in sets))
-    measured = [Labelled(of.x[:most_evaluated], of.y[:most_evaluated]) for of in data]
+    measured = [Labelled(of.x[:max_evaluated], of.y[:max_evaluated]) for of in data]
     begun = -1 if state is None else int(state.step)
     if state is None:
-        state = begin(arch, data, recipe, seed, width)
+        state = init(arch, data, recipe, seed, width)
     wanted = {at for at in evaluate_at if at > begun}
     evaluations: list[Evaluation] = []
     for stop in sorted(wanted | {recipe.steps}):
         while (step := int(state.step)) < stop:
             end = jnp.asarray(min(step + steps_per_call, stop))
             keys = _key(seed, _BATCHES), _key(seed, _ATTACKS)
-            state, diverged_at = _advance(arch, recipe, data.training, *keys, state, end)
+            state, diverged_at = _steps(arch, recipe, data.train, *keys, state, end)
             if diverged_at >= 0:
-                return Course(tuple(evaluations), state, int(diverged_at))
+                return History(tuple(evaluations), state, int(diverged_at))
         if stop not in wanted:
             continue
         found = Evaluation(
@@ -227,36 +227,36 @@ def train(
                 for n, of in enumerate(measured)
             ),
         )
-        if not math.isfinite(found.training.clean_loss + found.training.robust_loss):
-            return Course(tuple(evaluations), state, stop)
+        if not math.isfinite(found.train.clean_loss + found.train.robust_loss):
+            return History(tuple(evaluations), state, stop)
         evaluations.append(found)
         if on_evaluation is not None:
             on_evaluation(found, state)
-    return Course(tuple(evaluations), state, None)
+    return History(tuple(evaluations), state, None)
 
 
 @partial(jax.jit, static_argnames="recipe")
-def _advance(
+def _steps(
     arch: Architecture,
     recipe: Recipe,
-    training: Labelled,
+    train: Labelled,
     batches: Key[Array, ""],
     attacks: Key[Array, ""],
-    state: State,
+    state: NetworkState,
     end: Int[Array, ""],
-) -> tuple[State, Int[Array, ""]]:
+) -> tuple[NetworkState, Int[Array, ""]]:
     """The state at `end` or after the first loss that is not finite, and the step of that, or -1."""
     # Its count of steps is not known when compiled: one program for calls of every length.
-    optimiser = _optimiser(recipe)
+    optimizer = _optimizer(recipe)
 
-    def going(carry: tuple[State, Array]) -> Bool[Array, ""]:
+    def going(carry: tuple[NetworkState, Array]) -> Bool[Array, ""]:
         now, diverged_at = carry
         return (now.step < end) & (diverged_at < 0)
 
-    def step(carry: tuple[State, Array]) -> tuple[State, Array]:
+    def step(carry: tuple[NetworkState, Array]) -> tuple[NetworkState, Array]:
         now, _ = carry
-        chosen = batch_at(batches, now.step, len(training.x), recipe.batch)
-        x, y = jnp.asarray(training.x)[chosen], jnp.asarray(training.y)[chosen]
+        chosen = batch_at(batches, now.step, len(train.x), recipe.batch)
+        x, y = jnp.asarray(train.x)[chosen], jnp.asarray(train.y)[chosen]
         key = jax.random.fold_in(attacks, now.step)
         moved = adversarial(arch, now.parameters, x, y, recipe, key)
 
@@ -264,10 +264,10 @@ def _advance(
             return jnp.mean(sample_losses(recipe.loss, predictor(arch, parameters)(moved), y))
 
         loss, gradient = jax.value_and_grad(objective)(now.parameters)
-        updates, memory = optimiser.update(gradient, now.optimiser, now.parameters)
+        updates, memory = optimizer.update(gradient, now.optimizer, now.parameters)
         parameters = optax.apply_updates(now.parameters, updates)
         diverged_at = jnp.where(jnp.isfinite(loss), -1, now.step)
-        return State(now.step + 1, parameters, memory), diverged_at
+        return NetworkState(now.step + 1, parameters, memory), diverged_at
 
     return jax.lax.while_loop(going, step, (state, jnp.full_like(state.step, -1)))
 
@@ -292,7 +292,7 @@ def _averages(
     return jnp.mean(found, axis=0, dtype=jnp.float64)
 
 
-def _optimiser(recipe: Recipe) -> optax.GradientTransformation:
+def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
     def rate(count: Array) -> Array:
         # Optax's own staircase is in single precision.
         return recipe.learning_rate * jnp.asarray(recipe.decay) ** (count // recipe.decay_every)
@@ -311,7 +311,7 @@ def _check(
     recipe: Recipe,
     seed: int,
     evaluate_at: Sequence[int],
-    most_evaluated: int | None,
+    max_evaluated: int | None,
     steps_per_call: int,
 ) -> None:
     for name, of in zip(sets._fields, sets, strict=True):
@@ -322,15 +322,15 @@ def _check(
                 f"{name} inputs from {np.min(of.x):g} to {np.max(of.x):g} leave the box "
                 f"[{recipe.low:g}, {recipe.high:g}]; scale them or set the recipe's low and high"
             )
-    if recipe.batch > len(sets.training.x):
+    if recipe.batch > len(sets.train.x):
         raise ValueError(
-            f"batch = {recipe.batch} exceeds the {len(sets.training.x)} training samples; choose a smaller"
+            f"batch = {recipe.batch} exceeds the {len(sets.train.x)} training samples; choose a smaller"
         )
     beyond = [at for at in evaluate_at if not 0 <= at <= recipe.steps]
     if beyond:
         raise ValueError(f"evaluate_at = {beyond[0]} must lie in 0 to steps = {recipe.steps}")
     for name, value, least in (
-        ("seed", seed, 0), ("most_evaluated", most_evaluated, 1), ("steps_per_call", steps_per_call, 1)
+        ("seed", seed, 0), ("max_evaluated", max_evaluated, 1), ("steps_per_call", steps_per_call, 1)
     ):  # fmt: skip
         if value is not None and value < least:
             raise ValueError(f"{name} = {value} must be at least {least}")

@@ -8,15 +8,15 @@ Madry et al., ICLR 2018 (arXiv 1706.06083).
 five times, for ten classes.  Targets are one-hot less 1/c as everywhere here; the published ones are not
 shifted, which an output bias makes up for.
 
-**Parameterisation.**  A step moves outputs by learning rate times NTK.  A standard weight is sigma_w/sqrt(n)
+**Parameterization.**  A step moves outputs by learning rate times NTK.  A standard weight is sigma_w/sqrt(n)
 times an NTK one, n the layer's fan-in, so that in its layer
 
     standard, learning rate lr, decay wd   =   NTK, learning rate lr n/sigma_w^2, decay wd sigma_w^2/n,
 
 started at the same function; for a bias read 1/sigma_b^2 instead of n/sigma_w^2.  The published settings,
-made for the standard parameterisation, train an NTK network of width 512 some hundred times slower and
+made for the standard parameterization, train an NTK network of width 512 some hundred times slower and
 decay it as many times more.  To repeat the baseline use `published_start`; to compare with the infinite
-network, choose other settings for the NTK parameterisation.
+network, choose other settings for the NTK parameterization.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Recipe:
 def published_start(arch: Architecture, width: int | None = None) -> Architecture:
     """The same structure started as the published baseline is: PyTorch's default, with normal numbers.
 
-    Standard parameterisation, weights of variance 1/(3 fan-in), biases of the hidden layers' 1/(3 fan-in)
+    Standard parameterization, weights of variance 1/(3 fan-in), biases of the hidden layers' 1/(3 fan-in)
     in every layer (PyTorch's own follow each layer's fan-in, and are uniform).  `width` is the published
     one unless given.
     """

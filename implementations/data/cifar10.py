@@ -27,7 +27,7 @@ _PYTHON_VERSION = ("cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_
 
 
 class Images(NamedTuple):
-    """A training and a test set of colour images, pixels 0 to 255, labels 0 to 9."""
+    """A training and a test set of color images, pixels 0 to 255, labels 0 to 9."""
 
     training_images: UInt8[np.ndarray, "n 32 32 3"]
     training_labels: Int[np.ndarray, " n"]

@@ -73,9 +73,9 @@ class Pools(NamedTuple):
 
 def adversarial_split(
     source: str,
-    training: int,
-    validation: int,
-    test: int,
+    n_train: int,
+    n_validation: int,
+    n_test: int,
     seed: int,
     noise: float,
     folder: Path | None = None,
@@ -94,23 +94,23 @@ def adversarial_split(
       BadData: an unknown or unusable source, more images than there are, noise outside [0, 1].
     """
     for name, value, least in (
-        ("training", training, 1), ("validation", validation, 0), ("test", test, 0), ("seed", seed, 0)
+        ("n_train", n_train, 1), ("n_validation", n_validation, 0), ("n_test", n_test, 0), ("seed", seed, 0)
     ):  # fmt: skip
         if value < least:
             raise BadData(f"{name} = {value} must be at least {least}")
     pools = read_pools(source, folder)
-    ends = [training, training + validation]
+    ends = [n_train, n_train + n_validation]
     if pools.test_images is None or pools.test_labels is None:
         held_out, held_out_labels = pools.images, pools.labels
-        wanted = training + validation + test
-        drawn = _draw(f"training + validation + test = {wanted}", wanted, pools.images, source, seed)
+        wanted = n_train + n_validation + n_test
+        drawn = _draw(f"n_train + n_validation + n_test = {wanted}", wanted, pools.images, source, seed)
         first, second, third = np.split(drawn, ends)
     else:
         held_out, held_out_labels = pools.test_images, pools.test_labels
-        wanted = training + validation
-        drawn = _draw(f"training + validation = {wanted}", wanted, pools.images, f"{source} training", seed)
+        wanted = n_train + n_validation
+        drawn = _draw(f"n_train + n_validation = {wanted}", wanted, pools.images, f"{source} training", seed)
         first, second = np.split(drawn, ends[:1])
-        third = _draw(f"test = {test}", test, held_out, f"{source} test", seed, stream=2)
+        third = _draw(f"n_test = {n_test}", n_test, held_out, f"{source} test", seed, stream=2)
     labels = pools.labels[first]
     noisy = add_label_noise(labels, pools.classes, noise, np.random.default_rng([seed, 1]))
     return AdversarialSplit(

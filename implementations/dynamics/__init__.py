@@ -1,1 +1,1 @@
-"""What adversarial training adds to the dynamics: the regularisation matrix and its kernels."""
+"""What adversarial training adds to the dynamics: the regularization matrix and its kernels."""

@@ -6,7 +6,7 @@ r"""Adversarial training of finite networks as two gradient flows, integrated.
 x_{i,0} = x_i, u = s/S the fraction of the search (theory: section 0).  Both are integrated with Tsit5, steps
 controlled in the Euclidean norm of what moves.  A gradient flow on a loss that starts at l moves by
 at most sqrt(2 T l), Cauchy-Schwarz says; held against that, one training tolerance means the same at all
-widths and in both parameterisations.  Inputs move by O(1) in either, and have a tolerance of their own.
+widths and in both parameterizations.  Inputs move by O(1) in either, and have a tolerance of their own.
 Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), equations (3) and (4).
 """
 

@@ -1,10 +1,10 @@
-r"""The closed form of the linearised dynamics, computed without inverting Theta.
+r"""The closed form of the linearized dynamics, computed without inverting Theta.
 
     f_t(x) = f_0(x) - Theta(x, X) Theta^{-1} (I - exp(-Theta Xi)) r_0
 
 equals f_0(x) - Theta(x, X) Xi^{1/2} phi_1(-S) Xi^{1/2} r_0 with the symmetric S = Xi^{1/2} Theta Xi^{1/2}
 and phi_1(z) = (e^z - 1)/z, which is regular at 0 and bounded for large Xi.  It is the solution of the
-linearised flow when the matrices Theta E(t) commute in time, and only then (theory: section 3).
+linearized flow when the matrices Theta E(t) commute in time, and only then (theory: section 3).
 Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), theorem 3.
 """
 
@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
+
+from advntk.implementations.exponentials import phi1
 
 
 class ClosedForm(NamedTuple):
@@ -29,9 +31,9 @@ def closed_form(
     ntk: Float[Array, "m c m c"], xi: Float[Array, "m c c"], residual: Float[Array, "m c"]
 ) -> ClosedForm:
     """Residual and weights at the time that the blocks `xi` of Xi(t) belong to."""
-    values, vectors, root = _symmetrised(ntk, xi)
+    values, vectors, root = _symmetrized(ntk, xi)
     in_basis = vectors.T @ _apply(root, residual).reshape(-1)
-    weights = _apply(root, (vectors @ (_phi1(values) * in_basis)).reshape(residual.shape))
+    weights = _apply(root, (vectors @ (phi1(values) * in_basis)).reshape(residual.shape))
     # Theta Xi is similar to S: exp(-Theta Xi) = Xi^{-1/2} exp(-S) Xi^{1/2}.
     kept = (vectors @ (jnp.exp(-values) * in_basis)).reshape(residual.shape)
     return ClosedForm(jnp.linalg.solve(root, kept[..., None])[..., 0], weights)
@@ -53,7 +55,7 @@ def limit_process(
     """
     root = jnp.sqrt(xi)
     values, vectors = jnp.linalg.eigh(root[:, None] * ntk * root[None, :])
-    operator = (root[:, None] * vectors * _phi1(values)[None, :]) @ (vectors.T * root[None, :])
+    operator = (root[:, None] * vectors * phi1(values)[None, :]) @ (vectors.T * root[None, :])
     a = cross_ntk @ operator
     mixed = a @ cross_nngp.T
     return a @ targets, nngp_there - mixed - mixed.T + a @ nngp @ a.T
@@ -66,7 +68,7 @@ def dense_propagator(
     return scipy.linalg.expm(-ntk @ scipy.linalg.block_diag(*xi))
 
 
-def _symmetrised(ntk: Array, xi: Array) -> tuple[Array, Array, Array]:
+def _symmetrized(ntk: Array, xi: Array) -> tuple[Array, Array, Array]:
     """Eigenvalues and eigenvectors of Xi^{1/2} Theta Xi^{1/2}, and the blocks of Xi^{1/2}."""
     block_values, block_vectors = jnp.linalg.eigh(xi)
     root = jnp.einsum("iak,ik,ibk->iab", block_vectors, jnp.sqrt(block_values), block_vectors)
@@ -78,9 +80,3 @@ def _symmetrised(ntk: Array, xi: Array) -> tuple[Array, Array, Array]:
 
 def _apply(blocks: Array, vectors: Array) -> Array:
     return jnp.einsum("iab,ib->ia", blocks, vectors)
-
-
-def _phi1(values: Array) -> Array:
-    """(1 - e^{-v})/v for v >= 0, 1 at v = 0."""
-    safe = jnp.where(values > 0, values, 1.0)
-    return jnp.where(values > 0, -jnp.expm1(-safe) / safe, 1.0)

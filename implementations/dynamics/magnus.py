@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.implementations.dynamics.regularisation import search_growth, xi_blocks
+from advntk.implementations.dynamics.regularization import search_growth, xi_blocks
 from advntk.implementations.dynamics.schedules import Schedule
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)

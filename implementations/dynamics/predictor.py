@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from advntk.implementations.exponentials import phi1
+
 
 def weights_along_time(
     ntk: Float[Array, "m m"], growth: Float[Array, " m"], y: Float[Array, "m c"], times: Float[Array, " t"]
@@ -23,9 +25,8 @@ def weights_along_time(
     values, vectors = jnp.linalg.eigh(root * ntk * root.T)
     in_basis = vectors.T @ (root * y)
     exponents = times[:, None] * jnp.maximum(values, 0)[None, :]
-    safe = jnp.where(exponents > 0, exponents, 1.0)
     # t phi_1(-t s) for each eigenvalue s: the time integral of its decaying residual.
-    passed = times[:, None] * jnp.where(exponents > 0, -jnp.expm1(-safe) / safe, 1.0)
+    passed = times[:, None] * phi1(exponents)
     return jax.vmap(lambda integral: root * (vectors @ (integral[:, None] * in_basis)))(passed)
 
 

@@ -1,4 +1,4 @@
-"""From an experiment's plain values to a problem, within memory, and from a machine to its accuracies."""
+"""From an experiment's plain values to a problem, within memory, and from a predictor to its accuracies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
-from advntk.implementations.adv_ntk.contract import Krylov, Machine
+from advntk.implementations.adv_ntk.contract import KernelPredictor, Krylov
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
 from advntk.implementations.experiments.presets import Experiment
 from advntk.implementations.kernels.described import network
-from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.kernels.ntk import Kernel, kernel_of
 
 # Rows that are attacked at once: of the order of a batch, and the last chunk wastes little.
 _CHUNK = 250
@@ -62,7 +62,7 @@ def prepare(
     """
     kernel = kernel_for(experiment)
     pools = read_pools(experiment.data, folder)
-    sizes = experiment.training, experiment.validation, _test_size(experiment, pools)
+    sizes = experiment.n_train, experiment.n_validation, _test_size(experiment, pools)
     stored = [images.nbytes for images in (pools.images, pools.test_images) if images is not None]
     needed = memory_parts(
         kernel, sizes, pools.images.shape[1:], pools.classes, experiment.settings.batch, dtype, sum(stored)
@@ -70,7 +70,7 @@ def prepare(
     if sum(needed.values()) > memory:
         parts = ", ".join(f"{name} {size / 2**30:.2g}" for name, size in needed.items())
         raise OutOfMemory(
-            f"training = {experiment.training} with {experiment.network} in {dtype} needs about "
+            f"n_train = {experiment.n_train} with {experiment.network} in {dtype} needs about "
             f"{sum(needed.values()) / 2**30:.3g} GiB ({parts}), {memory / 2**30:.3g} GiB are allowed; "
             "choose fewer samples, a smaller batch, or raise --memory"
         )
@@ -90,8 +90,8 @@ def splitted(experiment: Experiment, folder: Path | None = None) -> AdversarialS
       BadData: data that are missing, broken or too few.
     """
     sizes = (
-        experiment.training,
-        experiment.validation,
+        experiment.n_train,
+        experiment.n_validation,
         _test_size(experiment, read_pools(experiment.data, folder)),
     )
     return adversarial_split(experiment.data, *sizes, experiment.data_seed, experiment.label_noise, folder)
@@ -125,7 +125,7 @@ def memory_parts(
 
 
 def accuracy(
-    machine: Machine,
+    predictor: KernelPredictor,
     x: Float[np.ndarray, "w *shape"],
     labels: Int[np.ndarray, " w"],
     settings: Settings,
@@ -133,12 +133,12 @@ def accuracy(
 ) -> Accuracy:
     """Clean and robust accuracy under our own PGD, as `attacked` finds it.
 
-    NaN of a machine whose weights are not finite: it has no outputs, so it is right or wrong about nothing.
+    NaN of a predictor whose weights are not finite: it has no outputs, so it is right or wrong about nothing.
     """
-    if not jnp.isfinite(machine.weights).all():
+    if not jnp.isfinite(predictor.weights).all():
         return Accuracy(float("nan"), float("nan"))
     clean = robust = done = 0
-    for found in attacked(machine, x, labels, settings):
+    for found in attacked(predictor, x, labels, settings):
         wanted = labels[done : done + len(found.x)]
         clean += int((found.classes == wanted).sum())
         robust += int((found.classes_moved == wanted).sum())
@@ -157,17 +157,17 @@ class Attacked(NamedTuple):
 
 
 def attacked(
-    machine: Machine,
+    predictor: KernelPredictor,
     x: Float[np.ndarray, "w *shape"],
     labels: Int[np.ndarray, " w"],
     settings: Settings,
 ) -> Iterator[Attacked]:
-    """All samples in their order, a chunk at a time, under our own PGD, whoever trained the machine.
+    """All samples in their order, a chunk at a time, under our own PGD, whoever trained the predictor.
 
-    The attack maximises 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
+    The attack maximizes 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
     """
     judge = Krylov()
-    count, dtype = machine.weights.shape[1], machine.training.dtype
+    count, dtype = predictor.weights.shape[1], predictor.x_train.dtype
     for begin in range(0, len(x), _CHUNK):
         here = slice(min(_CHUNK, len(x) - begin))
         # Filled up by repetition: one compiled program for all chunks.
@@ -176,8 +176,8 @@ def attacked(
         targets = jax.nn.one_hot(labels[rows], count, dtype=dtype) - 1 / count
         # Away from the numbers of iterations.
         key = jax.random.fold_in(jax.random.key(settings.seed), 2**31 + begin)
-        moved = judge.attack(machine, at, targets, settings, key)
-        classes = (np.argmax(np.asarray(judge.predict(machine, of)), axis=1) for of in (at, moved))
+        moved = judge.attack(predictor, at, targets, settings, key)
+        classes = (np.argmax(np.asarray(judge.predict(predictor, of)), axis=1) for of in (at, moved))
         yield Attacked(*(np.asarray(of)[here] for of in (at, moved, *classes)))
 
 
@@ -194,6 +194,6 @@ def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[A
 
 
 def _test_size(experiment: Experiment, pools: Any) -> int:
-    if experiment.test or pools.test_images is None:
-        return experiment.test
+    if experiment.n_test or pools.test_images is None:
+        return experiment.n_test
     return len(pools.test_images)

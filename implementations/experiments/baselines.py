@@ -1,4 +1,4 @@
-"""What Adv-NTK is compared with: machines on the same kernel, and finite networks on the same samples."""
+"""What Adv-NTK is compared with: predictors on the same kernel, and finite networks on the same samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.implementations.adv_ntk.contract import Machine
+from advntk.implementations.adv_ntk.contract import KernelPredictor
 from advntk.implementations.baselines import checkpoints, finite, infinite
 from advntk.implementations.baselines.recipe import Recipe, published_start
 from advntk.implementations.data.splits import AdversarialSplit
@@ -48,9 +48,13 @@ def checked(names: Sequence[str], experiment: Experiment) -> tuple[str, ...]:
     return tuple(names)
 
 
-def chosen_machine(
-    name: str, trained: Machine, ntk: Float[Array, "m m"], split: AdversarialSplit, experiment: Experiment
-) -> tuple[Machine, str]:
+def chosen_predictor(
+    name: str,
+    trained: KernelPredictor,
+    ntk: Float[Array, "m m"],
+    split: AdversarialSplit,
+    experiment: Experiment,
+) -> tuple[KernelPredictor, str]:
     """NTK ridge regression or early-stopped NTK, its setting chosen by robust accuracy on validation.
 
     The second is the setting in words.
@@ -59,8 +63,8 @@ def chosen_machine(
     dtype = trained.weights.dtype
 
     def score(weights: Float[np.ndarray, "m c"] | Array) -> float:
-        machine = trained._replace(weights=jnp.asarray(weights, dtype))
-        return accuracy(machine, *scored, experiment.settings).robust
+        predictor = trained._replace(weights=jnp.asarray(weights, dtype))
+        return accuracy(predictor, *scored, experiment.settings).robust
 
     kernel, scale = jnp.asarray(np.asarray(ntk, np.float64)), float(jnp.mean(jnp.diagonal(ntk)))
     y = jnp.asarray(split.y, jnp.float64)
@@ -82,7 +86,7 @@ def finite_network(
     checkpoint: Path | None = None,
     resume: bool = False,
 ) -> tuple[Accuracy, list[dict[str, float]], str]:
-    """A network of the published width and start, its accuracies, its course, and its best time in words.
+    """A network of the published width and start, its accuracies, its history, and its best time in words.
 
     Of a shorter training the learning rate falls at the same shares of its steps.  Standard training is
     measured under the same attack as adversarial training.  Whenever it is measured its state is kept in the
@@ -96,36 +100,36 @@ def finite_network(
     arch = published_start(found)
     against = Recipe(
         radius=settings.radius, attack_step=settings.step / settings.radius,
-        attack_steps=settings.attack_steps, steps=steps, batch=min(settings.batch, experiment.training),
+        attack_steps=settings.attack_steps, steps=steps, batch=min(settings.batch, experiment.n_train),
         decay_every=max(1, steps * Recipe.decay_every // Recipe.steps), low=settings.low, high=settings.high,
     )  # fmt: skip
     recipe = against if name == "adversarial" else replace(against, radius=0.0)
     sets = finite.sets_of(arch, split)
     key = jax.random.key(settings.seed)
-    course: list[dict[str, float]] = []
-    state: finite.State | None = None
+    history: list[dict[str, float]] = []
+    state: finite.NetworkState | None = None
     whose = checkpoints.identity(experiment.network, recipe, settings.seed, sets) if checkpoint else {}
     if checkpoint and resume and checkpoint.exists():
-        like = jax.eval_shape(lambda: finite.begin(arch, sets, recipe, settings.seed))
-        state, course = checkpoints.load_state(checkpoint, whose, like)
+        like = jax.eval_shape(lambda: finite.init(arch, sets, recipe, settings.seed))
+        state, history = checkpoints.load_state(checkpoint, whose, like)
 
-    def measured(evaluation: finite.Evaluation, state: finite.State) -> None:
+    def measured(evaluation: finite.Evaluation, state: finite.NetworkState) -> None:
         row = {"step": float(evaluation.step)}
         for of in ("validation", "test"):
             one = finite.measure(arch, against, state.parameters, getattr(sets, of), key)
             row |= {f"{of}_clean": one.clean, f"{of}_robust": one.robust}
-        course.append(row)
+        history.append(row)
         if checkpoint:
-            checkpoints.save_state(checkpoint, whose, state, course)
+            checkpoints.save_state(checkpoint, whose, state, history)
         on_evaluation(row)
 
     at = sorted({round(steps * share) for share in np.linspace(0, 1, _EVALUATIONS + 1)})
     ended = finite.train(
-        arch, sets, recipe, settings.seed, at, state=state, on_evaluation=measured, most_evaluated=1
+        arch, sets, recipe, settings.seed, at, state=state, on_evaluation=measured, max_evaluated=1
     )
-    last = course[-1] if course else {"test_clean": np.nan, "test_robust": np.nan}
+    last = history[-1] if history else {"test_clean": np.nan, "test_robust": np.nan}
     words = "" if ended.diverged_at is None else f"diverged at step {ended.diverged_at}"
-    if course and not words:
-        best = max(course, key=lambda row: row["validation_robust"])
+    if history and not words:
+        best = max(history, key=lambda row: row["validation_robust"])
         words = f"best on validation at step {best['step']:.0f}: {best['test_robust']:.1%} robust"
-    return Accuracy(last["test_clean"], last["test_robust"]), course, words
+    return Accuracy(last["test_clean"], last["test_robust"]), history, words

@@ -23,18 +23,20 @@ _RADII = {"r4": 4 / 255, "r8": 8 / 255}
 # Digits have 16 levels of grey in 64 pixels: 8/255 would be half a level.  These radii cost NTK regression
 # on digits about what 4/255 and 8/255 cost it on CIFAR-10: a part, and most, of its robust accuracy.
 _DIGITS_RADII = {"r4": 0.075, "r8": 0.15}
+# Fields of models that were kept under other names.
+_FORMER_NAMES = {"training": "n_train", "validation": "n_validation", "test": "n_test"}
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained on what; sizes are numbers of samples, `test` 0 stands for the whole test set."""
+    """What is trained on what; sizes are numbers of samples, `n_test` 0 stands for the whole test set."""
 
     data: str
     network: str
     settings: Settings
-    training: int
-    validation: int
-    test: int
+    n_train: int
+    n_validation: int
+    n_test: int
     activation: str = "relu"
     sigma_w: float = 1.76
     sigma_b: float = 0.18
@@ -43,8 +45,9 @@ class Experiment:
 
 
 def experiment_from(values: Mapping[str, Any], settings: Settings) -> Experiment:
-    """The experiment with these field values, its settings given apart."""
-    return Experiment(**{**values, "settings": settings})
+    """The experiment with these field values, its settings given apart; older names of fields are known."""
+    named = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
+    return Experiment(**{**named, "settings": settings})
 
 
 def _presets() -> dict[str, Experiment]:
@@ -63,7 +66,7 @@ def _presets() -> dict[str, Experiment]:
 def reduced(experiment: Experiment, radius: str) -> Experiment:
     """The same on digits: 500 + 150 samples, 400 to test on, radius 0.075 for r4 and 0.15 for r8."""
     settings = replace(experiment.settings, radius=_DIGITS_RADII[radius])
-    return replace(experiment, data="digits", settings=settings, training=500, validation=150, test=400)
+    return replace(experiment, data="digits", settings=settings, n_train=500, n_validation=150, n_test=400)
 
 
 def preset(name: str, on_digits: bool = False) -> Experiment:

@@ -18,7 +18,7 @@ from advntk.implementations.attacks.pgd import pgd_linf
 from advntk.implementations.data.dataset import one_hot
 from advntk.implementations.data.splits import adversarial_split
 from advntk.implementations.dynamics.predictor import ntk_regression, weights_along_time
-from advntk.implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
+from advntk.implementations.kernels.closed_form_ntk import loss_gradient, mlp_ntk, mlp_ntk_gram
 from advntk.implementations.kernels.infinite import ark_product
 from advntk.implementations.networks.architecture import Architecture
 
@@ -36,7 +36,7 @@ class Split(NamedTuple):
     test_labels: Int[np.ndarray, " w"]
 
 
-class Course(NamedTuple):
+class LearningCurve(NamedTuple):
     """Accuracies along training time on one set of inputs, and those of the predictor without AT.
 
     `distance` is the root mean square of f_t - f over the clean inputs, f the predictor without AT,
@@ -50,11 +50,11 @@ class Course(NamedTuple):
     robust_without_at: Float[Array, ""]
 
 
-class Courses(NamedTuple):
-    """The course on the validation inputs, which choose the stopping time, and on the test inputs."""
+class LearningCurves(NamedTuple):
+    """The curve on the validation inputs, which choose the stopping time, and on the test inputs."""
 
-    validation: Course
-    test: Course
+    validation: LearningCurve
+    test: LearningCurve
 
 
 class Peak(NamedTuple):
@@ -66,13 +66,13 @@ class Peak(NamedTuple):
     drop: float
 
 
-def split(seed: int, training: int, validation: int, test: int, noise: float) -> Split:
+def split(seed: int, n_train: int, n_validation: int, n_test: int, noise: float) -> Split:
     """Disjoint digits drawn by `seed`; a share `noise` of the training labels is replaced by others.
 
     Raises:
       BadData: more digits than there are, or a share outside [0, 1].
     """
-    found = adversarial_split("digits", training, validation, test, seed, noise)
+    found = adversarial_split("digits", n_train, n_validation, n_test, seed, noise)
     # Sixteenths are exact in single precision; targets less 1/c are not, and come in double precision.
     x, validation_x, test_x = (
         images.astype(np.float64) for images in (found.x, found.validation_x, found.test_x)
@@ -90,7 +90,7 @@ def robust_overfitting(
     key: Key[Array, ""],
     radius: Float[Array, ""] | float = 0.15,
     steps: int = 10,
-) -> Courses:
+) -> LearningCurves:
     """Clean and robust accuracy of f_t at all `times`, under PGD on the squared loss from a random start.
 
     `times` are in units of 1/mean diagonal of Theta(X, X).  `strengths` are eta_i S, constant in time.
@@ -112,9 +112,9 @@ def robust_overfitting(
     single = jax.tree.map(lambda value: value.astype(jnp.float32), (arch, x, there, targets))
 
     def attacked(of: Array) -> Array:
-        network, training, clean, wanted = single
+        network, x_train, clean, wanted = single
         moved = pgd_linf(
-            lambda at: loss_gradient(network, at, wanted, training, of.astype(jnp.float32)),
+            lambda at: loss_gradient(network, at, wanted, x_train, of.astype(jnp.float32)),
             clean, radius, radius / 5, steps, LOW, HIGH, key,
         )  # fmt: skip
         return _correct(mlp_ntk(arch, moved.astype(x.dtype), x) @ of, labels)
@@ -124,20 +124,20 @@ def robust_overfitting(
     # One predictor at a time: its kernel matrices then stay in the cache.
     robust = jax.lax.map(attacked, weights)
 
-    def course(of: slice) -> Course:
+    def curve(of: slice) -> LearningCurve:
         right, withstood = clean[:, of].mean(1), robust[:, of].mean(1)
         here, limit = outputs[:-1, of], outputs[-1, of]
         distance = jnp.linalg.norm(here - limit[None], axis=(1, 2)) / jnp.linalg.norm(limit)
-        return Course(right[:-1], withstood[:-1], distance, right[-1], withstood[-1])
+        return LearningCurve(right[:-1], withstood[:-1], distance, right[-1], withstood[-1])
 
     middle = len(split.validation_x)
-    return Courses(course(slice(middle)), course(slice(middle, None)))
+    return LearningCurves(curve(slice(middle)), curve(slice(middle, None)))
 
 
-def peak(courses: Courses) -> Peak:
+def peak(curves: LearningCurves) -> Peak:
     """What early stopping, chosen on validation (the earliest of equals), gains on the test inputs."""
-    index = int(np.argmax(courses.validation.robust))
-    robust = np.asarray(courses.test.robust)
+    index = int(np.argmax(curves.validation.robust))
+    robust = np.asarray(curves.test.robust)
     return Peak(
         index, float(robust[index]), float(robust[index] - robust[0]), float(robust[index] - robust[-1])
     )

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from advntk.implementations.adv_ntk.contract import Implementation, Krylov, Machine
+from advntk.implementations.adv_ntk.contract import Implementation, KernelPredictor, Krylov
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
-from advntk.implementations.adv_ntk.training import State, begin, gram, iterated
-from advntk.implementations.kernels.machine import Kernel
+from advntk.implementations.adv_ntk.training import TrainingState, gram, init, step
+from advntk.implementations.kernels.ntk import Kernel
 
 CLASSES = 10
 SIDE = 32
@@ -41,28 +41,30 @@ def synthetic(samples: int, seed: int) -> tuple[Float32[np.ndarray, "n 32 32 3"]
     return np.clip(images, -0.5, 0.5).astype(np.float32), labels
 
 
-def synthetic_problem(kernel: Kernel, training: int, validation: int, dtype: str) -> Problem:
-    """`training` and `validation` such images, targets as always."""
-    images, labels = synthetic(training, 1)
-    others, theirs = synthetic(validation, 2)
+def synthetic_problem(kernel: Kernel, n_train: int, n_validation: int, dtype: str) -> Problem:
+    """`n_train` and `n_validation` such images, targets as always."""
+    images, labels = synthetic(n_train, 1)
+    others, theirs = synthetic(n_validation, 2)
     y = np.eye(CLASSES, dtype=np.float32)[labels] - np.float32(1 / CLASSES)
     return problem(kernel, images, y, others, theirs, dtype=dtype)
 
 
 def steps_of(
-    implementation: Implementation, training: Problem, settings: Settings, ntk: Array, warm: int, repeats: int
-) -> tuple[State, list[float]]:
+    implementation: Implementation, problem: Problem, settings: Settings, ntk: Array, warm: int, repeats: int
+) -> tuple[TrainingState, list[float]]:
     """Seconds of `repeats` iterations after `warm` others, which compile and leave varpi = 0 behind."""
-    state = begin(training, settings)
+    state = init(problem, settings)
     for _ in range(warm + repeats):
-        state = iterated(implementation, training, settings, ntk, state)
-    return state, [row.seconds for row in state.course[warm:]]
+        state = step(implementation, problem, settings, ntk, state)
+    return state, [row.seconds for row in state.history[warm:]]
 
 
-def attack_and_products(machine: Machine, x: Array, targets: Array, settings: Settings, repeats: int) -> Pair:
+def attack_and_products(
+    predictor: KernelPredictor, x: Array, targets: Array, settings: Settings, repeats: int
+) -> Pair:
     """An attack against the two matrix products in each of its input gradients, and nothing else."""
     steps = settings.attack_steps
-    inputs, others = x.reshape(len(x), -1), machine.training.reshape(len(machine.training), -1)
+    inputs, others = x.reshape(len(x), -1), predictor.x_train.reshape(len(predictor.x_train), -1)
 
     @jax.jit
     def products(inputs: Array, others: Array) -> Array:
@@ -71,7 +73,7 @@ def attack_and_products(machine: Machine, x: Array, targets: Array, settings: Se
 
     judge, key = Krylov(), jax.random.key(0)
     return paired(
-        lambda: judge.attack(machine, x, targets, settings, key), lambda: products(inputs, others), repeats
+        lambda: judge.attack(predictor, x, targets, settings, key), lambda: products(inputs, others), repeats
     )
 
 
@@ -83,13 +85,17 @@ def paired(first: Callable[[], Array], second: Callable[[], Array], repeats: int
     return Pair(float(one), float(other), float(np.median(found[:, 0] / found[:, 1])))
 
 
-def machine_at(implementation: Implementation, training: Problem, ntk: Array, state: State) -> Machine:
+def predictor_at(
+    implementation: Implementation, problem: Problem, ntk: Array, state: TrainingState
+) -> KernelPredictor:
     """The predictor at the strengths of `state`."""
-    weights = implementation.solve(ntk, state.strengths, jnp.asarray(training.y)).value
-    return Machine(training.kernel, jnp.asarray(training.x), weights)
+    weights = implementation.solve(ntk, state.strengths, jnp.asarray(problem.y)).value
+    return KernelPredictor(problem.kernel, jnp.asarray(problem.x), weights)
 
 
-def solver_error(implementation: Implementation, reference: Any, ntk: Array, state: State, y: Array) -> float:
+def solver_error(
+    implementation: Implementation, reference: Any, ntk: Array, state: TrainingState, y: Array
+) -> float:
     """Relative error of p against the reference, which gets the very same matrix in double precision."""
     found = np.asarray(implementation.solve(ntk, state.strengths, y).value, np.float64)
     wide = [jnp.asarray(np.asarray(array, np.float64)) for array in (ntk, state.strengths, y)]
@@ -97,10 +103,10 @@ def solver_error(implementation: Implementation, reference: Any, ntk: Array, sta
     return float(np.linalg.norm(found - true) / np.linalg.norm(true))
 
 
-def timed_gram(training: Problem) -> tuple[Array, float]:
+def timed_gram(problem: Problem) -> tuple[Array, float]:
     """Theta(X, X) and its seconds, compilation included."""
     began = time.perf_counter()
-    ntk = gram(training).block_until_ready()
+    ntk = gram(problem).block_until_ready()
     return ntk, time.perf_counter() - began
 
 

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.kernels.ntk import Kernel, kernel_of
 from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.protocol import Network
 from advntk.implementations.networks.residual import RESNET_18, RESNET_34, Residual
 
 RESNETS = {"resnet18": Residual(RESNET_18), "resnet34": Residual(RESNET_34)}
+_KINDS: dict[str, Any] = {one.kind: one for one in (Architecture, Residual)}
 NETWORKS = "mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), " + ", ".join(RESNETS)
 
 
-def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Architecture | Residual:
+def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Network:
     """The architecture called `name`: mlp5, cnn3, cnn3-pool, resnet18, ...
 
     As in the paper's tables: the number counts all linear layers of an MLP, the readout included, and the
@@ -42,10 +44,8 @@ def described(kernel: Kernel) -> dict[str, Any]:
       ValueError: a kernel of one's own, which cannot be described.
     """
     found = getattr(kernel, "arch", None) or getattr(kernel, "network", None)
-    if isinstance(found, Architecture):
-        return {"architecture": asdict(found)}
-    if isinstance(found, Residual):
-        return {"residual": asdict(found)}
+    if found is not None and getattr(found, "kind", None) in _KINDS:
+        return {found.kind: asdict(found)}
     raise ValueError(f"kernel = {kernel!r} has no architecture that could be written down")
 
 
@@ -55,7 +55,7 @@ def kernel_from(values: Mapping[str, Any]) -> Kernel:
     Raises:
       ValueError, TypeError, KeyError: values that describe none.
     """
-    if "architecture" in values:
-        return kernel_of(Architecture(**values["architecture"]))
-    found = dict(values["residual"])
-    return kernel_of(Residual(**{**found, "stages": tuple(found["stages"])}))
+    kind = next((name for name in values if name in _KINDS), Architecture.kind)
+    # What was a tuple comes back from a file as a list.
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in values[kind].items()}
+    return kernel_of(_KINDS[kind](**fields))

@@ -26,7 +26,7 @@ from advntk.implementations.networks.finite import (
     Forward,
     Parameters,
     forward_pass,
-    initialise_seeds,
+    initialize_seeds,
     parameter_count,
     weight_shapes,
 )
@@ -65,15 +65,20 @@ def empirical_kernels(
     return route(arch, parameters, x)
 
 
-def kernels_at_initialisation(
+def diagonal_blocks(kernel: Float[Array, "*seeds m c m c"]) -> Float[Array, "*seeds m c c"]:
+    """The blocks kernel[..., i, :, i, :] of each input with itself."""
+    return jnp.moveaxis(jnp.diagonal(kernel, axis1=-4, axis2=-2), -1, -3)
+
+
+def kernels_at_initialization(
     arch: Architecture,
     keys: Key[Array, " seeds"],
     x: Float[Array, "m ..."],
     width: int,
     outputs: int,
 ) -> EmpiricalKernels:
-    """NTK and ARK of freshly initialised networks, one per key."""
-    parameters = initialise_seeds(arch, keys, x.shape[1:], width, outputs, x.dtype)
+    """NTK and ARK of freshly initialized networks, one per key."""
+    parameters = initialize_seeds(arch, keys, x.shape[1:], width, outputs, x.dtype)
     shapes = weight_shapes(arch, x.shape[1:], width, outputs)
     return kernels_of_seeds(forward_pass(arch, shapes, x.dtype), parameters, x)
 
@@ -138,7 +143,7 @@ def input_jacobians(
 def memory_per_seed(
     arch: Architecture, input_shape: tuple[int, ...], width: int, samples: int, outputs: int
 ) -> int:
-    """Upper estimate, in bytes and float64, of what one seed of `kernels_at_initialisation` takes."""
+    """Upper estimate, in bytes and float64, of what one seed of `kernels_at_initialization` takes."""
     shapes = weight_shapes(arch, input_shape, width, outputs)
     parameters = parameter_count(shapes)
     kernel = (samples * outputs) ** 2

@@ -1,4 +1,4 @@
-r"""Infinite-width kernels: NNGP, NTK, and the adversarial regularisation kernel (ARK) in two forms.
+r"""Infinite-width kernels: NNGP, NTK, and the adversarial regularization kernel (ARK) in two forms.
 
 The ARK Theta_x(x, x') is the limit of the input-gradient kernel d_x f(x) . d_x f(x').  As input and
 hidden widths grow together it is (theory: section 1)
@@ -43,7 +43,7 @@ def infinite_kernels(
 ) -> InfiniteKernels:
     """NNGP and NTK of the infinite network; inputs (m, d), or (m, height, columns, channels) for a CNN.
 
-    In the standard parameterisation the NTK is the leading term at hidden width `width`, which must
+    In the standard parameterization the NTK is the leading term at hidden width `width`, which must
     then be given.  `other` defaults to `x`.  The dtype follows the inputs.
     """
     _, _, kernel_fn = triple(arch, width, outputs)
@@ -70,7 +70,7 @@ def mlp_limits(
 
     The fast path: an MLP sees its inputs through their Gram matrix only, and depth, activation, scales
     and widths are data, so that one compiled program per number of inputs serves every MLP.
-    `input_width` and `width` matter in the standard parameterisation only, as in `infinite_kernels`.
+    `input_width` and `width` matter in the standard parameterization only, as in `infinite_kernels`.
 
     Raises:
       ValueError: `arch` is not an MLP.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import jax
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.protocol import Parameters
 
 Family = Literal["mlp", "cnn"]
 Parameterization = Literal["ntk", "standard"]
@@ -24,8 +26,8 @@ class Architecture:
     MLP: h^(1) = (sigma_w/sqrt(n_0)) W x + sigma_b b, then phi and the next layer, `depth` hidden
     layers of equal width and a linear output (theory: section 0).  CNN: `depth` convolutions
     3x3 with zero padding, phi after each, then flattening or global average pooling and a linear
-    output.  In the `standard` parameterisation the scales sit in the variance of the initial
-    weights instead of in the forward pass: the same function at initialisation, another NTK.
+    output.  In the `standard` parameterization the scales sit in the variance of the initial
+    weights instead of in the forward pass: the same function at initialization, another NTK.
 
     `sigma_w` and `sigma_b` may be traced by JAX; everything else is static.
     """
@@ -38,8 +40,55 @@ class Architecture:
     parameterization: Parameterization = "ntk"
     readout: Readout = "flatten"
 
+    kind: ClassVar[str] = "architecture"
+
+    # The protocol `Network`; what it takes is imported where it is needed, since it is built on this class.
+
+    @property
+    def flattens_inputs(self) -> bool:
+        """Whether inputs are taken as vectors, images among them."""
+        return self.family == "mlp"
+
+    def init(
+        self,
+        key: Key[Array, ""],
+        input_shape: tuple[int, ...],
+        width: int,
+        outputs: int,
+        dtype: Any = jnp.float64,
+    ) -> Parameters:
+        """Parameters of one finite network (`finite.initialize`)."""
+        from advntk.implementations.networks.finite import initialize
+
+        return initialize(self, key, input_shape, width, outputs, dtype)
+
+    def apply(self, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
+        """Outputs at one input (`finite.apply`)."""
+        from advntk.implementations.networks.finite import apply
+
+        return apply(self, parameters, x)
+
+    def weight_shapes(self, input_shape: tuple[int, ...], width: int, outputs: int) -> list[tuple[int, ...]]:
+        """Shapes of the weights, layer by layer (`finite.weight_shapes`)."""
+        from advntk.implementations.networks.finite import weight_shapes
+
+        return weight_shapes(self, input_shape, width, outputs)
+
+    def limit_kernel(self, width: int = 1, outputs: int = 1) -> Any:
+        """neural-tangents' kernel function (`infinite.triple`)."""
+        from advntk.implementations.networks.infinite import triple
+
+        return triple(self, width, outputs)[2]
+
+    def covariances_per_pair(self, input_shape: tuple[int, ...]) -> tuple[int, int]:
+        """In the largest layer, and in all: one per pair of pixels that are kept apart."""
+        if self.family == "mlp":
+            return 1, self.depth + 1
+        pixels = (input_shape[0] * input_shape[1]) ** (2 if self.readout == "pool" else 1)
+        return pixels, pixels * self.depth
+
     def with_scales(self, sigma_w: Scale, sigma_b: Scale) -> Architecture:
-        """The same structure with other initialisation scales."""
+        """The same structure with other initialization scales."""
         return replace(self, sigma_w=sigma_w, sigma_b=sigma_b)
 
 

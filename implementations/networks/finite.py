@@ -1,4 +1,4 @@
-"""Finite networks: initialisation and forward pass of one input.
+"""Finite networks: initialization and forward pass of one input.
 
 Parameters are a list with one (W, b) per layer, output layer last.  MLP weights have shape
 (n_out, n_in), convolution kernels (3, 3, channels_in, channels_out).
@@ -19,8 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from advntk.implementations.networks.activations import activation, choice_of, chosen
 from advntk.implementations.networks.architecture import Architecture
-
-Parameters = list[tuple[Float[Array, "..."], Float[Array, "..."]]]
+from advntk.implementations.networks.protocol import Parameters
 
 _WINDOW = (3, 3)
 
@@ -66,7 +65,7 @@ def parameters_from(
 ) -> Parameters:
     """The parameters of one network out of standard normal numbers.
 
-    In the NTK parameterisation all entries are iid N(0, 1); in the standard one weights are
+    In the NTK parameterization all entries are iid N(0, 1); in the standard one weights are
     N(0, sigma_w^2 / fan_in) and biases N(0, sigma_b^2).
     """
     parameters, start = [], 0
@@ -81,7 +80,7 @@ def parameters_from(
     return parameters
 
 
-def initialise(
+def initialize(
     arch: Architecture,
     key: Key[Array, ""],
     input_shape: tuple[int, ...],
@@ -95,7 +94,7 @@ def initialise(
     return parameters_from(arch, normals, shapes)
 
 
-def initialise_seeds(
+def initialize_seeds(
     arch: Architecture,
     keys: Key[Array, " seeds"],
     input_shape: tuple[int, ...],
@@ -134,7 +133,7 @@ def apply(arch: Architecture, parameters: Parameters, x: Float[Array, "..."]) ->
 class Forward:
     """A forward pass whose activation and scales are data: same outputs as `apply`.
 
-    One compiled program per shape then serves every activation, scale and parameterisation, which is
+    One compiled program per shape then serves every activation, scale and parameterization, which is
     what makes programs affordable that take seconds to compile.
     """
 

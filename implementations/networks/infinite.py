@@ -17,7 +17,7 @@ def dense(arch: Architecture, width: int) -> Any:
 def triple(arch: Architecture, width: int, outputs: int) -> Any:
     """neural-tangents' (init_fn, apply_fn, kernel_fn) of the whole network.
 
-    `width` and `outputs` enter the kernel only in the standard parameterisation, whose NTK grows
+    `width` and `outputs` enter the kernel only in the standard parameterization, whose NTK grows
     with the width.
     """
     nt = stax()

@@ -2,13 +2,13 @@ r"""Residual convolutional networks of infinite width, built from neural-tangent
 
     h_0 = conv(x),    h_{b+1} = s(h_b) + conv(phi(conv(phi(h_b)))),    f = dense(readout(phi(h_B))),
 
-every convolution 3x3 with zero padding, scaled as in `Architecture` (NTK parameterisation).  The first block
+every convolution 3x3 with zero padding, scaled as in `Architecture` (NTK parameterization).  The first block
 of every stage but the first halves the image: its first convolution has stride 2, and its shortcut s is a
 1x1 convolution of stride 2; all other shortcuts are the identity.
 
 These are the blocks of He et al. with the activation before the convolution, for two reasons.  What a
 shortcut adds must be Gaussian with mean zero: the kernel of a sum is then the sum of the kernels, and
-neural-tangents has no other.  And there is no batch normalisation: it couples the samples of a batch, and a
+neural-tangents has no other.  And there is no batch normalization: it couples the samples of a batch, and a
 kernel between two inputs cannot depend on the others.  The variance therefore grows from block to block.
 Source: He et al., CVPR 2016 (stages, projections) and ECCV 2016 (order within a block).
 """
@@ -16,13 +16,15 @@ Source: He et al., CVPR 2016 (stages, projections) and ECCV 2016 (order within a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import jax
+from jaxtyping import Array, Float, Key
 
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import Readout, Scale
+from advntk.implementations.networks.protocol import Parameters
 from advntk.implementations.neural_tangents_adapter import stax
 
 RESNET_18 = (2, 2, 2, 2)
@@ -43,6 +45,40 @@ class Residual:
     sigma_b: Scale = 0.18
     activation: str = "relu"
     readout: Readout = "flatten"
+
+    kind: ClassVar[str] = "residual"
+    family: ClassVar[str] = "resnet"
+    parameterization: ClassVar[str] = "ntk"
+    flattens_inputs: ClassVar[bool] = False
+
+    def with_scales(self, sigma_w: Scale, sigma_b: Scale) -> Residual:
+        """The same structure with other initialization scales."""
+        return replace(self, sigma_w=sigma_w, sigma_b=sigma_b)
+
+    def init(
+        self, key: Key[Array, ""], input_shape: tuple[int, ...], width: int, outputs: int, dtype: Any = None
+    ) -> Parameters:
+        """There is none; raises ValueError."""
+        raise _of_infinite_width()
+
+    def apply(self, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
+        """There is none; raises ValueError."""
+        raise _of_infinite_width()
+
+    def weight_shapes(self, input_shape: tuple[int, ...], width: int, outputs: int) -> list[tuple[int, ...]]:
+        """There are none; raises ValueError."""
+        raise _of_infinite_width()
+
+    def limit_kernel(self, width: int = 1, outputs: int = 1) -> Any:
+        """neural-tangents' kernel function (`residual_triple`)."""
+        return residual_triple(self, width, outputs)[2]
+
+    def covariances_per_pair(self, input_shape: tuple[int, ...]) -> tuple[int, int]:
+        """In the largest layer, and in all: two convolutions and a shortcut per block, and the stem."""
+        power = 2 if self.readout == "pool" else 1
+        sizes = [(h * w) ** power for h, w in resolutions(self.stages, input_shape[0], input_shape[1])]
+        pixels = (input_shape[0] * input_shape[1]) ** power
+        return pixels, pixels + sum(3 * n * size for n, size in zip(self.stages, sizes, strict=True))
 
 
 jax.tree_util.register_dataclass(
@@ -84,6 +120,10 @@ def residual_triple(net: Residual, width: int = 1, outputs: int = 1) -> Any:
     layers.append(phi)
     layers.append(nt.GlobalAvgPool() if net.readout == "pool" else nt.Flatten())
     return nt.serial(*layers, nt.Dense(outputs, net.sigma_w, net.sigma_b))
+
+
+def _of_infinite_width() -> ValueError:
+    return ValueError("there is no finite residual network; choose an MLP or a CNN")
 
 
 def resolutions(stages: tuple[int, ...], height: int, columns: int) -> list[tuple[int, int]]:

@@ -29,16 +29,16 @@ def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(advntk, tm
         assert words in page
     record = read_run(tmp_path)
     flows = [row for (trial, _), rows in record.trials.items() if trial == "joint_flow" for row in rows]
-    assert {row.width for row in flows} == {32, 64, 128, 256}
-    assert all(row.scenario["input_width"] == row.width for row in flows)
+    assert {row.point for row in flows} == {32, 64, 128, 256}
+    assert all(row.scenario["input_width"] == row.point for row in flows)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("xi_fading.lyapunov", "--axis", "strength=-1"), ["strength=-1", "scope", "every η"]),
-        (("closed_form.commuting", "--axis", "training_time=0"), ["training_time must be positive"]),
-        (("linearization_equivalence", "--axis", "training_time=-2"), ["training_time must be positive"]),
+        (("closed_form.commuting", "--axis", "training_time=0"), ["training_time must be above 0"]),
+        (("linearization_equivalence", "--axis", "training_time=-2"), ["training_time must be above 0"]),
         (("xi_fading.lyapunov", "--axis", "strength=inf"), ["strength must be finite"]),
         (("closed_form.search", "--axis", "schedule=sudden"), ["schedule must be one of: constant"]),
         (("linearization_equivalence.clean", "--axis", "activation=relu"), ["smooth"]),
@@ -64,4 +64,4 @@ def test_an_ill_conditioned_kernel_is_out_of_scope_with_its_condition_number(adv
     (claim,) = json.loads(found.stdout)["claims"]
     assert claim["verdict"] == "OUT_OF_SCOPE" and found.returncode == 1
     record = read_run(tmp_path)
-    assert all("the condition number of the NTK is" in d["reason"] for d in record.decisions)
+    assert all("the condition number of the NTK is" in d.decision.reason for d in record.decisions)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import date, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from advntk.checks.deciders.decision import Decision
-from advntk.checks.evidence import EvidenceStore, TrialRow, read_run
-from advntk.checks.scenario import Scenario
+from advntk.checks.evidence import (
+    DecisionRow,
+    EvidenceStore,
+    Outcome,
+    Provenance,
+    RunCosts,
+    RunRequest,
+    TrialRow,
+    read_run,
+)
+from advntk.checks.evidence.rows import StatedClaim, StatedRates, StatedSource
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.cli import app
 from advntk.exits import (
     EXIT_INCONCLUSIVE,
@@ -23,8 +32,9 @@ from advntk.exits import (
     EXIT_UNEXPECTED,
 )
 from advntk.expectations import BadExpectations, Expectation, read_expectations
-from advntk.gating import Outcome, judge
-from advntk.theorems.vocabulary import Verdict
+from advntk.gating import Outcome as Judged
+from advntk.gating import judge
+from advntk.theorems.vocabulary import Kind, Verdict
 
 ARK, FIXED, NTK = "diagonal_limit.ark", "diagonal_limit.ark_fixed_input_converges", "diagonal_limit.ntk"
 SMOOTHLESS = "linearization_equivalence.nonsmooth"
@@ -34,24 +44,26 @@ TODAY = date(2026, 6, 1)
 
 def evidence(folder, verdicts, finished=True, estimate=0.5, half=0.1):
     """A run with one decision per claim; None: planned, and nothing measured."""
-    scenario = Scenario()
+    scenario = ADVERSARIAL_TRAINING.scenario()
+    source = StatedSource("a paper", "here")
     stated = {
-        name: {"id": name, "theorem": name.split(".")[0], "kind": "limit", "expected": EXPECTED[name]}
+        name: StatedClaim(name, name.split(".")[0], "true", Kind.LIMIT, EXPECTED[name], source)
         for name in verdicts
     }
-    rates = {"false_alarm": 1e-6, "miss": 1e-3, "assertions": 1, "false_alarm_per_assertion": 1e-6}
-    request = {"profile": "quick", "data": "digits", "seed": 0, "pins": {}, "widths": [], "claims": stated}
     store = EvidenceStore(folder)
-    run = store.start_run({**request, "error_rates": rates, "theorems": {}}, {})
+    run = store.start_run(RunRequest("quick", 0, StatedRates(1e-6, 1e-3, 1, 1e-6), {}, stated), Provenance())
     for name, verdict in verdicts.items():
         if verdict is not None:
-            store.add_trials(run, [TrialRow(name, scenario.id, scenario.as_dict(), 64, 0, "measured", {})])
+            values, outcome = scenario.as_dict(), Outcome.MEASURED
+            store.add_trials(run, [TrialRow(name, scenario.id, values, "width", 64, 0, outcome, {})])
             said = Decision(
                 Verdict(verdict), "gap", "exponent", estimate, estimate - half, estimate + half, 0.998, "why"
             )
-            store.add_decision(run, name, name, scenario.id, scenario.as_dict(), "rate", asdict(said))
+            store.add_decision(
+                run, DecisionRow(name, name, scenario.id, values, scenario.label(), "rate", said)
+            )
     if finished:
-        store.finish_run(run, {})
+        store.finish_run(run, RunCosts())
     store.close()
     return folder
 
@@ -127,7 +139,7 @@ class TestByExpectations:
         found = gate({ARK: "HOLDS"}, entry(expires="2020-01-01"))
         assert found.exit_code == EXIT_STALE and "expired on 2020-01-01" in found.stdout
 
-    @pytest.mark.parametrize(("days", "outcome"), [(0, Outcome.AS_EXPECTED), (1, Outcome.STALE)])
+    @pytest.mark.parametrize(("days", "outcome"), [(0, Judged.AS_EXPECTED), (1, Judged.STALE)])
     def test_an_entry_is_valid_on_its_last_day(self, tmp_path, days, outcome):
         record = read_run(evidence(tmp_path, {ARK: "HOLDS"}))
         expected = Expectation(ARK, Verdict.HOLDS, "a proof", "jane", TODAY)

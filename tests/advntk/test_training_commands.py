@@ -21,7 +21,7 @@ def test_train_then_evaluate(advntk, tmp_path):
     found = advntk("train", *SMALL, "--iterations", "3", "--out", model, "--json")
     assert found.returncode == 0, found.stderr
     told = json.loads(found.stdout)
-    assert set(told["accuracy"]) == {"Adv-NTK", "NTK regression"} and len(told["course"]) == 3
+    assert set(told["accuracy"]) == {"Adv-NTK", "NTK regression"} and len(told["history"]) == 3
     assert all(0 <= share <= 1 for one in told["accuracy"].values() for share in one.values())
     assert "3/3 iterations" in found.stderr
     judged = advntk("evaluate", model, "--no-audit", "--json")
@@ -40,7 +40,7 @@ def test_train_then_evaluate(advntk, tmp_path):
         (("--network", "mlp1"), "error: network = 'mlp1' is unknown"),
         (("--preset", "cifar10-mlp5-r16"), "error: preset = 'cifar10-mlp5-r16' is unknown"),
         (("--implementation", "nobody"), "error: implementation = 'nobody' is unknown"),
-        (("--beside", "magic"), "error: baseline = 'magic' is unknown"),
+        (("--baselines", "magic"), "error: baseline = 'magic' is unknown"),
         (("--training", "5000"), "exceeds the 1797 digits images"),
         (("--memory", "0.1", "--training", "1500", "--network", "cnn3"), "GiB are allowed"),
         (("--data", "nothing.npz"), "error: --data nothing.npz: no such file"),
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_training_is_refused(advntk, tmp_path):
 
 
 def test_a_finite_network_that_is_interrupted_goes_on_where_it_was(advntk, tmp_path):
-    sizes = (*SMALL, "--iterations", "1", "--beside", "adversarial", "--finite-steps", "60", "--json")
+    sizes = (*SMALL, "--iterations", "1", "--baselines", "adversarial", "--finite-steps", "60", "--json")
     whole = json.loads(advntk("train", *sizes, "--out", tmp_path / "whole.npz").stdout)
     model, checkpoint = tmp_path / "half.npz", tmp_path / "half.adversarial.checkpoint.npz"
     process = subprocess.Popen(
@@ -162,7 +162,7 @@ def test_a_finite_network_that_is_interrupted_goes_on_where_it_was(advntk, tmp_p
     resumed = advntk("train", *sizes, "--out", model, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     told = json.loads(resumed.stdout)
-    assert told["baseline_courses"] == whole["baseline_courses"]
+    assert told["baseline_histories"] == whole["baseline_histories"]
     assert told["accuracy"] == whole["accuracy"]
     other = advntk("train", *sizes, "--finite-steps", "80", "--out", model, "--resume")
     assert other.returncode == 2 and "made with steps = 60, not 80" in other.stderr

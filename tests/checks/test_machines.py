@@ -1,4 +1,4 @@
-"""What implementations of Adv-NTK are asked, and the yardsticks that their answers are held against."""
+"""What implementations of Adv-NTK are asked for, and the yardsticks that solutions are held against."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from advntk.checks import machines
 from advntk.checks.scenario import Scenario
-from advntk.checks.trials.adv_ntk.training import _course, _differing, _scalar
+from advntk.checks.trials.adv_ntk.training import _differing, _scalar, _search_limit
 from advntk.checks.trials.shared.linear_systems import setting
 from advntk.implementations.adv_ntk.contract import Krylov
 from advntk.implementations.adv_ntk.settings import Settings
@@ -27,23 +27,23 @@ SCENARIO = Scenario(
 @pytest.mark.parametrize("size", [1e-8, 1.0, 1e6])
 def test_strengths_have_both_signs_zeros_and_the_size_asked_for(size, per_class):
     ntk = machines.limit_kernel(SCENARIO)
-    ask = machines.question(SCENARIO, ntk, size, per_class, "float32")
-    strengths = np.asarray(ask.strengths)
+    problem = machines.weights_problem(SCENARIO, ntk, size, per_class, "float32")
+    strengths = np.asarray(problem.strengths)
     assert strengths.shape == ((6, 2) if per_class else (6,))
     assert (strengths > 0).any() and (strengths < 0).any() and (strengths == 0).any()
-    assert machines.largest(ask.ntk, strengths) == pytest.approx(size, rel=1e-5)
-    assert {array.dtype for array in ask} == {jnp.dtype("float32")}
+    assert machines.largest(problem.ntk, strengths) == pytest.approx(size, rel=1e-5)
+    assert {array.dtype for array in problem} == {jnp.dtype("float32")}
     # In double precision, and still the numbers that single precision holds.
-    assert all((a.astype("float64") == b).all() for a, b in zip(ask, ask.exactly(), strict=True))
+    assert all((a.astype("float64") == b).all() for a, b in zip(problem, problem.exactly(), strict=True))
 
 
 def test_rounding_is_the_lesser_of_condition_and_strength():
     theta = np.diag([1.0, 1e-3])
     eps = np.finfo(np.float32).eps
     for strength, lesser in ((10.0, 10.0), (1e5, 1e3)):
-        ask = machines.Question(theta, np.full(2, strength), np.ones((2, 1)), np.ones((2, 1)))
-        assert machines.rounding(ask, "float32") == pytest.approx(np.sqrt(2) * eps * lesser)
-    singular = machines.Question(np.ones((2, 2)), np.full(2, 7.0), np.ones((2, 1)), np.ones((2, 1)))
+        problem = machines.WeightsProblem(theta, np.full(2, strength), np.ones((2, 1)), np.ones((2, 1)))
+        assert machines.rounding(problem, "float32") == pytest.approx(np.sqrt(2) * eps * lesser)
+    singular = machines.WeightsProblem(np.ones((2, 2)), np.full(2, 7.0), np.ones((2, 1)), np.ones((2, 1)))
     assert machines.rounding(singular, "float32") == pytest.approx(np.sqrt(2) * eps * 14, rel=1e-6)
 
 
@@ -56,14 +56,14 @@ def test_differences_and_their_errors():
     assert 0 < errors.max() < 1e-6
 
 
-def test_what_is_no_answer():
+def test_what_is_no_solution():
     fine = Solution(jnp.ones(3))
-    assert machines.answered(fine, (3,))[1]
-    assert not machines.answered(replace(fine, result=Result.max_steps_reached), (3,))[1]
-    value, stands = machines.answered(Solution(jnp.array([1.0, jnp.nan, 2.0])), (3,))
+    assert machines.checked(fine, (3,))[1]
+    assert not machines.checked(replace(fine, result=Result.max_steps_reached), (3,))[1]
+    value, stands = machines.checked(Solution(jnp.array([1.0, jnp.nan, 2.0])), (3,))
     assert value.tolist() == [1.0, 0.0, 2.0] and not stands
     with pytest.raises(ValueError, match=r"shape \(3,\), not \(2,\)"):
-        machines.answered(fine, (2,))
+        machines.checked(fine, (2,))
 
 
 def test_the_worst_of_several_is_the_one_nearest_to_its_bound():
@@ -82,28 +82,28 @@ def test_inputs_of_a_scene_lie_in_the_box_some_at_its_edge():
 
 def test_a_recorder_counts_points_and_forgets_them():
     parts = machines.scene(SCENARIO, 3, "float64")
-    recorder = machines.Recorder(parts.kernel)
-    ask = machines.asked_of(SCENARIO, parts, "float64")
-    machine = parts.machine(Krylov(), ask)
-    given = machine._replace(kernel=recorder), parts.unseen, parts.targets
+    counter = machines.GradientPointCounter(parts.kernel)
+    problem = machines.problem_of(SCENARIO, parts, "float64")
+    predictor = parts.predictor(Krylov(), problem)
+    given = predictor._replace(kernel=counter), parts.unseen, parts.targets
     settings, key = Settings(0.1, 0.02, 5), jax.random.key(0)
-    assert recorder.taken() == 0
+    assert counter.count() == 0
     moved = Krylov().attack(*given, settings, key)
-    assert recorder.taken() == 5 and recorder.taken() == 0
+    assert counter.count() == 5 and counter.count() == 0
     # What it notes changes nothing.
-    assert (moved == Krylov().attack(machine, parts.unseen, parts.targets, settings, key)).all()
+    assert (moved == Krylov().attack(predictor, parts.unseen, parts.targets, settings, key)).all()
     for _ in range(2):
         Krylov().loss_gradient(*given)
-    assert recorder.taken() == 1  # twice the same point
-    assert machines.Recorder(parts.kernel) != machines.Recorder(parts.kernel)
+    assert counter.count() == 1  # twice the same point
+    assert machines.GradientPointCounter(parts.kernel) != machines.GradientPointCounter(parts.kernel)
 
 
-def test_the_scalar_course_is_the_same_for_all_samples():
+def test_the_scalar_limit_is_the_same_for_all_samples():
     """Then Theta E(t) commutes in time; the mean strength is kept."""
     given = setting(replace(SCENARIO, activation="erf", schedule="growing", strength=1.0, spread=0.5), 2)
-    course = _course(given, 6)
-    scalar = _scalar(course)
-    for before, after in ((course.ark, scalar.ark), (course.schedule.scale, scalar.schedule.scale)):
+    limit = _search_limit(given, 6)
+    scalar = _scalar(limit)
+    for before, after in ((limit.ark, scalar.ark), (limit.schedule.scale, scalar.schedule.scale)):
         assert len(set(before.tolist())) > 1 and len(set(after.tolist())) == 1
         assert float(after[0]) == pytest.approx(float(before.mean()))
     assert len(set(scalar.schedule.strengths(0.3).tolist())) == 1

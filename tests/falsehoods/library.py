@@ -7,6 +7,7 @@ import wrong_definiteness
 import wrong_dynamics
 import wrong_fading
 import wrong_kernels
+import wrong_lazy_training
 import wrong_limits
 import wrong_searches
 import wrong_theories
@@ -21,6 +22,7 @@ SUBJECTS = (
     wrong_fading,
     wrong_limits,
     wrong_adv_ntk,
+    wrong_lazy_training,
 )
 
 LIBRARY: tuple[Falsehood, ...] = tuple(

@@ -211,8 +211,8 @@ def attack_by(monkeypatch, wrong):
     """Attack otherwise: `wrong` gets the gradient, the inputs, the settings and the key."""
 
     class Wrong(Krylov):
-        def attack(self, machine, x, targets, settings, key):
-            return wrong(lambda at: self.loss_gradient(machine, at, targets), x, settings, key)
+        def attack(self, predictor, x, targets, settings, key):
+            return wrong(lambda at: self.loss_gradient(predictor, at, targets), x, settings, key)
 
     under_test(monkeypatch, Wrong)
 
@@ -260,8 +260,8 @@ def predictions_normalised_over_the_batch(monkeypatch):
     """Predictions are centred over the batch that they are asked for in."""
 
     class Centred(Krylov):
-        def predict(self, machine, x):
-            found = super().predict(machine, x)
+        def predict(self, predictor, x):
+            found = super().predict(predictor, x)
             return found - found.mean(axis=0, keepdims=True)
 
     under_test(monkeypatch, Centred)
@@ -272,8 +272,8 @@ def gradients_of_the_mean_loss(monkeypatch):
     """The input gradient is that of the mean over the batch, not sample by sample."""
 
     class Mean(Krylov):
-        def loss_gradient(self, machine, x, targets):
-            return super().loss_gradient(machine, x, targets) / len(x)
+        def loss_gradient(self, predictor, x, targets):
+            return super().loss_gradient(predictor, x, targets) / len(x)
 
     under_test(monkeypatch, Mean)
 
@@ -301,8 +301,8 @@ def predictions_by_the_pixel(monkeypatch):
     """Predictions read the first pixel beside the kernel."""
 
     class Seeing(Krylov):
-        def predict(self, machine, x):
-            return super().predict(machine, x) * (1 + 0.1 * x[:, :1])
+        def predict(self, predictor, x):
+            return super().predict(predictor, x) * (1 + 0.1 * x[:, :1])
 
     under_test(monkeypatch, Seeing)
 
@@ -320,11 +320,11 @@ def batches_drawn_from_what_was_drawn_before(monkeypatch):
 
 @refuted_by(RESUME, MACHINE)
 def checkpoint_without_the_momentum(monkeypatch):
-    """What the optimiser remembers is not kept: it starts anew."""
+    """What the optimizer remembers is not kept: it starts anew."""
 
     def forgetting(honest, path, samples, settings):
         state = honest(path, samples, settings)
-        return state._replace(memory=training.begin(samples, settings).memory)
+        return state._replace(optimizer_state=training.init(samples, settings).optimizer_state)
 
     instead(monkeypatch, learning, "load_checkpoint", forgetting)
 

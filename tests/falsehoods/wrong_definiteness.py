@@ -24,7 +24,7 @@ def ark_with_outputs_swapped(monkeypatch):
         found = honest(*given)
         return found._replace(ark=jnp.transpose(found.ark, (0, 1, 4, 3, 2)))
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", swapped)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", swapped)
 
 
 @refuted_by(PSD, GRAM, by=("negative_part",))
@@ -35,7 +35,7 @@ def ark_with_inputs_swapped(monkeypatch):
         found = honest(*given)
         return found._replace(ark=jnp.transpose(found.ark, (0, 3, 2, 1, 4)))
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", swapped)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", swapped)
 
 
 @refuted_by(PSD, GRAM, by=("negative_part",), spares=(BLOCKS,))
@@ -45,7 +45,7 @@ def ark_in_half_precision(monkeypatch):
     def rounded(honest, *given):
         return jax.tree.map(lambda k: k.astype(jnp.float16).astype(k.dtype), honest(*given))
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", rounded)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", rounded)
 
 
 @refuted_by(PSD, GRAM, by=("asymmetry", "negative_part"))
@@ -58,7 +58,7 @@ def ark_that_is_lopsided(monkeypatch):
         upper = jnp.where(i[:, None] < i[None, :], 1.01, 1.0)
         return found._replace(ark=found.ark * upper[None, :, None, :, None])
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", lopsided)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", lopsided)
 
 
 @refuted_by(RANK, GRAM, spares=(PSD,))
@@ -69,7 +69,7 @@ def parameters_in_place_of_inputs(monkeypatch):
         found = honest(*given)
         return found._replace(ark=found.ntk)
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", confused)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", confused)
 
 
 @refuted_by(RANK, GRAM, spares=(PSD,))
@@ -82,7 +82,7 @@ def nugget_on_the_ark(monkeypatch):
         diagonal = jnp.eye(m * c).reshape(m, c, m, c)
         return found._replace(ark=found.ark + 1e-6 * found.ark.max() * diagonal[None])
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", safer)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", safer)
 
 
 @refuted_by(BLOCKS, GRAM, spares=(PSD,))
@@ -93,7 +93,7 @@ def one_dead_output(monkeypatch):
         found = honest(*given)
         return found._replace(ark=found.ark.at[:, :, 0].set(0).at[:, :, :, :, 0].set(0))
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", dead)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", dead)
 
 
 @refuted_by(BLOCKS, GRAM, spares=(PSD,))
@@ -105,7 +105,7 @@ def gradients_of_the_mean_output(monkeypatch):
         mean = found.ark.mean((2, 4), keepdims=True)
         return found._replace(ark=jnp.broadcast_to(mean, found.ark.shape))
 
-    instead(monkeypatch, definiteness, "kernels_at_initialisation", averaged)
+    instead(monkeypatch, definiteness, "kernels_at_initialization", averaged)
 
 
 @refuted_by(LIMIT, BIASED)

@@ -11,7 +11,7 @@ from falsehood import Falsehood, instead, refuted_by
 import advntk.checks.trials.closed_form.flows as closed_form
 import advntk.implementations.dynamics.closed_form as closed_form_inside
 import advntk.implementations.dynamics.magnus as magnus
-from advntk.implementations.dynamics.regularisation import search_growth
+from advntk.implementations.dynamics.regularization import search_growth
 
 CLAIM = "closed_form.commuting"
 SIMPLE = {
@@ -35,7 +35,7 @@ def solution(monkeypatch, wrong):
     instead(monkeypatch, closed_form, "closed_form", wrong)
 
 
-def regularisation(monkeypatch, wrong):
+def regularization(monkeypatch, wrong):
     """Put another Xi(t) in place of the true one."""
     instead(monkeypatch, closed_form, "xi_blocks", wrong)
 
@@ -47,7 +47,7 @@ def xi_from_one_point_in_time(monkeypatch):
     def midpoint(honest, ark, schedule, time):
         return time * jax.vmap(search_growth, (0, None))(ark, schedule.strengths(time / 2))
 
-    regularisation(monkeypatch, midpoint)
+    regularization(monkeypatch, midpoint)
 
 
 @refuted_by(CLAIM, SCALAR)
@@ -57,7 +57,7 @@ def xi_of_the_first_strength(monkeypatch):
     def at_start(honest, ark, schedule, time):
         return time * jax.vmap(search_growth, (0, None))(ark, schedule.strengths(0.0))
 
-    regularisation(monkeypatch, at_start)
+    regularization(monkeypatch, at_start)
 
 
 @refuted_by(CLAIM, CONSTANT)
@@ -67,7 +67,7 @@ def xi_without_its_strengths(monkeypatch):
     def without(honest, ark, schedule, time):
         return honest(ark, replace(schedule, scale=jnp.ones_like(schedule.scale)), time)
 
-    regularisation(monkeypatch, without)
+    regularization(monkeypatch, without)
 
 
 @refuted_by(CLAIM, CONSTANT)
@@ -78,19 +78,19 @@ def xi_of_the_mean_strength(monkeypatch):
         mean = jnp.full_like(schedule.scale, schedule.scale.mean())
         return honest(ark, replace(schedule, scale=mean), time)
 
-    regularisation(monkeypatch, shared)
+    regularization(monkeypatch, shared)
 
 
 @refuted_by(CLAIM, CONSTANT)
 def xi_at_half_the_time(monkeypatch):
     """The closed form is half a step behind: Xi(t/2) stands for Xi(t)."""
-    regularisation(monkeypatch, lambda honest, ark, schedule, time: honest(ark, schedule, time / 2))
+    regularization(monkeypatch, lambda honest, ark, schedule, time: honest(ark, schedule, time / 2))
 
 
 @refuted_by(CLAIM, CONSTANT)
 def xi_of_each_output_alone(monkeypatch):
     """Xi is taken as diagonal at a finite width."""
-    regularisation(
+    regularization(
         monkeypatch, lambda honest, ark, *rest: honest(ark * jnp.eye(ark.shape[-1])[None, None], *rest)
     )
 
@@ -98,7 +98,7 @@ def xi_of_each_output_alone(monkeypatch):
 @refuted_by(CLAIM, CONSTANT)
 def xi_of_the_wrong_samples(monkeypatch):
     """Every sample gets the ARK block of the next."""
-    regularisation(monkeypatch, lambda honest, ark, *rest: honest(jnp.roll(ark, 1, axis=1), *rest))
+    regularization(monkeypatch, lambda honest, ark, *rest: honest(jnp.roll(ark, 1, axis=1), *rest))
 
 
 @refuted_by(CLAIM, CONSTANT)
@@ -127,13 +127,13 @@ def wrong_adjoint(monkeypatch):
 def exponential_of_the_symmetric_part(monkeypatch):
     """exp(-sym(Theta Xi)) stands for exp(-Theta Xi)."""
 
-    def symmetrised(honest, ntk, xi, residual):
+    def symmetrized(honest, ntk, xi, residual):
         (m, c), found = residual.shape, honest(ntk, xi, residual)
         product = jnp.einsum("iapb,pbc->iapc", ntk, xi).reshape(m * c, m * c)
         left = jax.scipy.linalg.expm(-(product + product.T) / 2) @ residual.reshape(-1)
         return found._replace(residual=left.reshape(m, c))
 
-    solution(monkeypatch, symmetrised)
+    solution(monkeypatch, symmetrized)
 
 
 @refuted_by(CLAIM, DEEPER)
@@ -166,7 +166,7 @@ def closed_form_in_single_precision(monkeypatch):
 @refuted_by(CLAIM, CONSTANT, by=("output_error",))
 def wrong_outputs_with_the_right_residual(monkeypatch):
     """phi_1(-v) is taken as e^{-v/2}, which agrees to first order and serves the outputs alone."""
-    monkeypatch.setattr(closed_form_inside, "_phi1", lambda values: jnp.exp(-values / 2))
+    monkeypatch.setattr(closed_form_inside, "phi1", lambda values: jnp.exp(-values / 2))
 
 
 @refuted_by(CLAIM, CONSTANT, by=("output_error",))

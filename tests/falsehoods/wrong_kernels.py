@@ -1,4 +1,4 @@
-"""Wrong kernels at initialisation: finite networks, their limits, and how the two are put together."""
+"""Wrong kernels at initialization: finite networks, their limits, and how the two are put together."""
 
 from __future__ import annotations
 

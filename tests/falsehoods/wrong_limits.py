@@ -62,7 +62,7 @@ def linear_outputs(monkeypatch, wrong):
 
 @refuted_by(CLEAN, **IN_TRAINING, also=(SEARCHED,))
 def linear_reference_without_search(monkeypatch):
-    """The linearised network is trained without a search."""
+    """The linearized network is trained without a search."""
 
     def without(system, points):
         schedule = replace(points.schedule, scale=jnp.zeros_like(points.schedule.scale))
@@ -73,13 +73,13 @@ def linear_reference_without_search(monkeypatch):
 
 @refuted_by(CLEAN, **{**IN_TRAINING, "pins": SHORT}, also=(SEARCHED,))
 def linear_reference_uphill(monkeypatch):
-    """The linearised network climbs the loss."""
+    """The linearized network climbs the loss."""
     linear_outputs(monkeypatch, lambda system, points: (system._replace(ntk=-system.ntk), points))
 
 
 @refuted_by(CLEAN, **IN_TRAINING, also=(SEARCHED,))
 def linear_reference_without_its_start(monkeypatch):
-    """The linearised network starts at zero where the network starts at f_0."""
+    """The linearized network starts at zero where the network starts at f_0."""
     linear_outputs(monkeypatch, lambda system, points: (system._replace(initial=0 * system.initial), points))
 
 
@@ -95,7 +95,7 @@ def networks_trained_without_search(monkeypatch):
 
 @refuted_by(CLEAN, **IN_TRAINING)
 def linearisation_to_order_two(monkeypatch):
-    """The gap to the linearised network is claimed to fall like n^{-2}."""
+    """The gap to the linearized network is claimed to fall like n^{-2}."""
     restate(monkeypatch, linearization_theory, CLEAN, rate=Rate(2.0))
     deciders = [RateDecider("clean_training", 2.0), RateDecider("clean_unseen", 2.0)]
     decide(monkeypatch, linearization, "joint_flow", CLEAN, deciders)
@@ -169,9 +169,9 @@ def attack_down_the_loss(monkeypatch):
 def stopping_at_the_end(monkeypatch):
     """Early stopping is claimed to change nothing: the chosen time is the last one."""
 
-    def last(honest, courses):
-        robust = courses.test.robust
-        return honest(courses)._replace(
+    def last(honest, curves):
+        robust = curves.test.robust
+        return honest(curves)._replace(
             chosen=len(robust) - 1, robust=robust[-1], rise=robust[-1] - robust[0], drop=0.0
         )
 

@@ -25,9 +25,14 @@ from advntk.implementations.experiments.adv_ntk import (
     prepare,
     regression,
 )
-from advntk.implementations.experiments.presets import PRESETS, PUBLISHED_NETWORKS, preset
+from advntk.implementations.experiments.presets import (
+    PRESETS,
+    PUBLISHED_NETWORKS,
+    experiment_from,
+    preset,
+)
 from advntk.implementations.kernels.described import described, kernel_from, network
-from advntk.implementations.kernels.machine import kernel_of
+from advntk.implementations.kernels.ntk import kernel_of
 from advntk.implementations.networks.architecture import architecture
 
 SETTINGS = Settings(radius=0.1, attack_steps=2, iterations=2, batch=4)
@@ -46,9 +51,9 @@ def test_a_model_predicts_what_was_trained(trained, tmp_path):
     found, fitted = trained
     path = tmp_path / "model.npz"
     files.save_model(path, fitted, SETTINGS, {"data": "mine"})
-    machine, about = files.load_model(path)
+    predictor, about = files.load_model(path)
     x = jnp.asarray(found.validation_x)
-    np.testing.assert_array_equal(Krylov().predict(machine, x), Krylov().predict(fitted.machine, x))
+    np.testing.assert_array_equal(Krylov().predict(predictor, x), Krylov().predict(fitted.predictor, x))
     assert about["about"] == {"data": "mine"} and about["settings"] == SETTINGS.as_dict()
     with np.load(path, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays.files)
@@ -91,7 +96,7 @@ def test_what_is_no_model_is_said_to_be_none(trained, tmp_path):
     with pytest.raises(files.BadFile, match="no advntk model"):
         files.load_model(broken)
     files.save_checkpoint(broken, found, SETTINGS, fitted.state)
-    with pytest.raises(files.BadFile, match="is 'advntk checkpoint 1', not 'advntk model 1'"):
+    with pytest.raises(files.BadFile, match="is 'advntk checkpoint 2', not 'advntk model 1'"):
         files.load_model(broken)
 
 
@@ -130,21 +135,30 @@ def test_a_write_that_fails_leaves_the_old_file(trained, tmp_path, monkeypatch):
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
+def test_experiments_of_models_with_former_names_are_read():
+    one = preset("digits-mlp5-r8")
+    values = {name: value for name, value in dataclasses.asdict(one).items() if name != "settings"}
+    assert experiment_from(values, one.settings) == one
+    former = {name.removeprefix("n_").replace("train", "training"): value for name, value in values.items()}
+    assert {"training", "validation", "test"} <= set(former)
+    assert experiment_from(former, one.settings) == one
+
+
 def test_every_published_experiment_has_a_preset_with_its_own_numbers():
     assert len(PRESETS) == 3 * 2 * len(PUBLISHED_NETWORKS) == 72
     one = preset("cifar10-mlp5-r8")
-    assert (one.training, one.validation, one.settings.learning_rate) == (10_000, 2_000, 0.1)
+    assert (one.n_train, one.n_validation, one.settings.learning_rate) == (10_000, 2_000, 0.1)
     assert one.settings.radius == pytest.approx(8 / 255) and one.settings.iterations == 50
     assert preset("svhn-cnn3-r4").settings.learning_rate == 1
     assert preset("svhn-resnet18-r4").settings.learning_rate == 1e-6
     small = preset("cifar10-mlp5-r8", on_digits=True)
-    assert small == preset("digits-mlp5-r8") and (small.data, small.training) == ("digits", 500)
+    assert small == preset("digits-mlp5-r8") and (small.data, small.n_train) == ("digits", 500)
     with pytest.raises(ValueError, match="preset = 'cifar10-mlp6-r8' is unknown"):
         preset("cifar10-mlp6-r8")
 
 
 def test_what_will_not_fit_is_refused_with_its_numbers():
-    with pytest.raises(OutOfMemory, match=r"training = 500 with mlp5 in float32 needs about .* are allowed"):
+    with pytest.raises(OutOfMemory, match=r"n_train = 500 with mlp5 in float32 needs about .* are allowed"):
         prepare(preset("digits-mlp5-r8"), "float32", 2**20)
     parts = memory_parts(
         kernel_of(network("mlp5", "relu", 1.7, 0.1)), (2000, 100, 100), (8, 8, 1), 10, 64, "float64", 7
@@ -162,13 +176,13 @@ from advntk.implementations.experiments.adv_ntk import accuracy, prepare, regres
 from advntk.implementations.experiments.presets import preset
 from advntk.implementations.adv_ntk.training import fit, gram
 from advntk.implementations.memory import peak_memory_bytes
-asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], training=4000, validation=200, test=200)
+asked = replace(preset("digits-mlp5-r8"), data=sys.argv[1], n_train=4000, n_validation=200, n_test=200)
 asked = replace(asked, settings=replace(asked.settings, iterations=2))
 problem, split = prepare(asked, "float32", 2**40)
 ntk = gram(problem)
 fitted = fit(implementation("krylov"), problem, asked.settings, ntk)
 regression(ntk, split.y)
-accuracy(fitted.machine, split.test_images, split.test_labels, asked.settings)
+accuracy(fitted.predictor, split.test_images, split.test_labels, asked.settings)
 print(peak_memory_bytes())
 """
 
@@ -190,11 +204,13 @@ def test_memory_is_estimated_near_what_training_takes(tmp_path):
 def test_accuracy_counts_every_sample_once(trained):
     found, fitted = trained
     labels = found.labels
-    machine = fitted.machine._replace(weights=regression(found.kernel.gram(jnp.asarray(found.x)), found.y))
+    predictor = fitted.predictor._replace(
+        weights=regression(found.kernel.gram(jnp.asarray(found.x)), found.y)
+    )
     # The validation samples of the fixture are those of its training: regression fits them.
-    whole = accuracy(machine, found.validation_x, labels, SETTINGS)
+    whole = accuracy(predictor, found.validation_x, labels, SETTINGS)
     assert whole.clean == 1.0 and whole.robust <= whole.clean
-    twice = accuracy(machine, np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(labels, 50), SETTINGS)
+    twice = accuracy(predictor, np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(labels, 50), SETTINGS)
     assert twice.clean == 1.0
 
 
@@ -202,17 +218,18 @@ def test_accuracies_are_those_of_what_the_attack_found(trained):
     found, fitted = trained
     x, labels = np.tile(found.validation_x, (50, 1, 1, 1)), np.tile(found.labels, 50)
     settings = dataclasses.replace(SETTINGS, radius=0.3)
-    chunks = list(attacked(fitted.machine, x, labels, settings))
+    chunks = list(attacked(fitted.predictor, x, labels, settings))
     assert len(chunks) > 1
     at, moved, classes, classes_moved = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
     np.testing.assert_array_equal(at, x.astype(at.dtype))
     assert 0.29 < np.abs(moved - at).max() <= 0.3 + 1e-6 and np.abs(moved).max() <= 0.5
     for of, said in ((at, classes), (moved, classes_moved)):
         outputs = (
-            fitted.machine.kernel.cross(jnp.asarray(of), fitted.machine.training) @ fitted.machine.weights
+            fitted.predictor.kernel.cross(jnp.asarray(of), fitted.predictor.x_train)
+            @ fitted.predictor.weights
         )
         np.testing.assert_array_equal(said, np.argmax(outputs, axis=1))
-    shares = accuracy(fitted.machine, x, labels, settings)
+    shares = accuracy(fitted.predictor, x, labels, settings)
     assert shares == ((classes == labels).mean(), (classes_moved == labels).mean())
     assert shares.robust < shares.clean
 

@@ -10,7 +10,7 @@ import pytest
 from advntk.implementations.adv_ntk import as_published, krylov, reference
 from advntk.implementations.adv_ntk.contract import IMPLEMENTATIONS
 from advntk.implementations.data.images import digits
-from advntk.implementations.kernels.fused import mlp_ntk_gram
+from advntk.implementations.kernels.closed_form_ntk import mlp_ntk_gram
 from advntk.implementations.networks.architecture import Architecture
 
 SOLVERS = {name: made() for name, made in IMPLEMENTATIONS.items()}

@@ -1,4 +1,4 @@
-"""Training: one iteration against a hand-written one, batches, optimisers, resumption, bad input."""
+"""Training: one iteration against a hand-written one, batches, optimizers, resumption, bad input."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from advntk.implementations.adv_ntk.contract import (
     IMPLEMENTATIONS,
     AsPublished,
     Implementation,
+    KernelPredictor,
     Krylov,
-    Machine,
     Reference,
     implementation,
 )
 from advntk.implementations.adv_ntk.problem import duplicates, problem
-from advntk.implementations.adv_ntk.settings import Settings, from_dict, optimiser
+from advntk.implementations.adv_ntk.settings import Settings, from_dict, optimizer
 from advntk.implementations.adv_ntk.solution import Solution
-from advntk.implementations.adv_ntk.training import batch, begin, fit, gram, iterated
-from advntk.implementations.kernels.machine import kernel_of
+from advntk.implementations.adv_ntk.training import batch, fit, gram, init, step
+from advntk.implementations.kernels.ntk import kernel_of
 from advntk.implementations.networks.architecture import architecture
 from advntk.implementations.results import Result
 
@@ -44,15 +44,15 @@ def test_an_iteration_is_what_the_procedure_says(shape):
     settings = dataclasses.replace(SETTINGS, shape=shape, learning_rate=0.3, weight_decay=0.01)
     reference = Reference()
     ntk = gram(found)
-    state = begin(found, settings)
+    state = init(found, settings)
     strengths = jnp.abs(jax.random.normal(jax.random.key(0), state.strengths.shape)) / 10
-    new = iterated(reference, found, settings, ntk, state._replace(strengths=strengths))
+    new = step(reference, found, settings, ntk, state._replace(strengths=strengths))
 
     chosen = batch(settings, 0, 12)
     x, targets = jnp.asarray(found.validation_x[chosen]), jnp.asarray(found.targets[chosen])
-    machine = Machine(found.kernel, jnp.asarray(found.x), _weights(ntk, strengths, found.y))
+    predictor = KernelPredictor(found.kernel, jnp.asarray(found.x), _weights(ntk, strengths, found.y))
     key = jax.random.fold_in(jax.random.key(settings.seed), 0)
-    moved = reference.attack(machine, x, targets, settings, key)
+    moved = reference.attack(predictor, x, targets, settings, key)
 
     def loss(at):
         outputs = found.kernel.cross(moved, jnp.asarray(found.x)) @ _weights(ntk, at, found.y)
@@ -61,8 +61,8 @@ def test_an_iteration_is_what_the_procedure_says(shape):
     value, slope = jax.value_and_grad(loss)(strengths)
     expected = strengths - 0.3 * (slope / jnp.linalg.norm(slope) + 0.01 * strengths)
     np.testing.assert_allclose(new.strengths, expected, rtol=0, atol=1e-9)
-    assert new.course[0].loss == pytest.approx(float(value), rel=1e-9)
-    assert new.course[0].gradient == pytest.approx(float(jnp.linalg.norm(slope)), rel=1e-7)
+    assert new.history[0].loss == pytest.approx(float(value), rel=1e-9)
+    assert new.history[0].gradient == pytest.approx(float(jnp.linalg.norm(slope)), rel=1e-7)
 
 
 def _weights(ntk, strengths, y):
@@ -82,7 +82,7 @@ def test_training_lowers_the_robust_loss_and_all_implementations_agree():
     # In one precision: random numbers of two dtypes differ.
     for name, chosen in (("reference", Reference()), ("krylov", Krylov("float64", tolerance=1e-11))):
         fitted = fit(chosen, _problem("float64", m=40), settings)
-        losses = [row.loss for row in fitted.state.course]
+        losses = [row.loss for row in fitted.state.history]
         assert np.mean(losses[-2:]) < 0.9 * losses[0] and not fitted.stopped
         ends[name] = np.asarray(fitted.state.strengths, np.float64)
     np.testing.assert_allclose(ends["krylov"], ends["reference"], rtol=0, atol=1e-8)
@@ -98,7 +98,7 @@ def test_the_tolerance_reaches_every_iteration_and_the_final_weights():
     for tolerance in (1e-1, 1e-12):
         fitted = fit(Krylov("float64", tolerance), found, settings, ntk)
         exact = Reference().solve(ntk, fitted.state.strengths, y).value
-        errors[tolerance] = float(jnp.linalg.norm(fitted.machine.weights - exact) / jnp.linalg.norm(exact))
+        errors[tolerance] = float(jnp.linalg.norm(fitted.predictor.weights - exact) / jnp.linalg.norm(exact))
         assert errors[tolerance] <= tolerance and fitted.result == Result.successful
     # At the default both would err alike.
     assert errors[1e-1] > 1e3 * errors[1e-12]
@@ -118,9 +118,9 @@ def test_the_published_attack_alone_leaves_the_ball():
     found = _problem("float32")
     x, targets = jnp.asarray(found.validation_x), jnp.asarray(found.targets)
     weights = jax.random.normal(jax.random.key(0), found.y.shape, jnp.float32)
-    machine = Machine(found.kernel, jnp.asarray(found.x), weights)
+    predictor = KernelPredictor(found.kernel, jnp.asarray(found.x), weights)
     reach = {
-        name: float(jnp.abs(made().attack(machine, x, targets, SETTINGS, jax.random.key(1)) - x).max())
+        name: float(jnp.abs(made().attack(predictor, x, targets, SETTINGS, jax.random.key(1)) - x).max())
         for name, made in IMPLEMENTATIONS.items()
         if name != "reference"
     }
@@ -147,20 +147,20 @@ def test_what_was_interrupted_ends_where_the_uninterrupted_ends(tmp_path, change
     files.save_checkpoint(path, found, dataclasses.replace(settings, iterations=3), half.state)
     resumed = fit(Krylov(), found, settings, state=files.load_checkpoint(path, found, settings))
     np.testing.assert_array_equal(resumed.state.strengths, whole.state.strengths)
-    np.testing.assert_array_equal(resumed.machine.weights, whole.machine.weights)
-    for mine, theirs in zip(resumed.state.course, whole.state.course, strict=True):
+    np.testing.assert_array_equal(resumed.predictor.weights, whole.predictor.weights)
+    for mine, theirs in zip(resumed.state.history, whole.state.history, strict=True):
         assert mine._replace(seconds=0.0) == theirs._replace(seconds=0.0)
 
 
 def test_the_learning_rate_decays_and_momentum_adds_up():
     gradient = jnp.array([3.0, 4.0])
-    descent = optimiser(dataclasses.replace(SETTINGS, learning_rate=1.0, decay=0.5, decay_every=2).descent)
+    descent = optimizer(dataclasses.replace(SETTINGS, learning_rate=1.0, decay=0.5, decay_every=2).descent)
     memory, lengths = descent.init(gradient), []
     for _ in range(5):
         step, memory = descent.update(gradient, memory, jnp.zeros(2))
         lengths.append(float(jnp.linalg.norm(step)))
     np.testing.assert_allclose(lengths, [1, 1, 0.5, 0.5, 0.25], rtol=1e-6)
-    heavy = optimiser(dataclasses.replace(SETTINGS, learning_rate=1.0, momentum=0.5).descent)
+    heavy = optimizer(dataclasses.replace(SETTINGS, learning_rate=1.0, momentum=0.5).descent)
     memory = heavy.init(gradient)
     for expected in (1, 1.5, 1.75):
         step, memory = heavy.update(gradient, memory, jnp.zeros(2))
@@ -179,7 +179,7 @@ def test_a_loss_that_is_not_finite_ends_training_at_the_last_good_strengths():
 
     fitted = fit(Blind(), _problem("float32"), SETTINGS)
     assert "nan" in fitted.stopped and fitted.state.iteration == 0
-    assert np.isfinite(fitted.state.strengths).all() and len(fitted.state.course) == 1
+    assert np.isfinite(fitted.state.strengths).all() and len(fitted.state.history) == 1
 
 
 class Bursting(Krylov):
@@ -200,7 +200,7 @@ def test_weights_that_are_not_finite_end_training_before_them(iterations):
     settings = dataclasses.replace(SETTINGS, iterations=iterations, learning_rate=1.0)
     fitted = fit(Bursting(), _problem("float32"), settings)
     assert fitted.stopped and fitted.state.iteration == 1
-    assert np.isfinite(fitted.machine.weights).all()
+    assert np.isfinite(fitted.predictor.weights).all()
     assert np.isclose(np.linalg.norm(fitted.state.strengths), 1)
 
 
@@ -291,7 +291,7 @@ def test_an_implementation_is_found_by_name_or_said_to_be_missing():
         ("nope", "choose one of: krylov, reference, as_published"),
         ("no.such.module:thing", "cannot be loaded"),
         ("advntk.implementations.adv_ntk.contract:Nothing", "cannot be loaded"),
-        ("advntk.implementations.adv_ntk.contract:Machine._fields", "cannot be loaded"),
+        ("advntk.implementations.adv_ntk.contract:KernelPredictor._fields", "cannot be loaded"),
         ("advntk.implementations.adv_ntk.contract:Implementation", "lacks solve, vjp"),
         ("math:pi", "lacks dtype, solve"),
     ):

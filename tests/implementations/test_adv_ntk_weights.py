@@ -13,10 +13,10 @@ from jax.extend.core import jaxprs_in_params
 
 from advntk.implementations.adv_ntk import as_published, krylov, reference
 from advntk.implementations.adv_ntk.contract import IMPLEMENTATIONS
-from advntk.implementations.adv_ntk.lanczos import advance, begin
+from advntk.implementations.adv_ntk.lanczos import init, step
 from advntk.implementations.adv_ntk.strengths import check
 from advntk.implementations.data.images import digits
-from advntk.implementations.kernels.fused import mlp_ntk_gram
+from advntk.implementations.kernels.closed_form_ntk import mlp_ntk_gram
 from advntk.implementations.networks.architecture import Architecture
 
 SOLVERS = {name: made() for name, made in IMPLEMENTATIONS.items()}
@@ -197,7 +197,7 @@ def test_invariant_subspaces_end_the_iteration_without_nan(m):
 def test_bases_stay_orthonormal_and_end_where_the_space_ends(rank):
     """After more steps than there are dimensions: vectors are orthonormal or zero, and S Q = Q T + ..."""
     ntk, root = kernel(np.r_[np.linspace(1, 9, rank), np.zeros(6 - rank)]), jnp.abs(normal(1, 6)) + 0.1
-    (space,) = advance(ntk, root, (begin(normal(2, 6, seed=3), 16),), 16)
+    (space,) = step(ntk, root, (init(normal(2, 6, seed=3), 16),), 16)
     for q, w, alpha, beta in zip(space.basis, space.products, space.alpha, space.beta, strict=True):
         gram = np.asarray(q @ q.T)
         there = np.round(np.diag(gram))
@@ -227,8 +227,8 @@ def test_samples_in_another_order_have_the_same_weights():
 
 def test_the_kernel_is_neither_copied_nor_multiplied_more_than_once_per_step():
     m = 23
-    spaces = begin(jnp.ones((2, m)), 16), begin(jnp.ones((2, m)), 16)
-    program = jax.make_jaxpr(lambda ntk: advance(ntk, jnp.ones((1, m)), spaces, 8))(jnp.eye(m))
+    spaces = init(jnp.ones((2, m)), 16), init(jnp.ones((2, m)), 16)
+    program = jax.make_jaxpr(lambda ntk: step(ntk, jnp.ones((1, m)), spaces, 8))(jnp.eye(m))
     products = 0
 
     def walk(jaxpr):

@@ -18,8 +18,8 @@ from advntk.implementations.networks.finite import (
     apply,
     fan_in,
     forward_pass,
-    initialise,
-    initialise_seeds,
+    initialize,
+    initialize_seeds,
     weight_shapes,
 )
 from advntk.implementations.results import Result
@@ -35,7 +35,7 @@ RATE = np.array([0.5, 2.0, 1.0, 1.0, 2.0])
 def network(activation_name="erf"):
     """Forward pass and the parameters of `SEEDS` networks of depth 2."""
     arch = architecture(activation_name=activation_name)
-    parameters = initialise_seeds(arch, jax.random.split(jax.random.key(0), SEEDS), (INPUTS,), WIDTH, OUTPUTS)
+    parameters = initialize_seeds(arch, jax.random.split(jax.random.key(0), SEEDS), (INPUTS,), WIDTH, OUTPUTS)
     return forward_pass(arch, weight_shapes(arch, (INPUTS,), WIDTH, OUTPUTS)), parameters
 
 
@@ -168,7 +168,7 @@ def runge_kutta(slope, state, start, end, steps):
 
 
 @pytest.mark.parametrize(("family", "readout"), [("mlp", "flatten"), ("cnn", "flatten"), ("cnn", "pool")])
-def test_one_compiled_forward_pass_is_apply_for_every_activation_and_parameterisation(family, readout):
+def test_one_compiled_forward_pass_is_apply_for_every_activation_and_parameterization(family, readout):
     traced = []
 
     @jax.jit
@@ -182,7 +182,7 @@ def test_one_compiled_forward_pass_is_apply_for_every_activation_and_parameteris
     for name in ACTIVATIONS:
         for parameterization in ("ntk", "standard"):
             arch = architecture(family, 2, name, 1.3, 0.4, parameterization, readout)
-            parameters = initialise(arch, jax.random.key(2), shape, 3, OUTPUTS)
+            parameters = initialize(arch, jax.random.key(2), shape, 3, OUTPUTS)
             shapes = weight_shapes(arch, shape, 3, OUTPUTS)
             wanted = jnp.stack([apply(arch, parameters, each) for each in x])
             # Every layer sums fan-in products in another order; each rounding reaches the outputs times O(1).

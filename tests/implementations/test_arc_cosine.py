@@ -20,7 +20,7 @@ from advntk.implementations.neural_tangents_adapter import stax
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=25)
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 slopes = compiled(jax.jacfwd(angular))
 

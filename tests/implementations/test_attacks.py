@@ -28,7 +28,7 @@ K, D, C = 5, 6, 4
 LOW, HIGH = -0.5, 0.5
 KEY = jax.random.key(3)
 
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 projected = compiled(project)
 started = compiled(random_start)

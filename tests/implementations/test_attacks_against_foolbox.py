@@ -1,6 +1,6 @@
 """PGD against foolbox's, iterate by iterate, from a stored table (references/foolbox_pgd.py makes it).
 
-The same by definition: steps along the sign, the normalised gradient or, in l1, the coordinate of the
+The same by definition: steps along the sign, the normalized gradient or, in l1, the coordinate of the
 largest slope; the projection in linf with any box, in l2 while the box is not met.  Different, and so
 not compared:
 - foolbox returns the last iterate, `pgd` the best of all; `pgd_linf` returns the last as well.

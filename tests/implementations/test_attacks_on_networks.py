@@ -37,7 +37,7 @@ KEY = jax.random.key(3)
 
 ROUNDING = 50 * D * EPS
 
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 projected = compiled(project)
 started = compiled(random_start)

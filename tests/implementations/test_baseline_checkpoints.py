@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from advntk.implementations.baselines.checkpoints import identity, load_state, save_state
-from advntk.implementations.baselines.finite import Sets, begin, sets_of, train
+from advntk.implementations.baselines.finite import Sets, init, sets_of, train
 from advntk.implementations.baselines.recipe import Recipe
 from advntk.implementations.data.splits import adversarial_split
 from advntk.implementations.networks.architecture import Architecture
@@ -35,9 +35,9 @@ def kept(tmp_path):
 
 def test_training_goes_on_bit_by_bit(tmp_path):
     path, ended = kept(tmp_path)
-    like = jax.eval_shape(lambda: begin(ARCH, SETS, RECIPE, 0, 16))
-    state, course = load_state(path, WHOSE, like)
-    assert int(state.step) == 8 and course == [{"step": 8.0, "test_clean": 0.1 + 0.2}]
+    like = jax.eval_shape(lambda: init(ARCH, SETS, RECIPE, 0, 16))
+    state, history = load_state(path, WHOSE, like)
+    assert int(state.step) == 8 and history == [{"step": 8.0, "test_clean": 0.1 + 0.2}]
     resumed = train(ARCH, SETS, RECIPE, 0, [8, 20], width=16, state=state)
     assert [one.step for one in resumed.evaluations] == [20]
     for mine, theirs in zip(jax.tree.leaves(resumed.state), jax.tree.leaves(ended.state), strict=True):
@@ -45,7 +45,7 @@ def test_training_goes_on_bit_by_bit(tmp_path):
         assert mine.dtype == theirs.dtype
 
 
-OTHER_LABELS = Sets(SETS.training._replace(y=SETS.training.y[::-1]), SETS.validation, SETS.test)
+OTHER_LABELS = Sets(SETS.train._replace(y=SETS.train.y[::-1]), SETS.validation, SETS.test)
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ OTHER_LABELS = Sets(SETS.training._replace(y=SETS.training.y[::-1]), SETS.valida
 def test_a_checkpoint_of_another_training_is_named(tmp_path, whose, said):
     path, _ = kept(tmp_path)
     with pytest.raises(BadFile, match=said):
-        load_state(path, whose, begin(ARCH, SETS, RECIPE, 0, 16))
+        load_state(path, whose, init(ARCH, SETS, RECIPE, 0, 16))
 
 
 def test_a_checkpoint_that_is_broken_or_of_another_width_is_refused(tmp_path):
     path, _ = kept(tmp_path)
     with pytest.raises(BadFile, match="incomplete"):
-        load_state(path, WHOSE, begin(ARCH, SETS, RECIPE, 0, 17))
+        load_state(path, WHOSE, init(ARCH, SETS, RECIPE, 0, 17))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(BadFile, match="broken"):
-        load_state(path, WHOSE, begin(ARCH, SETS, RECIPE, 0, 16))
+        load_state(path, WHOSE, init(ARCH, SETS, RECIPE, 0, 16))
     with pytest.raises(BadFile, match="no such file"):
-        load_state(tmp_path / "none.npz", WHOSE, begin(ARCH, SETS, RECIPE, 0, 16))
+        load_state(tmp_path / "none.npz", WHOSE, init(ARCH, SETS, RECIPE, 0, 16))

@@ -15,7 +15,7 @@ from advntk.implementations.baselines.finite import (
     Sets,
     adversarial,
     batch_at,
-    begin,
+    init,
     measure,
     predictor,
     sets_of,
@@ -59,12 +59,12 @@ def same(one, other) -> bool:
 
 
 def by_hand(recipe: Recipe, sets: Sets, parameters, seed: int, steps: int):
-    """`steps` steps with one hidden ReLU layer, NTK parameterisation, mean squared loss, in NumPy."""
+    """`steps` steps with one hidden ReLU layer, NTK parameterization, mean squared loss, in NumPy."""
     (w, b), (v, a) = [tuple(np.array(one) for one in layer) for layer in parameters]
     (w_scale, v_scale), sigma_b = (1.5 / np.sqrt(n) for n in (w.shape[1], v.shape[1])), 0.3
     speed = [np.zeros_like(one) for one in (w, b, v, a)]
     key = jax.random.key(seed)
-    x_all, y_all = sets.training
+    x_all, y_all = sets.train
     per_epoch = len(x_all) // recipe.batch
     for step in range(steps):
         order = jax.random.permutation(
@@ -101,7 +101,7 @@ def by_hand(recipe: Recipe, sets: Sets, parameters, seed: int, steps: int):
 def test_training_is_that_of_a_reference_in_numpy(radius):
     # Six steps: the rate falls twice, an epoch of two batches ends twice.
     recipe = replace(QUICK, radius=radius, decay_every=2, learning_rate=0.5, weight_decay=0.1)
-    begun = begin(SMALL, SETS, recipe, SEED, width=16)
+    begun = init(SMALL, SETS, recipe, SEED, width=16)
     found = train(SMALL, SETS, recipe, SEED, width=16).parameters
     for (layer, expected), initial in zip(
         zip(found, by_hand(recipe, SETS, begun.parameters, SEED, recipe.steps), strict=True),
@@ -114,12 +114,12 @@ def test_training_is_that_of_a_reference_in_numpy(radius):
             assert np.abs(one - start).max() > 1e-3
 
 
-def test_a_parameterisation_is_a_change_of_rates():
+def test_a_parameterization_is_a_change_of_rates():
     # All layers of fan-in 6, biases of the weights' scale: one factor for all parameters.
     ntk = architecture("mlp", 2, "erf", 1.5, 1.5 / 6**0.5)
     recipe = replace(QUICK, learning_rate=0.05, weight_decay=0.1)
     other = replace(recipe, learning_rate=0.05 * 6 / 1.5**2, weight_decay=0.1 * 1.5**2 / 6)
-    x = jnp.asarray(SETS.training.x)
+    x = jnp.asarray(SETS.train.x)
     outputs = []
     for arch, how in ((replace(ntk, parameterization="standard"), recipe), (ntk, other), (ntk, recipe)):
         outputs.append(predictor(arch, train(arch, SETS, how, SEED, width=6).parameters)(x))
@@ -141,8 +141,8 @@ def test_losses_are_their_formulas():
 @pytest.mark.parametrize("loss", ["mse", "squared", "ce"])
 def test_attacks_stay_in_ball_and_box_and_raise_the_loss(loss):
     recipe, key = replace(QUICK, loss=loss, attack_steps=10), jax.random.key(1)
-    x, y = (jnp.asarray(one) for one in SETS.training)
-    networks = [begin(SMALL, SETS, recipe, seed, width=16).parameters for seed in (0, 1)]
+    x, y = (jnp.asarray(one) for one in SETS.train)
+    networks = [init(SMALL, SETS, recipe, seed, width=16).parameters for seed in (0, 1)]
     found = [adversarial(SMALL, one, x, y, recipe, key) for one in networks]
     for parameters, moved in zip(networks, found, strict=True):
         # x +- radius is rounded.
@@ -207,17 +207,17 @@ def test_radius_0_is_standard_training():
     other = train(SMALL, SINGLE, replace(plain, attack_steps=1, attack_step=3.0), SEED, (6,), width=16)
     assert same(found.state, other.state)
     for row in found.evaluations:
-        assert row.training.clean == row.training.robust
-        assert row.training.clean_loss == row.training.robust_loss
+        assert row.train.clean == row.train.robust
+        assert row.train.clean_loss == row.train.robust_loss
 
 
 def test_measured_is_what_the_network_does():
     recipe, key = replace(QUICK, radius=0.0), jax.random.key(0)
     # 20 samples in batches of 8.
-    parameters = begin(SMALL, SETS, recipe, SEED, width=16).parameters
-    f = np.asarray(predictor(SMALL, parameters)(jnp.asarray(SETS.training.x)))
-    y = SETS.training.y
-    found = measure(SMALL, recipe, parameters, Labelled(*map(jnp.asarray, SETS.training)), key)
+    parameters = init(SMALL, SETS, recipe, SEED, width=16).parameters
+    f = np.asarray(predictor(SMALL, parameters)(jnp.asarray(SETS.train.x)))
+    y = SETS.train.y
+    found = measure(SMALL, recipe, parameters, Labelled(*map(jnp.asarray, SETS.train)), key)
     assert found.clean == found.robust == np.mean(f.argmax(1) == y.argmax(1))
     assert found.clean_loss == pytest.approx(((f - y) ** 2).mean(), rel=100 * EPS)
 
@@ -241,24 +241,24 @@ def test_images_train_a_convolutional_network():
     arch = published_start(architecture("cnn", 1, "relu"), 4)
     split = adversarial_split("digits", 16, 4, 4, 0, 0.0)
     recipe = replace(QUICK, steps=2)
-    course = train(arch, sets_of(arch, split), recipe, 0, (0, 2), width=4, most_evaluated=3)
-    assert [leaf.shape for leaf in leaves(course.parameters)] == [(3, 3, 1, 4), (4,), (10, 256), (10,)]
-    first, last = course.evaluations
-    assert last.training.robust_loss != first.training.robust_loss
+    history = train(arch, sets_of(arch, split), recipe, 0, (0, 2), width=4, max_evaluated=3)
+    assert [leaf.shape for leaf in leaves(history.parameters)] == [(3, 3, 1, 4), (4,), (10, 256), (10,)]
+    first, last = history.evaluations
+    assert last.train.robust_loss != first.train.robust_loss
     # Three samples each.
-    assert all(row.test.clean * 3 == pytest.approx(round(row.test.clean * 3)) for row in course.evaluations)
+    assert all(row.test.clean * 3 == pytest.approx(round(row.test.clean * 3)) for row in history.evaluations)
 
 
 @pytest.mark.parametrize("evaluate_at", [(0,), (0, 1, 6)])
 def test_divergence_is_recorded_not_raised(evaluate_at):
     hopeless = replace(QUICK, learning_rate=1e30)
     seen = []
-    course = train(
+    history = train(
         SMALL, SINGLE, hopeless, SEED, evaluate_at, width=16, on_evaluation=lambda row, _: seen.append(row)
     )
     # The loss of step 0 is that of the initial network; one update later it overflows.
-    assert course.diverged_at == 1
-    assert [row.step for row in course.evaluations] == [row.step for row in seen] == [0]
+    assert history.diverged_at == 1
+    assert [row.step for row in history.evaluations] == [row.step for row in seen] == [0]
     assert train(SMALL, SINGLE, QUICK, SEED, (0, 6), width=16).diverged_at is None
 
 
@@ -275,11 +275,11 @@ def test_the_published_start_has_pytorchs_variances():
 def test_memory_is_estimated_within_a_factor_of_2_of_what_xla_takes(width, depth, batch):
     arch, recipe = published_start(architecture("mlp", depth, "relu"), width), Recipe(batch=batch)
     sets = Sets(*[Labelled(np.zeros((batch, 768), np.float32), np.zeros((batch, 10), np.float32))] * 3)
-    state, key = begin(arch, sets, recipe, 0, width), jax.random.key(0)
-    one_call = jax.jit(lambda of, at: finite._advance(arch, recipe, of, key, key, at, jnp.asarray(1)))
-    program = one_call.lower(sets.training, state).compile()
+    state, key = init(arch, sets, recipe, 0, width), jax.random.key(0)
+    one_call = jax.jit(lambda of, at: finite._steps(arch, recipe, of, key, key, at, jnp.asarray(1)))
+    program = one_call.lower(sets.train, state).compile()
     taken = program.memory_analysis()
-    data = sum(one.nbytes for one in sets.training)
+    data = sum(one.nbytes for one in sets.train)
     bytes_taken = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes - data
     assert 0.5 < memory(arch, (768,), width, 10, batch).total / bytes_taken < 2
 
@@ -298,7 +298,7 @@ def test_bad_settings_are_named(name, value):
 
 
 OUTSIDE = SETS._replace(test=Labelled(np.full((1, 6), 0.6), np.ones((1, 3))))
-UNEQUAL = SETS._replace(validation=Labelled(SETS.training.x, SETS.training.y[1:]))
+UNEQUAL = SETS._replace(validation=Labelled(SETS.train.x, SETS.train.y[1:]))
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ UNEQUAL = SETS._replace(validation=Labelled(SETS.training.x, SETS.training.y[1:]
     [
         ("^batch = 21 exceeds the 20", {"recipe": replace(QUICK, batch=21)}),
         ("^evaluate_at = 7 ", {"evaluate_at": (0, 7)}),
-        ("^most_evaluated = 0 ", {"most_evaluated": 0}),
+        ("^max_evaluated = 0 ", {"max_evaluated": 0}),
         ("^steps_per_call = 0 ", {"steps_per_call": 0}),
         ("^seed = -1 ", {"seed": -1}),
         ("^width = 0 ", {"width": 0}),

@@ -20,7 +20,7 @@ from advntk.implementations.baselines.infinite import (
     select,
 )
 from advntk.implementations.data.splits import adversarial_split
-from advntk.implementations.kernels.fused import mlp_ntk, mlp_ntk_gram
+from advntk.implementations.kernels.closed_form_ntk import mlp_ntk, mlp_ntk_gram
 from advntk.implementations.networks.architecture import architecture
 
 EPS = float(np.finfo(np.float64).eps)

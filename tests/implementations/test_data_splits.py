@@ -205,10 +205,10 @@ def test_a_colour_set_of_one_class_is_refused(cifar_folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("cifar10", 36, 5, 8, 0, 0.0), ["training + validation = 41", "40 cifar10 training", "fewer"]),
+        (("cifar10", 36, 5, 8, 0, 0.0), ["n_train + n_validation = 41", "40 cifar10 training", "fewer"]),
         (("cifar10", 10, 5, 9, 0, 0.0), ["test = 9", "8 cifar10 test images", "fewer"]),
-        (("digits", 1000, 700, 98, 0, 0.0), ["training + validation + test = 1798", "1797 digits images"]),
-        (("digits", 0, 5, 5, 0, 0.0), ["training = 0", "at least 1"]),
+        (("digits", 1000, 700, 98, 0, 0.0), ["n_train + n_validation + n_test = 1798", "1797 digits images"]),
+        (("digits", 0, 5, 5, 0, 0.0), ["n_train = 0", "at least 1"]),
         (("digits", 5, -1, 5, 0, 0.0), ["validation = -1", "at least 0"]),
         (("digits", 5, 5, -2, 0, 0.0), ["test = -2", "at least 0"]),
         (("digits", 5, 5, 5, -3, 0.0), ["seed = -3", "at least 0"]),

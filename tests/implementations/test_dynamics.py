@@ -1,4 +1,4 @@
-"""Perturbation schedules and the regularisation matrix Xi, against closed forms and scipy."""
+"""Perturbation schedules and the regularization matrix Xi, against closed forms and scipy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from advntk.implementations.dynamics.regularisation import (
+from advntk.implementations.dynamics.regularization import (
     _ORDER,
     _PANELS,
     search_growth,

@@ -16,7 +16,7 @@ from advntk.implementations.kernels.empirical import (
     as_matrix,
     empirical_kernels,
     jacobian_kernels,
-    kernels_at_initialisation,
+    kernels_at_initialization,
     kernels_of_seeds,
     layerwise_kernels,
     memory_per_seed,
@@ -26,7 +26,7 @@ from advntk.implementations.networks.architecture import Architecture, architect
 from advntk.implementations.networks.finite import (
     apply,
     forward_pass,
-    initialise,
+    initialize,
     parameter_count,
     standard_normals,
     weight_shapes,
@@ -34,12 +34,12 @@ from advntk.implementations.networks.finite import (
 from advntk.implementations.neural_tangents_adapter import neural_tangents
 
 EPS = float(np.finfo(np.float64).eps)
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=10)
 WIDTH = 4
 
-# Every activation, with both parameterisations, depths 1 to 4 and 1 to 3 outputs spread over them.
+# Every activation, with both parameterizations, depths 1 to 4 and 1 to 3 outputs spread over them.
 MLPS = [
     (name, ("ntk", "standard")[(i + i // 4) % 2], 1 + i % 4, 1 + i % 3) for i, name in enumerate(ACTIVATIONS)
 ]
@@ -56,7 +56,7 @@ of_network = compiled(empirical_kernels)
 def network(arch: Architecture, seed: int, samples: int = 3, outputs: int = 2):
     shape = (5,) if arch.family == "mlp" else (3, 3, 1)
     x = jax.random.normal(jax.random.key(seed), (samples, *shape))
-    return initialise(arch, jax.random.key(seed + 1), shape, WIDTH, outputs), x
+    return initialize(arch, jax.random.key(seed + 1), shape, WIDTH, outputs), x
 
 
 def assert_same_kernels(got: EmpiricalKernels, expected: EmpiricalKernels, terms: int) -> None:
@@ -128,11 +128,11 @@ def test_batched_seeds_equal_one_key_at_a_time(name):
     arch = NETWORKS[name]
     _, x = network(arch, 12)
     keys = jax.random.split(jax.random.key(13), 3)
-    batch = kernels_at_initialisation(arch, keys, x, WIDTH, 2)
+    batch = kernels_at_initialization(arch, keys, x, WIDTH, 2)
     assert batch.ntk.shape == batch.ark.shape == (3, 3, 2, 3, 2)
     terms = 8 * parameter_count(weight_shapes(arch, x.shape[1:], WIDTH, 2))
     for key, *of_seed in zip(keys, *batch, strict=True):
-        single = of_network(arch, initialise(arch, key, x.shape[1:], WIDTH, 2), x)
+        single = of_network(arch, initialize(arch, key, x.shape[1:], WIDTH, 2), x)
         assert_same_kernels(EmpiricalKernels(*of_seed), single, terms)
     assert float(jnp.abs(batch.ntk[0] - batch.ntk[1]).max()) > 1e-3, "seeds must differ"
 
@@ -141,7 +141,7 @@ def test_kernels_follow_the_dtype_of_the_inputs():
     arch = NETWORKS["mlp"]
     x = jnp.ones((2, 5), jnp.float32)
     shapes = jax.eval_shape(
-        lambda keys: kernels_at_initialisation(arch, keys, x, WIDTH, 2),
+        lambda keys: kernels_at_initialization(arch, keys, x, WIDTH, 2),
         jax.random.split(jax.random.key(0), 2),
     )
     assert shapes.ntk.dtype == shapes.ark.dtype == jnp.float32

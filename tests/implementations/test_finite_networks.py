@@ -1,4 +1,4 @@
-"""Finite networks: forward pass, parameter shapes, scales at initialisation, checked arguments."""
+"""Finite networks: forward pass, parameter shapes, scales at initialization, checked arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from advntk.implementations.networks.architecture import Architecture, architect
 from advntk.implementations.networks.finite import (
     apply,
     fan_in,
-    initialise,
+    initialize,
     layer_scales,
     parameter_count,
     parameters_from,
@@ -73,7 +73,7 @@ def test_forward_pass_equals_neural_tangents(
 ):
     arch = architecture(family, depth, name, sigma_w, sigma_b, parameterization, readout)
     shape = input_shape(family)
-    parameters = initialise(arch, jax.random.key(seed), shape, WIDTH, OUTPUTS)
+    parameters = initialize(arch, jax.random.key(seed), shape, WIDTH, OUTPUTS)
     x = jax.random.normal(jax.random.key(seed + 1), (2, *shape))
     init_fn, apply_fn, _ = triple(arch, WIDTH, OUTPUTS)
     template = jax.eval_shape(lambda key: init_fn(key, x.shape)[1], jax.random.key(0))
@@ -134,7 +134,7 @@ def test_standard_normals_depend_only_on_the_key_and_the_dtype():
 @pytest.mark.parametrize(("family", "readout"), NETWORKS)
 @settings(EXACT, max_examples=8)
 @given(seed=st.integers(0, 2**31), sigma_w=st.floats(0.5, 2), sigma_b=st.floats(0, 1))
-def test_both_parameterisations_are_the_same_function_at_initialisation(
+def test_both_parameterizations_are_the_same_function_at_initialization(
     family, readout, seed, sigma_w, sigma_b
 ):
     ntk = architecture(family, 2, "tanh", sigma_w, sigma_b, "ntk", readout)
@@ -142,7 +142,7 @@ def test_both_parameterisations_are_the_same_function_at_initialisation(
     x = jax.random.normal(jax.random.key(seed + 1), shape)
     outputs = []
     for arch in (ntk, replace(ntk, parameterization="standard")):
-        parameters = initialise(arch, key, shape, WIDTH, OUTPUTS)
+        parameters = initialize(arch, key, shape, WIDTH, OUTPUTS)
         outputs.append(apply(arch, parameters, x))
     shapes = weight_shapes(ntk, shape, WIDTH, OUTPUTS)
     scale = (1 + sigma_w) ** 3 * (1 + float(jnp.abs(x).max()))
@@ -153,14 +153,14 @@ def test_both_parameterisations_are_the_same_function_at_initialisation(
     ("family", "readout", "parameterization"),
     [("mlp", "flatten", "ntk"), ("mlp", "flatten", "standard"), ("cnn", "pool", "standard")],
 )
-def test_output_covariance_at_initialisation_is_the_nngp_kernel(
+def test_output_covariance_at_initialization_is_the_nngp_kernel(
     assert_mean, family, readout, parameterization
 ):
     # With one hidden layer this holds at every width, so 20 000 narrow networks decide it.
     arch = architecture(family, 1, "erf", parameterization=parameterization, readout=readout)
     x = jax.random.normal(jax.random.key(2), (2, *input_shape(family)))
     shapes = weight_shapes(arch, x.shape[1:], WIDTH, OUTPUTS)
-    # Each parameterisation draws its own networks.
+    # Each parameterization draws its own networks.
     keys = jax.random.split(jax.random.key(PARAMETERIZATIONS.index(parameterization)), 20_000)
     normals = standard_normals(keys, parameter_count(shapes))
 
@@ -176,7 +176,7 @@ def test_output_covariance_at_initialisation_is_the_nngp_kernel(
     assert_mean(products(normals), np.kron(nngp, np.eye(OUTPUTS)), resolves=0.1)
 
 
-def test_layer_scales_sit_in_the_forward_pass_of_the_ntk_parameterisation_only():
+def test_layer_scales_sit_in_the_forward_pass_of_the_ntk_parameterization_only():
     arch = architecture(sigma_w=1.5, sigma_b=0.3)
     assert layer_scales(arch, (7, 4)) == (0.75, 0.3)
     assert layer_scales(arch, (3, 3, 4, 7)) == (0.25, 0.3)

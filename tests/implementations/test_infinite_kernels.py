@@ -26,7 +26,7 @@ from advntk.implementations.networks.activations import ACTIVATIONS
 from advntk.implementations.networks.architecture import Architecture, architecture
 
 EPS = float(np.finfo(np.float64).eps)
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)
 # An entry of a kernel is O(100) operations on numbers of its own size.
@@ -192,7 +192,7 @@ def test_the_product_form_refuses_a_cnn(readout):
         mlp_limits(cnn, jnp.eye(2))
 
 
-def test_the_ark_does_not_depend_on_the_parameterisation():
+def test_the_ark_does_not_depend_on_the_parameterization():
     x, ntk = gaussian(1, 2, 3), architecture("mlp", 1, "erf")
     standard = replace(ntk, parameterization="standard")
     np.testing.assert_array_equal(product(standard, x), product(ntk, x))

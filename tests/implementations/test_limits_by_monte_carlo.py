@@ -1,6 +1,6 @@
 """Infinite-width kernels are what random finite networks give on average.
 
-With one hidden layer the mean over initialisations is the limit at every width, so the test is exact.
+With one hidden layer the mean over initializations is the limit at every width, so the test is exact.
 With two it is the limit plus b/n + O(1/n^2); 2 mean(2n) - mean(n) cancels b/n, and what is left, below
 b/n^2, is far inside the interval of the test.  All tests share the error rate of `assert_mean`.
 """
@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from advntk.implementations.kernels.empirical import kernels_at_initialisation
+from advntk.implementations.kernels.empirical import kernels_at_initialization
 from advntk.implementations.kernels.infinite import ark_product, ark_trace, infinite_kernels
 from advntk.implementations.networks.activations import ACTIVATIONS
 from advntk.implementations.networks.architecture import Architecture, architecture
-from advntk.implementations.networks.finite import apply, initialise
+from advntk.implementations.networks.finite import apply, initialize
 from advntk.implementations.networks.infinite import triple
 from advntk.implementations.neural_tangents_adapter import neural_tangents
 
@@ -42,11 +42,11 @@ def empirical(arch: Architecture, seed: int, seeds: int, width: int) -> list[np.
     """NTK and ARK per seed."""
     x = inputs(arch)
     if arch.family == "mlp":
-        kernels = kernels_at_initialisation(arch, keys(seed, seeds), x, width, OUTPUTS)
+        kernels = kernels_at_initialization(arch, keys(seed, seeds), x, width, OUTPUTS)
     else:
 
         def one(key: jax.Array) -> list[jax.Array]:
-            return [k[0] for k in kernels_at_initialisation(arch, key[None], x, width, OUTPUTS)]
+            return [k[0] for k in kernels_at_initialization(arch, key[None], x, width, OUTPUTS)]
 
         kernels = jax.jit(lambda ks: jax.lax.map(one, ks))(keys(seed, seeds))
     return [np.asarray(kernel) for kernel in kernels]
@@ -102,7 +102,7 @@ def feature_kernels(arch: Architecture, seed: int, seeds: int, width: int) -> np
     x = inputs(arch)
 
     def one(key: jax.Array) -> jax.Array:
-        parameters = initialise(arch, key, x.shape[1:], width, OUTPUTS)
+        parameters = initialize(arch, key, x.shape[1:], width, OUTPUTS)
         size = parameters[-1][0].shape[1]
         parameters[-1] = (jnp.eye(size), jnp.zeros(size))
         features = jax.vmap(lambda v: apply(arch, parameters, v))(x)

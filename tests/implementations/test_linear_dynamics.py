@@ -1,4 +1,4 @@
-"""The linearised flow, its closed form, and the limiting process: against each other and brute force."""
+"""The linearized flow, its closed form, and the limiting process: against each other and brute force."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import scipy.linalg
 
 from advntk.implementations.dynamics.closed_form import closed_form, limit_process
-from advntk.implementations.dynamics.linearised import integrate, lyapunov, outputs, searched_residual
-from advntk.implementations.dynamics.regularisation import search_growth, xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.linearized import integrate, lyapunov, outputs, searched_residual
+from advntk.implementations.dynamics.regularization import search_growth, xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import schedule
 from advntk.implementations.results import Result
 

@@ -10,13 +10,13 @@ import scipy.linalg
 from scipy import integrate
 
 from advntk.implementations.dynamics.closed_form import closed_form, dense_propagator
-from advntk.implementations.dynamics.linearised import integrated_search, searched_residual
+from advntk.implementations.dynamics.linearized import integrated_search, searched_residual
 from advntk.implementations.dynamics.magnus import commutator_term, predicted_defect
-from advntk.implementations.dynamics.regularisation import least_growth, xi_blocks
+from advntk.implementations.dynamics.regularization import least_growth, xi_blocks
 from advntk.implementations.dynamics.schedules import Schedule, schedule
 from advntk.implementations.kernels.empirical import input_jacobians, kernels_of_seeds
 from advntk.implementations.networks.architecture import architecture
-from advntk.implementations.networks.finite import forward_pass, initialise_seeds, weight_shapes
+from advntk.implementations.networks.finite import forward_pass, initialize_seeds, weight_shapes
 
 EPS = np.finfo(float).eps
 
@@ -178,7 +178,7 @@ def test_input_jacobians_give_the_diagonal_blocks_of_the_ark():
     arch = architecture("mlp", 1, "erf", 1.4, 0.2)
     g = np.random.default_rng(5)
     x = jnp.asarray(g.standard_normal((3, 8)))
-    parameters = initialise_seeds(arch, jax.random.split(jax.random.key(0), 2), (8,), 16, 2)
+    parameters = initialize_seeds(arch, jax.random.split(jax.random.key(0), 2), (8,), 16, 2)
     forward = forward_pass(arch, weight_shapes(arch, (8,), 16, 2))
     jacobians = input_jacobians(forward, parameters, x)
     assert jacobians.shape == (2, 3, 2, 8)

@@ -21,7 +21,7 @@ from advntk.implementations.networks.architecture import architecture
 from advntk.implementations.networks.infinite import triple
 
 EPS = float(np.finfo(np.float64).eps)
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 NETWORKS = {

@@ -18,21 +18,21 @@ from advntk.implementations.data.images import digits
 from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.predictor import ntk_regression, weights_along_time
 from advntk.implementations.experiments.robust_overfitting import (
-    Course,
-    Courses,
+    LearningCurve,
+    LearningCurves,
     Split,
     peak,
     robust_overfitting,
     split,
 )
-from advntk.implementations.kernels.fused import loss_gradient, mlp_ntk, mlp_ntk_gram
+from advntk.implementations.kernels.closed_form_ntk import loss_gradient, mlp_ntk, mlp_ntk_gram
 from advntk.implementations.kernels.infinite import ark_product, infinite_kernels
 from advntk.implementations.networks.architecture import Architecture, architecture
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)
 SEEDS = st.integers(0, 2**31)
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 # An entry of a kernel is O(100) operations on numbers of its own size.
 ROUNDING = 100 * EPS
@@ -164,7 +164,7 @@ def test_a_split_of_too_many_digits_is_refused():
 
 
 @pytest.fixture(scope="module")
-def noisy() -> tuple[Split, Courses]:
+def noisy() -> tuple[Split, LearningCurves]:
     """30 % noisy labels; a search whose strength varies from sample to sample."""
     made = split(0, 120, 60, 40, 0.3)
     ark = float(ark_product(MLP_5, jnp.asarray(made.x[:1]))[0, 0])
@@ -175,14 +175,14 @@ def noisy() -> tuple[Split, Courses]:
 
 def test_late_training_ends_at_the_predictor_without_at(noisy):
     _, found = noisy
-    for course in found:
-        assert (np.diff(course.distance) < 0).all()
+    for curve in found:
+        assert (np.diff(curve.distance) < 0).all()
         # Beyond e^{-lambda_min t} only the rounding of two solves is left; the kernel's condition is 1e3.
-        assert course.distance[-1] < 1e4 * ROUNDING
-        assert course.clean[-1] == course.clean_without_at
+        assert curve.distance[-1] < 1e4 * ROUNDING
+        assert curve.clean[-1] == curve.clean_without_at
         # The sign of a gradient within rounding of zero may differ.
-        assert abs(course.robust[-1] - course.robust_without_at) <= 1 / 40
-        assert (course.robust <= course.clean).all()
+        assert abs(curve.robust[-1] - curve.robust_without_at) <= 1 / 40
+        assert (curve.robust <= curve.clean).all()
 
 
 def test_robustness_peaks_before_the_end_where_labels_are_noisy(noisy):
@@ -209,9 +209,9 @@ def test_accuracies_are_those_of_an_attack_written_out(noisy):
 
 
 def test_the_earliest_of_equally_good_times_is_chosen():
-    def course(robust):
-        return Course(*(np.asarray(robust),) * 3, np.asarray(0.0), np.asarray(0.0))
+    def curve(robust):
+        return LearningCurve(*(np.asarray(robust),) * 3, np.asarray(0.0), np.asarray(0.0))
 
-    best = peak(Courses(course([0.1, 0.5, 0.5, 0.2]), course([0.2, 0.6, 0.7, 0.3])))
+    best = peak(LearningCurves(curve([0.1, 0.5, 0.5, 0.2]), curve([0.2, 0.6, 0.7, 0.3])))
     assert best.chosen == 1 and best.robust == 0.6
     assert best.rise == pytest.approx(0.4) and best.drop == pytest.approx(0.3)

@@ -103,7 +103,7 @@ except DeviceUnavailable as error:
     print(json.dumps({"missing": str(error)}))
     sys.exit()
 import jax, numpy as np
-from advntk.implementations.kernels.empirical import kernels_at_initialisation
+from advntk.implementations.kernels.empirical import kernels_at_initialization
 from advntk.implementations.kernels.infinite import ark_product, infinite_kernels
 from advntk.implementations.networks.architecture import architecture
 
@@ -119,7 +119,7 @@ for arch, inputs in (
         with jax.default_device(jax.devices(platform)[0]):
             v = jax.numpy.asarray(inputs)
             keys = jax.random.split(jax.random.key(0), 3)
-            kernels = [*kernels_at_initialisation(arch, keys, v, 32, 2), *jax.jit(infinite_kernels)(arch, v)]
+            kernels = [*kernels_at_initialization(arch, keys, v, 32, 2), *jax.jit(infinite_kernels)(arch, v)]
             if arch.family == "mlp":
                 kernels.append(jax.jit(ark_product)(arch, v))
             places |= {device.platform for kernel in kernels for device in kernel.devices()}

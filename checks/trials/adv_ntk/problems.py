@@ -1,4 +1,4 @@
-r"""What the trials of Adv-NTK ask of an implementation, and how exact its answers must be.
+r"""The problems that trials of Adv-NTK pose to an implementation, and how exact its solutions must be.
 
 The kernel is that of the scenario's infinite network over its samples; strengths, cotangents and inputs
 follow from `data_seed`.  All of it is rounded to the implementation's dtype first: the reference in double
@@ -18,13 +18,13 @@ from jaxtyping import Array, Float
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trials.shared.building import build
-from advntk.implementations.adv_ntk.contract import Machine, implementation
+from advntk.implementations.adv_ntk.contract import KernelPredictor, implementation
 from advntk.implementations.kernels.infinite import mlp_limits
-from advntk.implementations.kernels.machine import Kernel, kernel_of
+from advntk.implementations.kernels.ntk import Kernel, kernel_of
 from advntk.implementations.results import Result
 from advntk.theorems.assumptions import ACTIVATIONS
 
-# What an implementation promises of its answers, relative to their norm and before rounding.
+# What an implementation promises of its solutions, relative to their norm and before rounding.
 PROMISED = 1e-4
 LOW, HIGH = -0.5, 0.5
 # Strengths that matter, and cost no more rounding than the promise.
@@ -48,11 +48,11 @@ MACHINES: dict[str, Choice] = {
     "outputs": (3,),
     **_SIZES,
 }
-# Shares of the strengths' scale at which differences are taken: the best of them is used.
-_SHARES = (1e-2, 1e-3, 1e-4)
+# Fractions of the strengths' scale at which differences are taken: the best of them is used.
+_FRACTIONS = (1e-2, 1e-3, 1e-4)
 
 
-class Question(NamedTuple):
+class WeightsProblem(NamedTuple):
     """Arguments of `solve` and `vjp`; strengths are (m,) or (m, c)."""
 
     ntk: Float[Any, "m m"]
@@ -60,12 +60,12 @@ class Question(NamedTuple):
     y: Float[Any, "m c"]
     cotangent: Float[Any, "m c"]
 
-    def exactly(self) -> Question:
+    def exactly(self) -> WeightsProblem:
         """The same numbers in double precision."""
-        return Question(*(jnp.asarray(array, jnp.float64) for array in self))
+        return WeightsProblem(*(jnp.asarray(array, jnp.float64) for array in self))
 
 
-def chosen(scenario: Scenario) -> Any:
+def implementation_of(scenario: Scenario) -> Any:
     """The implementation that the scenario names, made anew."""
     return implementation(scenario.implementation)
 
@@ -76,13 +76,13 @@ def limit_kernel(scenario: Scenario) -> Float[np.ndarray, "m m"]:
     return np.asarray(mlp_limits(arch, x @ x.T / x.shape[1], float(x.shape[1]), float(scenario.width)).ntk)
 
 
-def question(
+def weights_problem(
     scenario: Scenario,
     ntk: Float[np.ndarray, "m m"],
     size: float,
     per_class: bool,
     dtype: str,
-) -> Question:
+) -> WeightsProblem:
     """Strengths of both signs and some zeros with lambda_max(S) = `size`, the scenario's targets, any G.
 
     The magnitudes that are not 0 differ by a factor 3 at most, so that S is as well conditioned as Theta
@@ -95,7 +95,7 @@ def question(
     # Each of the three kinds occurs, whatever is drawn.
     strengths[0], strengths[1], strengths[2] = 0, -1, 1
     strengths *= size / largest(ntk, strengths)
-    return Question(
+    return WeightsProblem(
         *(jnp.asarray(array, dtype) for array in (ntk, strengths, y, rng.standard_normal(y.shape)))
     )
 
@@ -113,7 +113,7 @@ def condition(ntk: Float[Any, "m m"]) -> float:
     return float(values[-1] / values[0]) if values[0] > 0 else np.inf
 
 
-def rounding(ask: Question, dtype: str) -> float:
+def rounding(problem: WeightsProblem, dtype: str) -> float:
     r"""sqrt(m) eps min(cond(Theta), lambda_max(S)): what rounding costs the weights, relative to their norm.
 
     Rounding of m products that are summed grows like sqrt(m) eps (Higham & Mary, SIAM J. Sci. Comput. 41,
@@ -122,18 +122,18 @@ def rounding(ask: Question, dtype: str) -> float:
     which are at most phi_1(-s) phi_1(-s'), hence sqrt(m) eps lambda_max(S) max phi_1 relative to
     phi_1(-S) b.  The largest phi_1 is at most 1 and at most 1/lambda_min(S).
     """
-    unit = np.sqrt(len(ask.y)) * eps_of(dtype)
-    return float(unit * min(condition(ask.ntk), largest(ask.ntk, ask.strengths)))
+    unit = np.sqrt(len(problem.y)) * eps_of(dtype)
+    return float(unit * min(condition(problem.ntk), largest(problem.ntk, problem.strengths)))
 
 
-def gradient_rounding(ask: Question, dtype: str) -> float:
+def gradient_rounding(problem: WeightsProblem, dtype: str) -> float:
     """sqrt(m) eps (1 + lambda_max(S)) |Y| |G|: what rounding costs the gradient.
 
     It integrates products of exp(-s Theta D) Y and exp(-(1-s) Theta D) G, in whose exponents S is known to
     sqrt(m) eps lambda_max(S) (see `rounding`), and which are rounded themselves.
     """
-    size = np.sqrt(len(ask.y)) * eps_of(dtype) * (1 + largest(ask.ntk, ask.strengths))
-    return float(size * norm(ask.y) * norm(ask.cotangent))
+    size = np.sqrt(len(problem.y)) * eps_of(dtype) * (1 + largest(problem.ntk, problem.strengths))
+    return float(size * norm(problem.y) * norm(problem.cotangent))
 
 
 def eps_of(dtype: str) -> float:
@@ -146,22 +146,22 @@ def norm(array: Any) -> float:
     return float(np.linalg.norm(np.asarray(array, np.float64)))
 
 
-def answered(answer: Any, shape: tuple[int, ...]) -> tuple[Float[np.ndarray, "*shape"], bool]:
-    """Value and whether there is one: finite, and its solver stands by it.  No answer counts as 0.
+def checked(solution: Any, shape: tuple[int, ...]) -> tuple[Float[np.ndarray, "*shape"], bool]:
+    """Value and whether there is one: finite, and its solver stands by it.  No solution counts as 0.
 
     Raises:
-      ValueError: an answer of another shape, which breaks the trial.
+      ValueError: a solution of another shape, which breaks the trial.
     """
-    value = np.asarray(answer.value, np.float64)
+    value = np.asarray(solution.value, np.float64)
     if value.shape != shape:
-        raise ValueError(f"the implementation's answer has shape {value.shape}, not {shape}")
+        raise ValueError(f"the implementation's solution has shape {value.shape}, not {shape}")
     finite = np.isfinite(value)
-    return np.where(finite, value, 0.0), bool(finite.all() and answer.result == Result.successful)
+    return np.where(finite, value, 0.0), bool(finite.all() and solution.result == Result.successful)
 
 
-def answers(asked: Any, ask: Question) -> tuple[np.ndarray, np.ndarray]:
+def solutions(implementation: Any, problem: WeightsProblem) -> tuple[np.ndarray, np.ndarray]:
     """Weights and gradient as they come."""
-    found = asked.solve(ask.ntk, ask.strengths, ask.y), asked.vjp(*ask)
+    found = implementation.solve(problem.ntk, problem.strengths, problem.y), implementation.vjp(*problem)
     return np.asarray(found[0].value), np.asarray(found[1].value)
 
 
@@ -183,7 +183,7 @@ def differences(
             return function(there)
 
         found = []
-        for step in (share * scale for share in _SHARES):
+        for step in (fraction * scale for fraction in _FRACTIONS):
             if at[index] == 0:
                 found.append((4 * moved(step) - moved(2 * step) - 3 * start) / (2 * step))
             else:
@@ -215,9 +215,11 @@ class Scene(NamedTuple):
         """The kernel over all inputs, samples first."""
         return np.asarray(_matrix(self.kernel, np.concatenate([self.x, self.unseen])))
 
-    def machine(self, asked: Any, ask: Question) -> Machine:
+    def predictor(self, implementation: Any, problem: WeightsProblem) -> KernelPredictor:
         """The predictor with the weights that the implementation finds."""
-        return Machine(self.kernel, self.x, asked.solve(ask.ntk, ask.strengths, ask.y).value)
+        return KernelPredictor(
+            self.kernel, self.x, implementation.solve(problem.ntk, problem.strengths, problem.y).value
+        )
 
 
 def scene(scenario: Scenario, unseen: int, dtype: str) -> Scene:
@@ -230,13 +232,13 @@ def scene(scenario: Scenario, unseen: int, dtype: str) -> Scene:
     return Scene(kernel_of(arch), *(jnp.asarray(np.asarray(array), dtype) for array in found))
 
 
-def asked_of(scenario: Scenario, parts: Scene, dtype: str, per_class: bool = False) -> Question:
-    """The question about these samples, at `MODERATE` strengths."""
+def problem_of(scenario: Scenario, parts: Scene, dtype: str, per_class: bool = False) -> WeightsProblem:
+    """The problem of these samples, at `MODERATE` strengths."""
     m = scenario.samples
-    return question(scenario, parts.matrix[:m, :m], MODERATE, per_class, dtype)
+    return weights_problem(scenario, parts.matrix[:m, :m], MODERATE, per_class, dtype)
 
 
-class Recorder:
+class GradientPointCounter:
     """A kernel that notes every point at which its loss gradient is evaluated.
 
     A new object is equal to no other, so that no compiled program of another one is used in its place.
@@ -250,20 +252,20 @@ class Recorder:
         """As the kernel's."""
         return self._kernel.gram(x)
 
-    def cross(self, x: Float[Array, "k *shape"], training: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
+    def cross(self, x: Float[Array, "k *shape"], x_train: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
         """As the kernel's."""
-        return self._kernel.cross(x, training)
+        return self._kernel.cross(x, x_train)
 
     def loss_gradient(
         self,
         x: Float[Array, "k *shape"],
         targets: Float[Array, "k c"],
-        training: Float[Array, "m *shape"],
+        x_train: Float[Array, "m *shape"],
         weights: Float[Array, "m c"],
     ) -> Float[Array, "k *shape"]:
         """As the kernel's, and noted."""
         jax.debug.callback(lambda at: self._points.add(np.asarray(at).tobytes()), x)
-        return self._kernel.loss_gradient(x, targets, training, weights)
+        return self._kernel.loss_gradient(x, targets, x_train, weights)
 
     def memory_bytes(
         self, rows: int, columns: int, shape: tuple[int, ...], classes: int, itemsize: int
@@ -271,7 +273,7 @@ class Recorder:
         """As the kernel's."""
         return self._kernel.memory_bytes(rows, columns, shape, classes, itemsize)
 
-    def taken(self) -> int:
+    def count(self) -> int:
         """How many different points there were since the last call; waits for what is still running."""
         jax.effects_barrier()
         number = len(self._points)

@@ -24,8 +24,8 @@ from advntk.checks.trials.adv_ntk.problems import (
     LOW,
     MACHINES,
     PROMISED,
-    Question,
-    chosen,
+    WeightsProblem,
+    implementation_of,
     norm,
     rounding,
     scene,
@@ -38,12 +38,12 @@ from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.training import Fitted, fit, gram
 from advntk.implementations.dynamics.closed_form import closed_form
-from advntk.implementations.dynamics.linearised import integrate_seeds, outputs
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.linearized import integrate_seeds, outputs
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
 from advntk.implementations.experiments.adv_ntk import Attacked, attacked, regression
 from advntk.implementations.experiments.robust_overfitting import split
-from advntk.implementations.kernels.machine import kernel_of
+from advntk.implementations.kernels.ntk import kernel_of
 
 UNSEEN = 6
 INTEGRATION = 1e-11  # tolerance of one step of the flow, relative to the initial residual
@@ -51,7 +51,7 @@ RADIUS = 0.15
 POINTS = 0.02  # what counts as a difference in accuracy
 VALIDATION, TEST = 60, 200  # the test images fit into one chunk of the attack
 SHOWN = 4  # images per split that the evidence keeps
-# Two optimisers with a memory; batches of two passes over the validation samples.
+# Two optimizers with a memory; batches of two passes over the validation samples.
 BROKEN_OFF, ITERATIONS = 2, 4
 _FEW = Settings(RADIUS, attack_steps=3, iterations=ITERATIONS, batch=3, low=LOW, high=HIGH)
 TRAININGS = (
@@ -87,25 +87,25 @@ def mean_of_adversarial_training(scenario: Scenario, keys: Array) -> dict[str, n
     the tolerance relative to the initial residual, in the integral that the outputs are made of; four times
     that is allowed, as elsewhere.
     """
-    asked, m, eye = chosen(scenario), scenario.samples, jnp.eye(scenario.outputs)
+    implementation, m, eye = implementation_of(scenario), scenario.samples, jnp.eye(scenario.outputs)
     given = setting(scenario, UNSEEN)
     start, ntk = -given.points.y[:m], given.limits.ntk[:, None, :m, None] * eye[None, :, None, :]
     cross = given.limits.ntk[m:, :m]
     reach = float(np.linalg.norm(np.asarray(cross), 2))
 
-    course = _course(given, m)
-    weights, within = _learnt(asked, given, course)
-    wanted = closed_form(ntk[:m], xi_blocks(course.blocks(eye), course.schedule, given.end), start).weights
+    limit = _search_limit(given, m)
+    weights, within = _learnt(implementation, given, limit)
+    wanted = closed_form(ntk[:m], xi_blocks(limit.blocks(eye), limit.schedule, given.end), start).weights
     off = norm(cross @ (weights + np.asarray(wanted)))
 
-    course = _scalar(course)
-    scalar, scalar_within = _learnt(asked, given, course)
+    limit = _scalar(limit)
+    scalar, scalar_within = _learnt(implementation, given, limit)
     times = given.end * jnp.array([0.5, 1.0])
     flow = integrate_seeds(
-        ntk[None, :m], course.blocks(eye)[None], start[None], course.schedule, times, INTEGRATION
+        ntk[None, :m], limit.blocks(eye)[None], start[None], limit.schedule, times, INTEGRATION
     )
     ended = outputs(jnp.zeros((UNSEEN, len(eye))), ntk[m:], flow.integrals[0, -1])
-    growth = float(jnp.exp((course.ark * course.schedule.scale).max()))
+    growth = float(jnp.exp((limit.ark * limit.schedule.scale).max()))
     steps = 4 * float(flow.steps[0]) * INTEGRATION * norm(start) * growth * float(given.end)
     apart = np.nan if int(flow.result[0]) else norm(cross @ scalar - ended)
     return {
@@ -125,13 +125,13 @@ def mean_of_adversarial_training(scenario: Scenario, keys: Array) -> dict[str, n
 def interrupted_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     """How many numbers differ between training and training that was broken off, kept and gone on with.
 
-    Strengths, weights and course, seconds aside; bit by bit, so none is allowed.  Training that ended early
+    Strengths, weights and history, seconds aside; bit by bit, so none is allowed.  Training that ended early
     says nothing.
     """
     differing = 0.0
     for settings in TRAININGS:
         samples = _small(scenario)
-        whole = fit(chosen(scenario), samples, settings)
+        whole = fit(implementation_of(scenario), samples, settings)
         resumed = _broken_off(scenario, samples, settings)
         pairs = zip(_kept(whole), _kept(resumed), strict=True)
         differing += np.nan if whole.stopped else sum(_differing(one, other) for one, other in pairs)
@@ -162,7 +162,8 @@ def gain_of_training(scenario: Scenario, keys: Array) -> Observation:
 
     Both are attacked by our own PGD, from the same random starts, whatever trained the one.
     """
-    asked, kernel = chosen(scenario), kernel_of(build(scenario.replace(samples=2)).arch)
+    implementation = implementation_of(scenario)
+    kernel = kernel_of(build(scenario.replace(samples=2)).arch)
     found = []
     for key in keys:
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
@@ -171,13 +172,21 @@ def gain_of_training(scenario: Scenario, keys: Array) -> Observation:
             RADIUS, learning_rate=0.1, iterations=50, batch=128, low=LOW, high=HIGH, seed=seed
         )
         samples = problem(
-            kernel, drawn.x, drawn.y, drawn.validation_x, drawn.validation_labels, LOW, HIGH, asked.dtype
+            kernel,
+            drawn.x,
+            drawn.y,
+            drawn.validation_x,
+            drawn.validation_labels,
+            LOW,
+            HIGH,
+            implementation.dtype,
         )
         ntk = gram(samples)
-        fitted = fit(asked, samples, settings, ntk)
-        without = fitted.machine._replace(weights=regression(ntk, drawn.y))
+        fitted = fit(implementation, samples, settings, ntk)
+        without = fitted.predictor._replace(weights=regression(ntk, drawn.y))
         ours, theirs = (
-            next(attacked(of, drawn.test_x, drawn.test_labels, settings)) for of in (fitted.machine, without)
+            next(attacked(of, drawn.test_x, drawn.test_labels, settings))
+            for of in (fitted.predictor, without)
         )
         # The same digits with their own labels.
         true = split(seed, scenario.samples, VALIDATION, TEST, 0.0).y.argmax(1)
@@ -202,14 +211,14 @@ def _accuracies(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[st
 
 
 def _learning(fitted: Fitted, iterations: int, wrong: np.ndarray) -> dict[str, np.ndarray]:
-    """For the eye: the course of training, NaN after an early end, varpi, and which labels are wrong."""
-    course = np.full((3, iterations), np.nan)
-    rows = fitted.state.course[:iterations]
-    course[:, : len(rows)] = np.array([(row.loss, row.clean, row.robust) for row in rows]).reshape(-1, 3).T
+    """For the eye: the history of training, NaN after an early end, varpi, and which labels are wrong."""
+    history = np.full((3, iterations), np.nan)
+    rows = fitted.state.history[:iterations]
+    history[:, : len(rows)] = np.array([(row.loss, row.clean, row.robust) for row in rows]).reshape(-1, 3).T
     names = ("loss", "clean", "robust")
     varpi = np.asarray(fitted.state.strengths, np.float64)
     return {
-        **dict(zip(names, np.round(course, 4), strict=True)),
+        **dict(zip(names, np.round(history, 4), strict=True)),
         "varpi": np.round(varpi if varpi.ndim == 1 else varpi.mean(1), 4),
         "wrong_label": wrong.astype(int),
     }
@@ -229,8 +238,8 @@ def _shown(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[str, np
     }
 
 
-class _Course(NamedTuple):
-    """What the samples go through: diagonal of their ARK in the limit, and their strengths."""
+class _SearchLimit(NamedTuple):
+    """What the search does to the samples in the limit: diagonal of their ARK, and their strengths."""
 
     ark: Float[Array, " m"]
     schedule: Schedule
@@ -240,37 +249,41 @@ class _Course(NamedTuple):
         return self.ark[:, None, None] * eye[None]
 
 
-def _course(given: Setting, m: int) -> _Course:
-    return _Course(jnp.diagonal(given.limits.ark)[:m], given.points.schedule.take(m))
+def _search_limit(given: Setting, m: int) -> _SearchLimit:
+    return _SearchLimit(jnp.diagonal(given.limits.ark)[:m], given.points.schedule.take(m))
 
 
-def _scalar(course: _Course) -> _Course:
+def _scalar(limit: _SearchLimit) -> _SearchLimit:
     """The same for all samples: the means."""
-    ark, schedule = course
+    ark, schedule = limit
     scale, rate = (jnp.full_like(values, values.mean()) for values in (schedule.scale, schedule.rate))
-    return _Course(jnp.full_like(ark, ark.mean()), replace(schedule, scale=scale, rate=rate))
+    return _SearchLimit(jnp.full_like(ark, ark.mean()), replace(schedule, scale=scale, rate=rate))
 
 
-def _learnt(asked: Any, given: Setting, course: _Course) -> tuple[Float[np.ndarray, "m c"], float]:
+def _learnt(
+    implementation: Any, given: Setting, limit: _SearchLimit
+) -> tuple[Float[np.ndarray, "m c"], float]:
     """The implementation's weights for varpi = Xi at the end, and what they may be off by.
 
     That is the promise and rounding; rounding of the arguments is on top: that of Theta and Xi acts as one
     of S does.
     """
-    m = len(course.ark)
-    xi = xi_diagonal(course.ark[:, None], course.schedule, given.end)[:, 0]
+    m = len(limit.ark)
+    xi = xi_diagonal(limit.ark[:, None], limit.schedule, given.end)[:, 0]
     y = given.points.y[:m]
-    ask = Question(*(jnp.asarray(a, asked.dtype) for a in (given.limits.ntk[:m, :m], xi, y, y)))
-    weights = np.asarray(asked.solve(ask.ntk, ask.strengths, ask.y).value, np.float64)
-    return weights, (PROMISED + 2 * rounding(ask, asked.dtype)) * norm(weights)
+    problem = WeightsProblem(
+        *(jnp.asarray(a, implementation.dtype) for a in (given.limits.ntk[:m, :m], xi, y, y))
+    )
+    weights = np.asarray(implementation.solve(problem.ntk, problem.strengths, problem.y).value, np.float64)
+    return weights, (PROMISED + 2 * rounding(problem, implementation.dtype)) * norm(weights)
 
 
 def _small(scenario: Scenario) -> Problem:
     """A few samples of the scenario to train on."""
-    asked = chosen(scenario)
-    parts = scene(scenario, UNSEEN, asked.dtype)
+    implementation = implementation_of(scenario)
+    parts = scene(scenario, UNSEEN, implementation.dtype)
     x, y, there, targets = (np.asarray(a) for a in (parts.x, parts.y, parts.unseen, parts.targets))
-    return problem(parts.kernel, x, y, there, np.argmax(targets, axis=1), LOW, HIGH, asked.dtype)
+    return problem(parts.kernel, x, y, there, np.argmax(targets, axis=1), LOW, HIGH, implementation.dtype)
 
 
 def _broken_off(scenario: Scenario, samples: Problem, settings: Settings) -> Fitted:
@@ -278,15 +291,15 @@ def _broken_off(scenario: Scenario, samples: Problem, settings: Settings) -> Fit
     half = replace(settings, iterations=BROKEN_OFF)
     with tempfile.TemporaryDirectory(prefix="advntk-") as folder:
         path = Path(folder) / "kept.npz"
-        save_checkpoint(path, samples, half, fit(chosen(scenario), samples, half).state)
+        save_checkpoint(path, samples, half, fit(implementation_of(scenario), samples, half).state)
         state = load_checkpoint(path, samples, settings)
-    return fit(chosen(scenario), samples, settings, state=state)
+    return fit(implementation_of(scenario), samples, settings, state=state)
 
 
 def _kept(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Strengths, weights and the course without its seconds."""
-    course = np.array([row[:-1] for row in fitted.state.course], np.float64)
-    return np.asarray(fitted.state.strengths), np.asarray(fitted.machine.weights), course
+    """Strengths, weights and the history without its seconds."""
+    history = np.array([row[:-1] for row in fitted.state.history], np.float64)
+    return np.asarray(fitted.state.strengths), np.asarray(fitted.predictor.weights), history
 
 
 def _differing(one: np.ndarray, other: np.ndarray) -> int:

@@ -21,20 +21,20 @@ from advntk.checks.trials.adv_ntk.problems import (
     LOW,
     MACHINES,
     PROMISED,
-    Question,
-    Recorder,
-    answered,
-    answers,
-    asked_of,
-    chosen,
+    GradientPointCounter,
+    WeightsProblem,
+    checked,
     differences,
     eps_of,
     gradient_rounding,
+    implementation_of,
     limit_kernel,
     norm,
-    question,
+    problem_of,
     rounding,
     scene,
+    solutions,
+    weights_problem,
     worst,
 )
 from advntk.checks.trials.adv_ntk.space import ADV_NTK
@@ -68,17 +68,19 @@ def weights_against_reference(scenario: Scenario, keys: Array) -> dict[str, np.n
     Allowed are the promise and sqrt(m) eps min(cond(Theta), lambda_max(S)), in the eps of the dtype that
     the implementation declares (`machines.rounding`); the reference gets what the implementation sees.
     """
-    asked, ntk = chosen(scenario), limit_kernel(scenario)
+    implementation, ntk = implementation_of(scenario), limit_kernel(scenario)
     errors, allowed, unanswered = [], [], 0
     for per_class in (False, True):
         for size in SIZES:
-            ask = question(scenario, ntk, size, per_class, asked.dtype)
-            found, stands = answered(asked.solve(ask.ntk, ask.strengths, ask.y), ask.y.shape)
-            exact = ask.exactly()
+            problem = weights_problem(scenario, ntk, size, per_class, implementation.dtype)
+            found, stands = checked(
+                implementation.solve(problem.ntk, problem.strengths, problem.y), problem.y.shape
+            )
+            exact = problem.exactly()
             wanted = np.asarray(reference.weights(exact.ntk, exact.strengths, exact.y))
             unanswered += not stands
             errors.append(norm(found - wanted) / norm(wanted))
-            allowed.append(PROMISED + rounding(ask, asked.dtype))
+            allowed.append(PROMISED + rounding(problem, implementation.dtype))
     error, bound = worst(errors, allowed)
     return {"weights_error": error, "weights_allowed": bound, **_counted(unanswered)}
 
@@ -97,20 +99,22 @@ def gradient_against_differences(scenario: Scenario, keys: Array) -> dict[str, n
     Allowed are the promise, relative to the gradient, rounding (`machines.gradient_rounding`), and the error
     of the differences.
     """
-    asked, ntk = chosen(scenario), limit_kernel(scenario)
+    implementation, ntk = implementation_of(scenario), limit_kernel(scenario)
     errors, allowed, unanswered = [], [], 0
     steep = STEEP[scenario.data_seed % len(STEEP)]
     for per_class in (False, True):
         for zero in (False, True):
-            ask = question(scenario, ntk, steep, per_class, asked.dtype)
-            scale = float(jnp.abs(ask.strengths).max())
+            problem = weights_problem(scenario, ntk, steep, per_class, implementation.dtype)
+            scale = float(jnp.abs(problem.strengths).max())
             if zero:
-                ask = ask._replace(strengths=jnp.zeros_like(ask.strengths))
-            found, stands = answered(asked.vjp(*ask), ask.strengths.shape)
-            slopes, gaps = differences(_loss(ask), np.asarray(ask.strengths, np.float64), scale)
+                problem = problem._replace(strengths=jnp.zeros_like(problem.strengths))
+            found, stands = checked(implementation.vjp(*problem), problem.strengths.shape)
+            slopes, gaps = differences(_loss(problem), np.asarray(problem.strengths, np.float64), scale)
             unanswered += not stands
             errors.append(norm(found - slopes))
-            allowed.append(PROMISED * norm(slopes) + gradient_rounding(ask, asked.dtype) + norm(gaps))
+            allowed.append(
+                PROMISED * norm(slopes) + gradient_rounding(problem, implementation.dtype) + norm(gaps)
+            )
     error, bound = worst(errors, allowed)
     return {"gradient_error": error, "gradient_allowed": bound, **_counted(unanswered)}
 
@@ -132,18 +136,20 @@ def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.
     The step is radius/steps, so that hardly any coordinate arrives before the last one and every gradient
     is taken at another point.  x' = x +- rho is rounded twice, at numbers below 1: two eps.
     """
-    asked = chosen(scenario)
-    parts = scene(scenario, UNSEEN, asked.dtype)
-    ask = asked_of(scenario, parts, asked.dtype)
-    recorder = Recorder(parts.kernel)
-    machine = parts.machine(asked, ask)._replace(kernel=recorder)
+    implementation = implementation_of(scenario)
+    parts = scene(scenario, UNSEEN, implementation.dtype)
+    problem = problem_of(scenario, parts, implementation.dtype)
+    counter = GradientPointCounter(parts.kernel)
+    predictor = parts.predictor(implementation, problem)._replace(kernel=counter)
     settings = Settings(RADIUS, RADIUS / STEPS, STEPS, low=LOW, high=HIGH)
     clean = np.asarray(parts.unseen, np.float64)
     beyond_ball, beyond_box, missing = [], [], []
     for key in keys:
-        recorder.taken()
-        moved = np.asarray(asked.attack(machine, parts.unseen, parts.targets, settings, key), np.float64)
-        points = recorder.taken()
+        counter.count()
+        moved = np.asarray(
+            implementation.attack(predictor, parts.unseen, parts.targets, settings, key), np.float64
+        )
+        points = counter.count()
         beyond_ball.append(max(np.abs(moved - clean).max() - RADIUS, 0.0))
         beyond_box.append(max(moved.max() - HIGH, LOW - moved.min(), 0.0))
         # Nothing noted: the gradients come from elsewhere, and nothing is known of them.
@@ -151,7 +157,7 @@ def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.
     count = len(keys)
     return {
         "beyond_ball": np.array(beyond_ball),
-        "rounding": np.full(count, 2 * eps_of(asked.dtype)),
+        "rounding": np.full(count, 2 * eps_of(implementation.dtype)),
         "beyond_box": np.array(beyond_box),
         "gradients_missing": np.array(missing),
         "none": np.zeros(count),
@@ -191,37 +197,41 @@ def what_must_not_matter(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
     Both sides may err by the promise and rounding.  A rotation changes Theta by d + 16 L roundings of its
     entries (products, then some operations per layer), which the weights take up as they do rounding.
     """
-    asked = chosen(scenario)
-    parts = scene(scenario, UNSEEN, asked.dtype)
+    implementation = implementation_of(scenario)
+    parts = scene(scenario, UNSEEN, implementation.dtype)
     rng = np.random.default_rng([scenario.data_seed, 12])
     samples, classes = rng.permutation(len(parts.y)), rng.permutation(parts.y.shape[1])
     errors: dict[str, list[float]] = {"weights": [], "gradient": []}
     allowed: dict[str, list[float]] = {"weights": [], "gradient": []}
     for per_class in (False, True):
-        ask = asked_of(scenario, parts, asked.dtype, per_class)
+        problem = problem_of(scenario, parts, implementation.dtype, per_class)
 
         def permuted(array: Any) -> np.ndarray:
             moved = np.asarray(array)[samples]
             return moved[:, classes] if moved.ndim == 2 else moved
 
-        theta = np.asarray(ask.ntk)[samples][:, samples]
-        other = Question(*(jnp.asarray(array) for array in (theta, *(permuted(a) for a in ask[1:]))))
-        weights, gradient = answers(asked, ask)
-        other_weights, other_gradient = answers(asked, other)
+        theta = np.asarray(problem.ntk)[samples][:, samples]
+        other = WeightsProblem(
+            *(jnp.asarray(array) for array in (theta, *(permuted(a) for a in problem[1:])))
+        )
+        weights, gradient = solutions(implementation, problem)
+        other_weights, other_gradient = solutions(implementation, other)
         errors["weights"].append(norm(other_weights - permuted(weights)))
         errors["gradient"].append(norm(other_gradient - permuted(gradient)))
-        allowed["weights"].append(2 * (PROMISED + rounding(ask, asked.dtype)) * norm(weights))
-        allowed["gradient"].append(2 * (PROMISED * norm(gradient) + gradient_rounding(ask, asked.dtype)))
+        allowed["weights"].append(2 * (PROMISED + rounding(problem, implementation.dtype)) * norm(weights))
+        allowed["gradient"].append(
+            2 * (PROMISED * norm(gradient) + gradient_rounding(problem, implementation.dtype))
+        )
     turn = np.linalg.qr(rng.standard_normal((parts.x.shape[1],) * 2))[0]
     turned = parts._replace(x=_turned(parts.x, turn), unseen=_turned(parts.unseen, turn))
     found, m = [], scenario.samples
     for of in (parts, turned):
         matrix = of.matrix
-        machine = of.machine(asked, ask._replace(ntk=jnp.asarray(matrix[:m, :m])))
-        found.append(np.asarray(asked.predict(machine, of.unseen)))
+        predictor = of.predictor(implementation, problem._replace(ntk=jnp.asarray(matrix[:m, :m])))
+        found.append(np.asarray(implementation.predict(predictor, of.unseen)))
     cost = 1 + (parts.x.shape[1] + 16 * scenario.depth) / np.sqrt(m)
     reach = np.linalg.norm(matrix[m:, :m].astype(np.float64), 2)
-    within = 2 * (PROMISED + cost * rounding(ask, asked.dtype)) * reach * norm(weights)
+    within = 2 * (PROMISED + cost * rounding(problem, implementation.dtype)) * reach * norm(weights)
     permuted_weights, weights_within = worst(errors["weights"], allowed["weights"])
     permuted_gradient, gradient_within = worst(errors["gradient"], allowed["gradient"])
     return {
@@ -252,24 +262,24 @@ def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.nda
     to sum_j |Theta(x, x_j) p_j|; for gradients, whose sums run over the same weights, relative to their
     norm times the cancellation in the predictions.
     """
-    asked = chosen(scenario)
-    parts = scene(scenario, UNSEEN, asked.dtype)
-    machine = parts.machine(asked, asked_of(scenario, parts, asked.dtype))
+    implementation = implementation_of(scenario)
+    parts = scene(scenario, UNSEEN, implementation.dtype)
+    predictor = parts.predictor(implementation, problem_of(scenario, parts, implementation.dtype))
     halves = slice(UNSEEN // 2), slice(UNSEEN // 2, None)
 
     def joined(of: Any, *arrays: Array) -> np.ndarray:
-        return np.concatenate([np.asarray(of(machine, *(a[s] for a in arrays))) for s in halves])
+        return np.concatenate([np.asarray(of(predictor, *(a[s] for a in arrays))) for s in halves])
 
-    predictions = np.asarray(asked.predict(machine, parts.unseen))
-    slopes = np.asarray(asked.loss_gradient(machine, parts.unseen, parts.targets))
-    unit = (len(parts.x) + parts.x.shape[1] + 16 * scenario.depth) * eps_of(asked.dtype)
+    predictions = np.asarray(implementation.predict(predictor, parts.unseen))
+    slopes = np.asarray(implementation.loss_gradient(predictor, parts.unseen, parts.targets))
+    unit = (len(parts.x) + parts.x.shape[1] + 16 * scenario.depth) * eps_of(implementation.dtype)
     cross = np.abs(parts.matrix[scenario.samples :, : scenario.samples].astype(np.float64))
-    terms = norm(cross @ np.abs(np.asarray(machine.weights, np.float64)))
+    terms = norm(cross @ np.abs(np.asarray(predictor.weights, np.float64)))
     return {
-        "prediction_error": np.array([norm(predictions - joined(asked.predict, parts.unseen))]),
+        "prediction_error": np.array([norm(predictions - joined(implementation.predict, parts.unseen))]),
         "prediction_allowed": np.array([unit * terms]),
         "input_gradient_error": np.array(
-            [norm(slopes - joined(asked.loss_gradient, parts.unseen, parts.targets))]
+            [norm(slopes - joined(implementation.loss_gradient, parts.unseen, parts.targets))]
         ),
         "input_gradient_allowed": np.array([unit * norm(slopes) * terms / norm(predictions)]),
     }
@@ -293,19 +303,23 @@ def at_zero(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     Allowed for the gradient are c roundings of the sum over classes and 64 of an integral of a constant,
     relative to sum_c |Y_ic G_ic|.
     """
-    asked = chosen(scenario)
-    parts = scene(scenario, UNSEEN, asked.dtype)
+    implementation = implementation_of(scenario)
+    parts = scene(scenario, UNSEEN, implementation.dtype)
     weights, predictions, errors, allowed = [], [], [], []
     for per_class in (False, True):
-        ask = asked_of(scenario, parts, asked.dtype, per_class)
-        ask = ask._replace(strengths=jnp.zeros_like(ask.strengths))
-        found, gradient = answers(asked, ask)
+        problem = problem_of(scenario, parts, implementation.dtype, per_class)
+        problem = problem._replace(strengths=jnp.zeros_like(problem.strengths))
+        found, gradient = solutions(implementation, problem)
         weights.append(np.abs(found).max())
-        predictions.append(np.abs(np.asarray(asked.predict(parts.machine(asked, ask), parts.unseen))).max())
-        products = np.asarray(ask.exactly().y) * np.asarray(ask.exactly().cotangent)
+        predictions.append(
+            np.abs(
+                np.asarray(implementation.predict(parts.predictor(implementation, problem), parts.unseen))
+            ).max()
+        )
+        products = np.asarray(problem.exactly().y) * np.asarray(problem.exactly().cotangent)
         wanted, terms = (products, np.abs(products)) if per_class else (products.sum(1), abs(products).sum(1))
         errors.append(norm(gradient - wanted))
-        allowed.append((ask.y.shape[1] + 64) * eps_of(asked.dtype) * norm(terms))
+        allowed.append((problem.y.shape[1] + 64) * eps_of(implementation.dtype) * norm(terms))
     error, bound = worst(errors, allowed)
     return {
         "largest_weight": np.array([max(weights)]),
@@ -320,9 +334,9 @@ def _counted(unanswered: int) -> dict[str, np.ndarray]:
     return {"unanswered": np.array([float(unanswered)]), "none": np.zeros(1)}
 
 
-def _loss(ask: Question) -> Any:
+def _loss(problem: WeightsProblem) -> Any:
     """<G, p> as a function of the strengths, in double precision."""
-    exact = ask.exactly()
+    exact = problem.exactly()
 
     def loss(strengths: np.ndarray) -> float:
         weights = reference.weights(exact.ntk, jnp.asarray(strengths), exact.y)

@@ -15,7 +15,7 @@ from advntk.checks.trials.diagonal_limit.kernels import gram, memory
 from advntk.checks.trials.shared.building import build, network_trial
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
-from advntk.implementations.kernels.empirical import as_matrix, kernels_at_initialisation
+from advntk.implementations.kernels.empirical import as_matrix, diagonal_blocks, kernels_at_initialization
 from advntk.implementations.kernels.infinite import mlp_limits
 from advntk.implementations.networks.activations import activation
 from advntk.theorems.assumptions import ACTIVATIONS
@@ -55,7 +55,7 @@ _EPS = float(np.finfo(np.float64).eps)
 def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Spectrum of finite networks' ARK over all inputs and outputs, and of its diagonal blocks."""
     arch, x, _ = build(scenario)
-    ark = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs).ark
+    ark = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs).ark
     return _spectra(ark, scenario.input_width)
 
 
@@ -170,7 +170,7 @@ def _spectra(ark: Float[Array, "s m c m c"], input_width: int) -> dict[str, Arra
     trace = np.trace(gram, axis1=-2, axis2=-1)
     values = np.linalg.eigvalsh((gram + transposed) / 2)
     beyond = values[..., -input_width - 1] if size > input_width else np.zeros(len(gram))
-    blocks = np.asarray(jnp.moveaxis(jnp.diagonal(ark, axis1=1, axis2=3), -1, 1))
+    blocks = np.asarray(diagonal_blocks(ark))
     block_trace = np.trace(blocks, axis1=-2, axis2=-1)
     smallest = np.linalg.eigvalsh(blocks)[..., 0]
     outputs = blocks.shape[-1]

@@ -27,14 +27,14 @@ from advntk.checks.trials.shared.linear_systems import (
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
 from advntk.implementations.dynamics.closed_form import closed_form, limit_process
-from advntk.implementations.dynamics.linearised import (
+from advntk.implementations.dynamics.linearized import (
     LinearFlow,
     integrate_seeds,
     integrated_search,
     searched_residual,
 )
 from advntk.implementations.dynamics.magnus import predicted_defect
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import input_jacobians
 from advntk.implementations.kernels.infinite import infinite_kernels
@@ -309,7 +309,7 @@ def _defects(
 @jax.jit(static_argnames=("samples",))
 def _ensemble(
     found: Float[Array, "s p c"], kernels, ark: Array, points: Points, end: Array, samples: int
-) -> dict[str, Float[Array, " s"]]:
+) -> tuple[dict[str, Float[Array, " s"]], dict[str, Array]]:
     xi = xi_diagonal(ark[:samples, None], points.schedule.take(samples), end)[:, 0]
     ntk, nngp = kernels.ntk, kernels.nngp
     mean, covariance = limit_process(

@@ -1,4 +1,4 @@
-r"""Trials of the diagonal limit: kernels of networks at initialisation against their limits."""
+r"""Trials of the diagonal limit: kernels of networks at initialization against their limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from advntk.checks.spaces import Between
 from advntk.checks.trial import Observation
 from advntk.checks.trials.shared.building import build, input_shape, network_trial
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
-from advntk.implementations.dynamics.regularisation import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
-from advntk.implementations.kernels.empirical import kernels_at_initialisation, memory_per_seed
+from advntk.implementations.kernels.empirical import (
+    diagonal_blocks,
+    kernels_at_initialization,
+    memory_per_seed,
+)
 from advntk.implementations.kernels.infinite import ark_product, input_gradient_covariance, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.theorems.assumptions import SMOOTH
@@ -27,7 +31,7 @@ _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
 
 
 def memory(scenario: Scenario) -> int:
-    """Bytes per seed of one network at initialisation with its kernels."""
+    """Bytes per seed of one network at initialization with its kernels."""
     arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)
     return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
 
@@ -56,7 +60,7 @@ def memory(scenario: Scenario) -> int:
 def joint_limit(scenario: Scenario, keys: Array) -> Observation:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
     arch, x, _ = build(scenario)
-    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     limit = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
     gaps, block = _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
     return Observation(gaps, {"blocks": {"xi_block": block}})
@@ -92,7 +96,7 @@ def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     independent in the limit, so one network gives many nearly independent entries.
     """
     arch, x, _ = build(scenario)
-    found = kernels_at_initialisation(arch, keys, x, scenario.width, scenario.outputs)
+    found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     return _fixed_input_spread(arch, x, found.ark)
 
 
@@ -110,7 +114,7 @@ def _joint_gaps(
     # A strength that doubles over the training time, the same for every sample.
     scale = jnp.full(len(ark_limit), strength / jnp.diagonal(ark_limit).mean() / 1.5)
     schedule = Schedule.of("growing", scale, jnp.ones_like(scale))
-    xi = xi_blocks(_diagonal_blocks(ark), schedule)
+    xi = xi_blocks(diagonal_blocks(ark), schedule)
     eye = jnp.eye(xi.shape[-1])
     xi_limit = xi_diagonal(jnp.diagonal(ark_limit)[:, None], schedule)[:, :, None] * eye[None]
     off = xi * (1 - eye)[None, None]
@@ -128,7 +132,7 @@ def _fixed_input_spread(arch: Architecture, x: Array, ark: Array) -> dict[str, A
     sigma = jax.lax.map(lambda x_i: input_gradient_covariance(arch, x_i), x)
     mean = jnp.trace(sigma, axis1=1, axis2=2)
     square = (sigma * jnp.swapaxes(sigma, 1, 2)).sum((1, 2))
-    blocks = _diagonal_blocks(ark)
+    blocks = diagonal_blocks(ark)
     outputs = blocks.shape[-1]
     diagonal = jnp.diagonal(blocks, axis1=2, axis2=3)
     on = ((diagonal - mean[None, :, None]) ** 2).mean(2) / (2 * square)[None]
@@ -139,10 +143,6 @@ def _fixed_input_spread(arch: Architecture, x: Array, ark: Array) -> dict[str, A
         "off_diagonal_spread": off.mean(1),
         "ark_gap": _gap(ark, ark_product(arch, x)),
     }
-
-
-def _diagonal_blocks(kernel: Float[Array, "s m c m c"]) -> Float[Array, "s m c c"]:
-    return jnp.moveaxis(jnp.diagonal(kernel, axis1=1, axis2=3), -1, 1)
 
 
 def _gap(kernel: Float[Array, "s m c m c"], limit: Float[Array, "m m"]) -> Float[Array, " s"]:

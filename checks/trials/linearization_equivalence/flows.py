@@ -1,4 +1,4 @@
-r"""Trials of the linearisation: networks trained adversarially against their linearised systems."""
+r"""Trials of the linearization: networks trained adversarially against their linearized systems."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from advntk.checks.trials.shared.linear_systems import (
 )
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
-from advntk.implementations.dynamics.linearised import integrate, outputs
-from advntk.implementations.dynamics.regularisation import search_growth
+from advntk.implementations.dynamics.linearized import integrate, outputs
+from advntk.implementations.dynamics.regularization import search_growth
 from advntk.implementations.results import first_failure
 from advntk.theorems.assumptions import NON_SMOOTH, SMOOTH
 
@@ -160,7 +160,7 @@ def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> Observa
 def _linear_outputs(
     system: LinearSystem, points: Points, times: Array, samples: int
 ) -> tuple[Float[Array, "s times fractions p c"], Array]:
-    """Outputs of the linearised network at the same times and fractions, and the result of its integrator."""
+    """Outputs of the linearized network at the same times and fractions, and the result of its integrator."""
     seen = points.schedule.take(samples)
 
     def one(one_seed: LinearSystem) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-r"""The linearised system of a scenario: kernels at initialisation, starting outputs, strengths and times.
+r"""The linearized system of a scenario: kernels at initialization, starting outputs, strengths and times.
 
 Every trial of the dynamics begins here, so that strengths and times mean the same in all of them:
 the largest eta_i(t) S is `strength` in units of 1 / mean_i Theta_x(x_i, x_i), and T is `training_time`
@@ -18,14 +18,14 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.trials.shared.building import build, input_shape
 from advntk.implementations.dynamics.adversarial_training import Points, training_memory
 from advntk.implementations.dynamics.schedules import Schedule
-from advntk.implementations.kernels.empirical import kernels_of_seeds, memory_per_seed
+from advntk.implementations.kernels.empirical import diagonal_blocks, kernels_of_seeds, memory_per_seed
 from advntk.implementations.kernels.infinite import MlpLimits, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.implementations.networks.finite import (
     Forward,
     Parameters,
     forward_pass,
-    initialise_seeds,
+    initialize_seeds,
     weight_shapes,
 )
 
@@ -70,9 +70,9 @@ def setting(scenario: Scenario, unseen: int = 0) -> Setting:
 
 
 def networks(scenario: Scenario, arch: Architecture, keys: Array) -> tuple[Forward, Parameters]:
-    """Freshly initialised networks of a scenario, one per key, and their forward pass."""
+    """Freshly initialized networks of a scenario, one per key, and their forward pass."""
     shape = input_shape(scenario)
-    parameters = initialise_seeds(arch, keys, shape, scenario.width, scenario.outputs)
+    parameters = initialize_seeds(arch, keys, shape, scenario.width, scenario.outputs)
     return forward_pass(arch, weight_shapes(arch, shape, scenario.width, scenario.outputs)), parameters
 
 
@@ -80,7 +80,7 @@ def networks(scenario: Scenario, arch: Architecture, keys: Array) -> tuple[Forwa
 def linear_systems(forward: Forward, parameters: Parameters, x: Float[Array, "p d"]) -> LinearSystem:
     """Kernels and outputs at all points, per seed; the caller cuts the samples out of the last axes."""
     kernels = kernels_of_seeds(forward, parameters, x)
-    blocks = jnp.moveaxis(jnp.diagonal(kernels.ark, axis1=1, axis2=3), -1, 1)
+    blocks = diagonal_blocks(kernels.ark)
     # Symmetric but for rounding.
     blocks = (blocks + jnp.swapaxes(blocks, -1, -2)) / 2
     return LinearSystem(kernels.ntk, blocks, jax.vmap(forward, in_axes=(0, None))(parameters, x))

@@ -27,10 +27,15 @@ from advntk.checks.trials.shared.linear_systems import (
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
-from advntk.implementations.dynamics.linearised import LinearFlow, integrate_seeds, lyapunov, outputs
-from advntk.implementations.dynamics.regularisation import least_growth, search_growth, xi_blocks
+from advntk.implementations.dynamics.linearized import LinearFlow, integrate_seeds, lyapunov, outputs
+from advntk.implementations.dynamics.regularization import least_growth, search_growth, xi_blocks
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
-from advntk.implementations.experiments.robust_overfitting import Courses, peak, robust_overfitting, split
+from advntk.implementations.experiments.robust_overfitting import (
+    LearningCurves,
+    peak,
+    robust_overfitting,
+    split,
+)
 from advntk.implementations.kernels.infinite import ark_product
 from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
@@ -46,8 +51,8 @@ DENSE = 1e4
 # Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
 
-# Times of the predictor's course, in units of 1 / mean Theta(x_i, x_i): from first learning to convergence.
-COURSE = np.geomspace(1e-3, 1e2, 9)
+# Times of the predictor's curve, in units of 1 / mean Theta(x_i, x_i): from first learning to convergence.
+TIMES = np.geomspace(1e-3, 1e2, 9)
 VALIDATION, TEST = 150, 250
 POINTS = 0.02  # what counts as a difference in accuracy
 _OVERFITTING = [
@@ -185,27 +190,27 @@ def robustness_along_time(scenario: Scenario, keys: Array) -> Observation:
     for key in keys:
         chosen = int(jax.random.randint(key, (), 0, 2**31 - 1))
         drawn = split(chosen, scenario.samples, VALIDATION, TEST, scenario.label_noise)
-        found.append(jax.device_get(robust_overfitting(arch, drawn, COURSE, strengths, key)))
+        found.append(jax.device_get(robust_overfitting(arch, drawn, TIMES, strengths, key)))
     return _overfitting(found)
 
 
-def _overfitting(courses: Sequence[Courses]) -> Observation:
+def _overfitting(curves: Sequence[LearningCurves]) -> Observation:
     """What the claim is about, per split: the stopping time is chosen on validation images only."""
-    peaks = [peak(course) for course in courses]
-    test = [course.test for course in courses]
+    peaks = [peak(curve) for curve in curves]
+    test = [curve.test for curve in curves]
     last = [p.robust - p.drop for p in peaks]
     values = {
         "rise": np.array([p.rise for p in peaks]),
         "fall": np.array([p.drop for p in peaks]),
         "distance_at_last": np.array([abs(r - t.robust_without_at) for r, t in zip(last, test, strict=True)]),
         "clean_fall": np.array([t.clean[p.chosen] - t.clean[-1] for p, t in zip(peaks, test, strict=True)]),
-        "best_time": np.array([COURSE[p.chosen] for p in peaks]),
+        "best_time": np.array([TIMES[p.chosen] for p in peaks]),
         "robust_without_search": np.array([t.robust_without_at for t in test]),
         "clean_without_search": np.array([t.clean_without_at for t in test]),
     }
     drawn = {name: values[name] for name in ("best_time", "robust_without_search", "clean_without_search")}
     drawn |= {
-        "time": np.stack([COURSE for _ in test]),
+        "time": np.stack([TIMES for _ in test]),
         "robust": np.stack([t.robust for t in test]),
         "clean": np.stack([t.clean for t in test]),
     }

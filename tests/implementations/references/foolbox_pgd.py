@@ -39,7 +39,7 @@ FAST = {
 
 
 def network(parameters, x):
-    """Two hidden layers of erf, in the NTK parameterisation."""
+    """Two hidden layers of erf, in the NTK parameterization."""
     for i, (weights, bias) in enumerate(parameters):
         x = SIGMA_W / weights.shape[1] ** 0.5 * (x @ weights.T) + SIGMA_B * bias
         x = jax.scipy.special.erf(x) if i < len(parameters) - 1 else x

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advntk.implementations.kernels import fused
-from advntk.implementations.kernels.fused import (
+from advntk.implementations.kernels.closed_form_ntk import (
     ACTIVATIONS,
     loss_gradient,
     mlp_ntk,
@@ -27,7 +26,7 @@ EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)
 SEEDS = st.integers(0, 2**31)
 DEPTHS = st.sampled_from((1, 3))
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 # An entry of a kernel is O(100) operations on numbers of its own size.
 ROUNDING = 100 * EPS

@@ -1,4 +1,4 @@
-r"""The linearised network under adversarial training: r'(t) = -Theta E(t) r(t), integrated.
+r"""The linearized network under adversarial training: r'(t) = -Theta E(t) r(t), integrated.
 
 E(t) = blockdiag_i exp(eta_i(t) S Theta_x(x_i, x_i)).  Outputs follow from the integral of the searched
 residual, f_t(x) = f_0(x) - Theta(x, X) int_0^t E r, so the cost depends on samples and outputs only,
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from advntk.implementations.dynamics.regularisation import search_growth
+from advntk.implementations.dynamics.regularization import search_growth
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.results import of_integrator
 

@@ -1,15 +1,16 @@
-"""False alarms, counted: `python -m benchmarks.reseeded [--group exact|adv_ntk|...] [--runs 200]`.
+"""Calibration, false alarms counted: `python -m benchmarks.calibration [--group exact|...] [--runs 200]`.
 
 Runs the quick profile again and again with other seeds, so with other scenarios, data and networks, and
 counts the verdicts of every claim.  No claim may come out REFUTED unless its theory expects that.
-Results are appended to benchmarks/reseeded.jsonl as they come.  Run it again to go on: claims whose sources
-have changed since (benchmarks/sources.py) are measured again.  The table:
-benchmarks/reseeded.md.
+Results are kept in benchmarks/calibration.jsonl as they come.  Run it again to go on: claims whose sources
+have changed since (`advntk.checks.digests.verdict_digest`) are measured again, and what older sources gave is
+dropped as it is replaced.  The table: benchmarks/calibration.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import platform
 import tempfile
@@ -18,10 +19,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.sources import theorem_digest
-
 HERE = Path(__file__).parent
-LOG, TABLE = HERE / "reseeded.jsonl", HERE / "reseeded.md"
+LOG, TABLE = HERE / "calibration.jsonl", HERE / "calibration.md"
 # Claims by what one quick run of theirs costs, and how many runs that affords.
 GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
     "exact": (
@@ -103,11 +102,39 @@ def main() -> None:
     for seed in range(options.first, runs + 1):
         if missing := _missing(options.group, claims, seed):
             row = {"group": options.group, **run_once(missing, options.data, seed)}
-            with LOG.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            _keep(row)
             print(f"{options.group} {seed}/{runs}: {row['seconds']:.1f} s", flush=True)
             _write_table()
     _write_table()
+
+
+def _keep(row: dict) -> None:
+    """Add a row, and drop what it replaces: verdicts of older sources on the same claims, group and seed."""
+    kept = []
+    for old in _rows():
+        if (old["group"], old["seed"]) == (row["group"], row["seed"]):
+            for name in row["verdicts"]:
+                old["verdicts"].pop(name, None)
+                old["reasons"].pop(name, None)
+        if old["verdicts"]:
+            kept.append(old)
+    draft = LOG.with_suffix(".new")
+    draft.write_text("".join(json.dumps(one) + "\n" for one in [*kept, row]), encoding="utf-8")
+    draft.replace(LOG)
+
+
+@functools.cache
+def theorem_digest(theorem: str) -> str:
+    """Twelve hexadecimal digits over all that verdicts on a theorem depend on."""
+    from advntk.checks.digests import verdict_digest
+    from advntk.theorems.catalogue import load
+
+    catalogue = load()
+    return next(
+        verdict_digest(module)
+        for found, module in zip(catalogue.theorems, catalogue.modules, strict=True)
+        if found.id == theorem
+    )
 
 
 def _missing(group: str, claims: tuple[str, ...], seed: int) -> tuple[str, ...]:
@@ -132,30 +159,15 @@ def _source(row: dict, claim: str) -> str:
 
 def run_once(claims: tuple[str, ...], data: str, seed: int) -> dict:
     """Verdict by claim of one quick run."""
-    from advntk.checks.description import describe
-    from advntk.checks.efforts import PROFILES
-    from advntk.checks.evidence import EvidenceStore, read_run
-    from advntk.checks.planning import Request, make_plan
-    from advntk.checks.running import run_plan
-    from advntk.reports.summary import summarise
-    from advntk.theorems.catalogue import load
+    import advntk
+    from advntk.wiring import Settings, measure, prepare
 
     started = time.perf_counter()
-    catalogue = load()
-    plan = make_plan(
-        Request(PROFILES["quick"], data=data, seed=seed), catalogue.select(claims), catalogue.modules
-    )
-    # Searching for degenerate cases decides nothing.
-    quiet = tuple(replace(p, check=replace(p.check, explores=())) for p in plan.checks)
-    plan = replace(plan, checks=quiet)
     with tempfile.TemporaryDirectory() as folder:
-        store = EvidenceStore(Path(folder))
-        environment = {"versions": {}, "device": "cpu", "dtype": "float64", "code": ""}
-        run = store.start_run(describe(plan), environment)
-        run_plan(plan, store, run)
-        store.finish_run(run, {})
-        store.close()
-        found = summarise(read_run(Path(folder), run))["claims"]
+        prepared = prepare(Settings(claims=claims, data=data, seed=seed, evidence=Path(folder)))
+        # Searching for degenerate cases decides nothing.
+        quiet = [replace(p, check=replace(p.check, explores=())) for p in prepared.plan.checks]
+        found = advntk.Run(measure(prepared.only(quiet))).summary["claims"]
     return {
         "seed": seed,
         "data": data,
@@ -187,9 +199,9 @@ def _write_table() -> None:
     for (claim, *_), verdict in found_at.items():
         counts.setdefault(claim, Counter())[verdict] += 1
     lines = [
-        "# Reseeded runs",
+        "# Calibration: runs with other seeds",
         "",
-        "`python -m benchmarks.reseeded --group exact` (or `magnus`, `adv_ntk`, ...): quick, other seeds.",
+        "`python -m benchmarks.calibration --group exact` (or `magnus`, `adv_ntk`, ...): quick, other seeds.",
         f"Python {platform.python_version()}, {platform.machine()}.  The source is that of all modules which",
         "the check of the theorem imports, directly or not.",
         "",

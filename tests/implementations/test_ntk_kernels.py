@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advntk.implementations.kernels.infinite import infinite_kernels
-from advntk.implementations.kernels.machine import Fused, Kernel, Neural, kernel_of
+from advntk.implementations.kernels.ntk import ClosedFormNTK, Kernel, StaxNTK, kernel_of
 from advntk.implementations.kernels.tiling import block_sides, rectangle, summed, symmetric
 from advntk.implementations.networks.architecture import architecture
 from advntk.implementations.networks.residual import RESNET_18, RESNET_34, Residual, residual
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)
-# Programs this small take longer to optimise than to run.
+# Programs this small take longer to optimize than to run.
 compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 # An entry of a kernel is O(100) operations on numbers of its own size, and an angle is known to eps over
 # its sine, 0.1 or more between the inputs here.
@@ -32,11 +32,11 @@ CNN = architecture("cnn", 2, "relu", *SCALES)
 POOL = architecture("cnn", 2, "erf", *SCALES, readout="pool")
 RESIDUAL = residual((1, 1), *SCALES)
 KERNELS: dict[str, tuple[Kernel, tuple[int, ...]]] = {
-    "fused": (Fused(MLP), VECTOR),
-    "mlp": (Neural(replace(MLP, activation="gelu")), VECTOR),
-    "cnn": (Neural(CNN), IMAGE),
-    "pool": (Neural(POOL), IMAGE),
-    "residual": (Neural(RESIDUAL), IMAGE),
+    "fused": (ClosedFormNTK(MLP), VECTOR),
+    "mlp": (StaxNTK(replace(MLP, activation="gelu")), VECTOR),
+    "cnn": (StaxNTK(CNN), IMAGE),
+    "pool": (StaxNTK(POOL), IMAGE),
+    "residual": (StaxNTK(RESIDUAL), IMAGE),
 }
 K, M, C = 5, 7, 2
 
@@ -61,7 +61,7 @@ def problem(shape: tuple[int, ...], seed: int = 0) -> tuple[jax.Array, ...]:
 
 def tiled(kernel: Kernel, shape: tuple[int, ...], reverse: bool = False) -> Kernel:
     """The same with tiles of 2 x 3 inputs, which divide neither 5 nor 7."""
-    if isinstance(kernel, Fused):
+    if isinstance(kernel, ClosedFormNTK):
         small = replace(kernel, tile_bytes=kernel.tile_bytes * 6 // kernel.entries(8))
         assert block_sides(K, M, small.entries(8)) == (2, 3)
         return small
@@ -173,27 +173,29 @@ def test_both_paths_agree(activation):
     net = replace(MLP, activation=activation, depth=2)
     # Images, which both flatten.
     x, *rest = problem(IMAGE)
-    one, two = ((gram(kernel, x), gradient(kernel, x, *rest)) for kernel in (Fused(net), Neural(net)))
+    one, two = (
+        (gram(kernel, x), gradient(kernel, x, *rest)) for kernel in (ClosedFormNTK(net), StaxNTK(net))
+    )
     for found, expected in zip(one, two, strict=True):
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found, expected, rtol=0, atol=10 * ROUNDING * scale)
 
 
 def test_diagonal_keeps_its_digits(monkeypatch):
-    exactly = Neural._covariances
+    exactly = StaxNTK._covariances
 
     def rounded_apart(kernel, x, other):
         # A scalar product may round otherwise than a sum of squares; by how much is up to the machine.
         found = exactly(kernel, x, other)
         return found.replace(nngp=found.nngp * (1 - 100 * EPS))
 
-    monkeypatch.setattr(Neural, "_covariances", rounded_apart)
+    monkeypatch.setattr(StaxNTK, "_covariances", rounded_apart)
     # A shape of its own: no program compiled for another test is used.
     net, x = replace(MLP, depth=4), gaussian(0, 3, 9)
-    expected = np.diag(gram(Fused(net), x))
-    np.testing.assert_allclose(np.diag(gram(Neural(net), x)), expected, rtol=100 * EPS)
+    expected = np.diag(gram(ClosedFormNTK(net), x))
+    np.testing.assert_allclose(np.diag(gram(StaxNTK(net), x)), expected, rtol=100 * EPS)
     # What it is kept from, or nothing would be tested.
-    assert np.abs(np.diag(cross(Neural(net), x, x)) / expected - 1).max() > 1e-9
+    assert np.abs(np.diag(cross(StaxNTK(net), x, x)) / expected - 1).max() > 1e-9
 
 
 @pytest.mark.parametrize("net", [CNN, POOL])
@@ -307,14 +309,14 @@ def test_residual_networks_that_make_no_sense_are_refused(argument, value):
 
 
 def test_kernel_of_takes_the_fast_path_where_there_is_one():
-    assert kernel_of(MLP) == Fused(MLP)
+    assert kernel_of(MLP) == ClosedFormNTK(MLP)
     for net in (replace(MLP, activation="tanh"), replace(MLP, parameterization="standard"), CNN, RESIDUAL):
-        assert kernel_of(net) == Neural(net)
+        assert kernel_of(net) == StaxNTK(net)
     with pytest.raises(ValueError, match="swish"):
         kernel_of(Residual(activation="swish"))
 
 
-@pytest.mark.parametrize("kernel", [Fused(MLP), Neural(replace(MLP, activation="erf"))])
+@pytest.mark.parametrize("kernel", [ClosedFormNTK(MLP), StaxNTK(replace(MLP, activation="erf"))])
 def test_kernels_may_be_static_arguments(kernel):
     x, _, training, _ = problem(VECTOR)
     static = jax.jit(lambda kernel, x, training: kernel.cross(x, training), static_argnums=0)
@@ -334,7 +336,7 @@ def temporary_bytes(function, *shapes: tuple[int, ...], dtype: str) -> int:
 )
 def test_memory_is_estimated_from_above(name, dtype):
     kernel, shape = KERNELS[name]
-    if isinstance(kernel, Neural):
+    if isinstance(kernel, StaxNTK):
         kernel = replace(kernel, tile_bytes=2**22)
     rows, columns, classes = 300, 400, 10
     estimate = kernel.memory_bytes(rows, columns, shape, classes, np.dtype(dtype).itemsize)
@@ -351,13 +353,13 @@ def test_memory_is_estimated_from_above(name, dtype):
 
 def test_gram_takes_no_second_matrix():
     m, d = 4000, 100
-    takes = temporary_bytes(Fused(MLP).gram, (m, d), dtype="float32")
-    assert takes <= Fused(MLP).memory_bytes(m, m, (d,), 10, 4)
+    takes = temporary_bytes(ClosedFormNTK(MLP).gram, (m, d), dtype="float32")
+    assert takes <= ClosedFormNTK(MLP).memory_bytes(m, m, (d,), 10, 4)
     assert takes < 4 * m**2 / 10
 
 
 def test_memory_sees_the_squared_pixels_of_pooling():
-    pooled, flattened = Neural(POOL), Neural(replace(POOL, readout="flatten"))
+    pooled, flattened = StaxNTK(POOL), StaxNTK(replace(POOL, readout="flatten"))
     shape = (32, 32, 3)
     # One pair of images is more than a tile may take.
     one = pooled.memory_bytes(1, 1, shape, 10, 8)
@@ -373,23 +375,23 @@ X, Y, T, W = (jnp.ones(shape) for shape in ((2, *IMAGE), (2, C), (3, *IMAGE), (3
     ("given_arguments", "message"),
     [
         ((X.reshape(2, -1), Y, T.reshape(3, -1), W), "x has shape"),
-        ((X, Y, T[:, :3], W), r"training has shape \(3, 3, 4, 2\)"),
+        ((X, Y, T[:, :3], W), r"x_train has shape \(3, 3, 4, 2\)"),
         ((X, Y[:1], T, W), "targets has shape"),
         ((X, Y, T, W[:2]), "weights has shape"),
         ((X, Y, T, W[:, :1]), "weights has shape"),
         ((X[:0], Y[:0], T, W), "no inputs"),
-        ((X, Y, T[:0], W[:0]), "training has shape"),
+        ((X, Y, T[:0], W[:0]), "x_train has shape"),
         ((X, Y.astype("float32"), T, W), "targets has dtype float32"),
     ],
 )
 def test_what_does_not_fit_is_refused(given_arguments, message):
     with pytest.raises(ValueError, match=message):
-        Neural(CNN).loss_gradient(*given_arguments)
+        StaxNTK(CNN).loss_gradient(*given_arguments)
     if "x has shape" not in message:  # An MLP takes vectors.
         with pytest.raises(ValueError, match=message):
-            Fused(MLP).loss_gradient(*given_arguments)
+            ClosedFormNTK(MLP).loss_gradient(*given_arguments)
 
 
 def test_fused_refuses_networks_without_closed_form():
     with pytest.raises(ValueError, match="gelu"):
-        Fused(replace(MLP, activation="gelu")).gram(gaussian(0, 2, 3))
+        ClosedFormNTK(replace(MLP, activation="gelu")).gram(gaussian(0, 2, 3))

@@ -22,6 +22,8 @@ Source: Cho & Saul, NeurIPS 2009; Williams, NIPS 1996, for erf; Jacot et al. 201
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -29,6 +31,7 @@ from jaxtyping import Array, Float
 from advntk.implementations.arc_cosine import angular, steepness
 from advntk.implementations.networks.activations import LEAKY_SLOPE
 from advntk.implementations.networks.architecture import Architecture
+from advntk.implementations.networks.protocol import Network
 
 _SLOPES = {"relu": 0.0, "leaky_relu": LEAKY_SLOPE}
 ACTIVATIONS = (*_SLOPES, "erf")
@@ -72,28 +75,28 @@ def loss_gradient(
     arch: Architecture,
     x: Float[Array, "k d"],
     targets: Float[Array, "k c"],
-    training: Float[Array, "m d"],
+    x_train: Float[Array, "m d"],
     weights: Float[Array, "m c"],
 ) -> Float[Array, "k d"]:
-    """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, training) weights.
+    """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, x_train) weights.
 
     Raises:
       ValueError: as `mlp_ntk`.
     """
     _closed_form_only(arch)
-    theirs = _variances(arch, _variance(arch, training))
+    theirs = _variances(arch, _variance(arch, x_train))
 
     def of(tile: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         return _pulled_back(arch, *tile, theirs, weights)
 
-    size = rows_at_once(len(x), len(training))
-    rows = _covariance(arch, x, training), _variance(arch, x), targets
+    size = rows_at_once(len(x), len(x_train))
+    rows = _covariance(arch, x, x_train), _variance(arch, x), targets
     tiles = [_tiled(part, size) for part in rows]
     in_covariance, in_variance = (
         part.reshape(-1, *part.shape[2:])[: len(x)] for part in jax.lax.map(of, tuple(tiles))
     )
     scale = arch.sigma_w**2 / x.shape[1]
-    return scale * (in_covariance @ training) + 2 * scale * in_variance[:, None] * x
+    return scale * (in_covariance @ x_train) + 2 * scale * in_variance[:, None] * x
 
 
 def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size *rest"]:
@@ -103,9 +106,10 @@ def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size
     return filled.reshape(-1, size, *rows.shape[1:])
 
 
-def has_closed_form(arch: Architecture) -> bool:
+def has_closed_form(network: Network) -> TypeGuard[Architecture]:
     """Whether the functions here know the network."""
-    return arch.family == "mlp" and arch.activation in ACTIVATIONS and arch.parameterization == "ntk"
+    known = network.family == "mlp" and network.activation in ACTIVATIONS
+    return known and network.parameterization == "ntk"
 
 
 def rows_at_once(rows: int, columns: int) -> int:
@@ -246,6 +250,6 @@ def _closed_form_only(arch: Architecture) -> None:
     if not has_closed_form(arch):
         found = (arch.family, arch.activation, arch.parameterization)
         raise ValueError(
-            f"family, activation, parameterization = {found} has no fused kernel; use 'mlp', one of "
+            f"family, activation, parameterization = {found} has no closed form; use 'mlp', one of "
             f"{', '.join(ACTIVATIONS)}, and 'ntk' here, infinite_kernels for the others"
         )

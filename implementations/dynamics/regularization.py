@@ -1,4 +1,4 @@
-r"""The regularisation matrix Xi(t) = int_0^t exp(eta(tau) S Theta_x) dtau, block diagonal over samples.
+r"""The regularization matrix Xi(t) = int_0^t exp(eta(tau) S Theta_x) dtau, block diagonal over samples.
 
 Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), theorem 3; theory: sections 0 and 1.
 """

@@ -1,9 +1,10 @@
 r"""Infinite-width NTKs as a kernel machine f(x) = Theta(x, X) p needs them, in memory that is bounded.
 
-A machine of m training inputs needs Theta(X, X) once, Theta(x, X) for predictions, and the input gradient of
-its loss for attacks.  `Fused` has them for the networks of `fused.py`, at a small fraction of the time;
-`Neural` for any network that neural-tangents has a kernel for.  Both compute in the precision of their
-inputs and block by block (`tiling.py`): beside inputs and results they hold `memory_bytes`.
+A predictor with m training inputs needs Theta(X, X) once, Theta(x, X) for predictions, and the input
+gradient of its loss for attacks.  `ClosedFormNTK` has them for the networks of `closed_form_ntk.py`, in a
+small fraction of the time; `StaxNTK` for any network that neural-tangents has a kernel for.  Both compute in
+the precision of their inputs and block by block (`tiling.py`): beside inputs and results they hold
+`memory_bytes`.
 
 Kernels are values: hashable, equal if their networks are, and registered with JAX, so that they may be
 arguments of compiled functions.
@@ -13,7 +14,7 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 5, for the machine; Jac
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -21,15 +22,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from advntk.implementations.dual_activation import NODES
-from advntk.implementations.kernels import fused
+from advntk.implementations.kernels import closed_form_ntk
 from advntk.implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.infinite import triple
-from advntk.implementations.networks.residual import Residual, residual_triple, resolutions
+from advntk.implementations.networks.protocol import Network
 from advntk.implementations.neural_tangents_adapter import precision, stax
-
-Network = Architecture | Residual
 
 
 @runtime_checkable
@@ -47,18 +45,18 @@ class Kernel(Protocol):
         """Theta(x, x), exactly symmetric, the diagonal without loss of digits."""
         ...
 
-    def cross(self, x: Float[Array, "k *shape"], training: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
-        """Theta(x, training)."""
+    def cross(self, x: Float[Array, "k *shape"], x_train: Float[Array, "m *shape"]) -> Float[Array, "k m"]:
+        """Theta(x, x_train)."""
         ...
 
     def loss_gradient(
         self,
         x: Float[Array, "k *shape"],
         targets: Float[Array, "k c"],
-        training: Float[Array, "m *shape"],
+        x_train: Float[Array, "m *shape"],
         weights: Float[Array, "m c"],
     ) -> Float[Array, "k *shape"]:
-        """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, training) weights.
+        """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, x_train) weights.
 
         Targets f(x) - g give the gradient of sum_c g_c f_c(x): any loss of the outputs can be attacked.
         Finite where an input coincides with a training input of a kinked network: the cusp of the kernel
@@ -78,33 +76,33 @@ class Kernel(Protocol):
 
 
 def kernel_of(network: Network) -> Kernel:
-    """The faster kernel of a network: `Fused` where it has a closed form, else `Neural`.
+    """The faster kernel of a network: `ClosedFormNTK` where it has a closed form, else `StaxNTK`.
 
     Raises:
       ValueError: the network has an activation that is unknown.
     """
     activation(network.activation)
-    if isinstance(network, Architecture) and fused.has_closed_form(network):
-        return Fused(network)
-    return Neural(network)
+    if closed_form_ntk.has_closed_form(network):
+        return ClosedFormNTK(network)
+    return StaxNTK(network)
 
 
-# What a tile of `Fused` holds per entry, its transpose included; measured up to 10.6.
-_FUSED_COPIES = 11
+# What a tile of `ClosedFormNTK` holds per entry, its transpose included; measured up to 10.6.
+_CLOSED_FORM_COPIES = 11
 # Fewer rows of inputs at a time, and every product reads all training inputs for too little work.
-_FUSED_ROWS = 256
+_CLOSED_FORM_ROWS = 256
 # Covariances of these rows with all training inputs, their cotangents, and what `lax.map` makes of them.
-_FUSED_ROW_COPIES = 5
+_CLOSED_FORM_ROW_COPIES = 5
 
 
 @dataclass(frozen=True)
-class Fused:
-    """NTK of a ReLU, leaky ReLU or erf MLP in NTK parameterisation; images are flattened.
+class ClosedFormNTK:
+    """NTK of a ReLU, leaky ReLU or erf MLP in NTK parameterization; images are flattened.
 
     `tile_bytes` bounds what one tile of the kernel takes; the default keeps it in a core's cache.
 
     Raises (every method with arrays):
-      ValueError: as `Kernel`, or the network has no closed form in `fused.py`.
+      ValueError: as `Kernel`, or the network has no closed form in `closed_form_ntk.py`.
     """
 
     arch: Architecture
@@ -112,23 +110,23 @@ class Fused:
 
     def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
         """As `Kernel.gram`; beside the result, one tile."""
-        return _fused_gram(self, _flat(_checked(self.arch, x)))
+        return _closed_form_gram(self, _flat(_checked(self.arch, x)))
 
-    def cross(self, x: Float[Array, "k ..."], training: Float[Array, "m ..."]) -> Float[Array, "k m"]:
+    def cross(self, x: Float[Array, "k ..."], x_train: Float[Array, "m ..."]) -> Float[Array, "k m"]:
         """As `Kernel.cross`."""
-        _fitting(_checked(self.arch, x), training)
-        return _fused_cross(self, _flat(x), _flat(training))
+        _fitting(_checked(self.arch, x), x_train)
+        return _closed_form_cross(self, _flat(x), _flat(x_train))
 
     def loss_gradient(
         self,
         x: Float[Array, "k ..."],
         targets: Float[Array, "_k _c"],
-        training: Float[Array, "_m ..."],
+        x_train: Float[Array, "_m ..."],
         weights: Float[Array, "_m _c"],
     ) -> Float[Array, "k ..."]:
         """As `Kernel.loss_gradient`."""
-        _fitting(_checked(self.arch, x), training, targets, weights)
-        return _fused_loss_gradient(self, _flat(x), targets, _flat(training), weights).reshape(x.shape)
+        _fitting(_checked(self.arch, x), x_train, targets, weights)
+        return _closed_form_loss_gradient(self, _flat(x), targets, _flat(x_train), weights).reshape(x.shape)
 
     def memory_bytes(
         self, rows: int, columns: int, shape: tuple[int, ...], classes: int, itemsize: int
@@ -136,69 +134,71 @@ class Fused:
         """As `Kernel.memory_bytes`."""
         d = math.prod(shape)
         height, width = block_sides(rows, columns, self.entries(itemsize))
-        tile = height * width * _FUSED_COPIES + (height + width) * (d + 4)
-        together, at_once = even_side(rows, _FUSED_ROWS), fused.rows_at_once(rows, columns)
-        gradient = together * columns * _FUSED_ROW_COPIES + together * (3 * d + classes)
+        tile = height * width * _CLOSED_FORM_COPIES + (height + width) * (d + 4)
+        together, at_once = even_side(rows, _CLOSED_FORM_ROWS), closed_form_ntk.rows_at_once(rows, columns)
+        gradient = together * columns * _CLOSED_FORM_ROW_COPIES + together * (3 * d + classes)
         # In a pass over a few rows reverse mode keeps some numbers per entry and layer.
         gradient += at_once * columns * 12 * (self.arch.depth + 1) + columns * (self.arch.depth + 4)
         return itemsize * max(tile, gradient)
 
     def entries(self, itemsize: int) -> int:
         """Entries of one tile."""
-        return max(1, self.tile_bytes // (_FUSED_COPIES * itemsize))
+        return max(1, self.tile_bytes // (_CLOSED_FORM_COPIES * itemsize))
 
 
 @jax.jit
-def _fused_gram(kernel: Fused, x: Array) -> Array:
+def _closed_form_gram(kernel: ClosedFormNTK, x: Array) -> Array:
     arch = kernel.arch
     side, _ = block_sides(len(x), len(x), kernel.entries(x.dtype.itemsize))
 
     def tile(i: Any, j: Any) -> Array:
-        return fused.mlp_ntk(arch, _rows(x, i, side), _rows(x, j, side))
+        return closed_form_ntk.mlp_ntk(arch, _rows(x, i, side), _rows(x, j, side))
 
     def on_diagonal(i: Any) -> Array:
-        return fused.mlp_ntk_gram(arch, _rows(x, i, side))
+        return closed_form_ntk.mlp_ntk_gram(arch, _rows(x, i, side))
 
     return symmetric(tile, on_diagonal, len(x), side, x.dtype)
 
 
 @jax.jit
-def _fused_cross(kernel: Fused, x: Array, training: Array) -> Array:
-    sides = block_sides(len(x), len(training), kernel.entries(x.dtype.itemsize))
+def _closed_form_cross(kernel: ClosedFormNTK, x: Array, x_train: Array) -> Array:
+    sides = block_sides(len(x), len(x_train), kernel.entries(x.dtype.itemsize))
 
     def tile(i: Any, j: Any) -> Array:
-        return fused.mlp_ntk(kernel.arch, _rows(x, i, sides[0]), _rows(training, j, sides[1]))
+        return closed_form_ntk.mlp_ntk(kernel.arch, _rows(x, i, sides[0]), _rows(x_train, j, sides[1]))
 
-    return rectangle(tile, (len(x), len(training)), sides, x.dtype)
+    return rectangle(tile, (len(x), len(x_train)), sides, x.dtype)
 
 
 @jax.jit
-def _fused_loss_gradient(kernel: Fused, x: Array, targets: Array, training: Array, weights: Array) -> Array:
-    height = even_side(len(x), _FUSED_ROWS)
+def _closed_form_loss_gradient(
+    kernel: ClosedFormNTK, x: Array, targets: Array, x_train: Array, weights: Array
+) -> Array:
+    height = even_side(len(x), _CLOSED_FORM_ROWS)
 
     def tile(i: Any, _: Any) -> Array:
-        return fused.loss_gradient(
-            kernel.arch, _rows(x, i, height), _rows(targets, i, height), training, weights
+        return closed_form_ntk.loss_gradient(
+            kernel.arch, _rows(x, i, height), _rows(targets, i, height), x_train, weights
         )
 
     d = x.shape[1]
     return rectangle(tile, (len(x), d), (height, d), x.dtype)
 
 
-# Numbers that a tile of `Neural` holds: per entry of the largest layer, and in reverse mode per entry of
+# Numbers that a tile of `StaxNTK` holds: per entry of the largest layer, and in reverse mode per entry of
 # every layer.  Measured up to 10.4 and 13.3.
 _COPIES = 14
 _COPIES_PER_LAYER = 14
 
 
 @dataclass(frozen=True)
-class Neural:
-    """NTK of any `Architecture` or `Residual` through neural-tangents; an MLP flattens images.
+class StaxNTK:
+    """NTK of any `Network` through neural-tangents; an MLP flattens images.
 
     A convolutional network that ends in "flatten" takes `height * columns` numbers per pair of inputs, one
     that ends in "pool" the square of that.  `tile_bytes` bounds what one tile of the kernel takes, unless
     a single pair takes more.  With more than one tile per row of inputs, a gradient computes the kernel
-    twice.  `width` is that of the hidden layers; it matters in the standard parameterisation only.
+    twice.  `width` is that of the hidden layers; it matters in the standard parameterization only.
     """
 
     network: Network
@@ -207,23 +207,23 @@ class Neural:
 
     def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
         """As `Kernel.gram`; pairs above the diagonal are computed, those below copied."""
-        return _neural_gram(self, self._inputs(_checked(self.network, x)))
+        return _stax_gram(self, self._inputs(_checked(self.network, x)))
 
-    def cross(self, x: Float[Array, "k ..."], training: Float[Array, "m ..."]) -> Float[Array, "k m"]:
+    def cross(self, x: Float[Array, "k ..."], x_train: Float[Array, "m ..."]) -> Float[Array, "k m"]:
         """As `Kernel.cross`."""
-        _fitting(_checked(self.network, x), training)
-        return _neural_cross(self, self._inputs(x), self._inputs(training))
+        _fitting(_checked(self.network, x), x_train)
+        return _stax_cross(self, self._inputs(x), self._inputs(x_train))
 
     def loss_gradient(
         self,
         x: Float[Array, "k ..."],
         targets: Float[Array, "_k _c"],
-        training: Float[Array, "_m ..."],
+        x_train: Float[Array, "_m ..."],
         weights: Float[Array, "_m _c"],
     ) -> Float[Array, "k ..."]:
         """As `Kernel.loss_gradient`, by reverse mode through the kernel."""
-        _fitting(_checked(self.network, x), training, targets, weights)
-        found = _neural_loss_gradient(self, self._inputs(x), targets, self._inputs(training), weights)
+        _fitting(_checked(self.network, x), x_train, targets, weights)
+        found = _stax_loss_gradient(self, self._inputs(x), targets, self._inputs(x_train), weights)
         return found.reshape(x.shape)
 
     def memory_bytes(
@@ -263,10 +263,10 @@ class Neural:
         return jax.vmap(one)(x).astype(x.dtype)
 
     def _inputs(self, x: Array) -> Array:
-        return _flat(x) if _sees_vectors(self.network) else x
+        return _flat(x) if self.network.flattens_inputs else x
 
     def _covariances(self, x: Array, other: Array) -> Any:
-        full = not _sees_vectors(self.network) and self.network.readout == "pool"
+        full = not self.network.flattens_inputs and self.network.readout == "pool"
         start = stax().Identity()[2](x, other, None, diagonal_batch=True, diagonal_spatial=not full)
         # neural-tangents would go on in double precision wherever JAX allows it.
         names = ("cov1", "cov2", "nngp", "ntk")
@@ -274,17 +274,14 @@ class Neural:
 
     def _from_covariances(self, start: Any) -> Array:
         dtype = start.nngp.dtype
-        net = replace(
-            self.network,
-            sigma_w=jnp.asarray(self.network.sigma_w, dtype),
-            sigma_b=jnp.asarray(self.network.sigma_b, dtype),
+        net = self.network.with_scales(
+            jnp.asarray(self.network.sigma_w, dtype), jnp.asarray(self.network.sigma_b, dtype)
         )
         with precision(dtype):
-            layers = residual_triple(net) if isinstance(net, Residual) else triple(net, self.width, 1)
-            return layers[2](start).ntk
+            return net.limit_kernel(self.width, 1)(start).ntk
 
     def _pair_bytes(self, shape: tuple[int, ...], itemsize: int, reverse: bool) -> int:
-        largest, total = _entries_per_pair(self.network, shape)
+        largest, total = self.network.covariances_per_pair(shape)
         quadrature = activation(self.network.activation).strip is not None
         # An expectation by quadrature has a square of nodes, and in reverse mode a few of them.
         each = (4 * NODES**2 if reverse else 2 * NODES**2) if quadrature else 0
@@ -293,7 +290,7 @@ class Neural:
 
 
 @jax.jit
-def _neural_gram(kernel: Neural, x: Array) -> Array:
+def _stax_gram(kernel: StaxNTK, x: Array) -> Array:
     side, _ = kernel.sides(len(x), len(x), x.shape[1:], x.dtype.itemsize, False)
 
     def tile(i: Any, j: Any) -> Array:
@@ -308,23 +305,23 @@ def _neural_gram(kernel: Neural, x: Array) -> Array:
 
 
 @jax.jit
-def _neural_cross(kernel: Neural, x: Array, training: Array) -> Array:
-    sides = kernel.sides(len(x), len(training), x.shape[1:], x.dtype.itemsize, False)
+def _stax_cross(kernel: StaxNTK, x: Array, x_train: Array) -> Array:
+    sides = kernel.sides(len(x), len(x_train), x.shape[1:], x.dtype.itemsize, False)
 
     def tile(i: Any, j: Any) -> Array:
-        return kernel.ntk(_rows(x, i, sides[0]), _rows(training, j, sides[1]))
+        return kernel.ntk(_rows(x, i, sides[0]), _rows(x_train, j, sides[1]))
 
-    return rectangle(tile, (len(x), len(training)), sides, x.dtype)
+    return rectangle(tile, (len(x), len(x_train)), sides, x.dtype)
 
 
 @jax.jit
-def _neural_loss_gradient(kernel: Neural, x: Array, targets: Array, training: Array, weights: Array) -> Array:
+def _stax_loss_gradient(kernel: StaxNTK, x: Array, targets: Array, x_train: Array, weights: Array) -> Array:
     m, c = weights.shape
     height, width = kernel.sides(len(x), m, x.shape[1:], x.dtype.itemsize, True)
 
     def outputs(some: Array) -> Array:
         def from_columns(j: Any, counts: Array) -> Array:
-            return kernel.ntk(some, _rows(training, j, width)) @ (counts[:, None] * _rows(weights, j, width))
+            return kernel.ntk(some, _rows(x_train, j, width)) @ (counts[:, None] * _rows(weights, j, width))
 
         return summed(from_columns, m, width, jnp.zeros((height, c), x.dtype))
 
@@ -336,8 +333,8 @@ def _neural_loss_gradient(kernel: Neural, x: Array, targets: Array, training: Ar
     return rectangle(tile, (len(x), d), (height, d), x.dtype)
 
 
-jax.tree_util.register_dataclass(Fused, data_fields=["arch"], meta_fields=["tile_bytes"])
-jax.tree_util.register_dataclass(Neural, data_fields=["network"], meta_fields=["width", "tile_bytes"])
+jax.tree_util.register_dataclass(ClosedFormNTK, data_fields=["arch"], meta_fields=["tile_bytes"])
+jax.tree_util.register_dataclass(StaxNTK, data_fields=["network"], meta_fields=["width", "tile_bytes"])
 
 
 def _rows(x: Array, start: Any, size: int) -> Array:
@@ -348,23 +345,6 @@ def _flat(x: Array) -> Array:
     return x.reshape(len(x), -1)
 
 
-def _sees_vectors(network: Network) -> bool:
-    return isinstance(network, Architecture) and network.family == "mlp"
-
-
-def _entries_per_pair(network: Network, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Covariances per pair of inputs: in the largest layer, and in all layers together."""
-    if isinstance(network, Architecture) and network.family == "mlp":
-        return 1, network.depth + 1
-    power = 2 if network.readout == "pool" else 1
-    pixels = (shape[0] * shape[1]) ** power
-    if isinstance(network, Architecture):
-        return pixels, pixels * network.depth
-    sizes = [(h * w) ** power for h, w in resolutions(network.stages, shape[0], shape[1])]
-    # Two convolutions and a shortcut per block, and the stem.
-    return pixels, pixels + sum(3 * n * size for n, size in zip(network.stages, sizes, strict=True))
-
-
 def _checked(network: Network, x: Array) -> Array:
     if x.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(f"x has dtype {x.dtype}; convert it to float32 or float64")
@@ -372,20 +352,20 @@ def _checked(network: Network, x: Array) -> Array:
         raise ValueError(f"x has shape {x.shape}, no inputs; give at least one")
     if x.ndim < 2:
         raise ValueError(f"x has shape {x.shape}; reshape it to (n, d) or (n, height, columns, channels)")
-    if x.ndim != 4 and not _sees_vectors(network):
+    if x.ndim != 4 and not network.flattens_inputs:
         raise ValueError(
             f"x has shape {x.shape}, a convolutional network needs (n, height, columns, channels); reshape it"
         )
     return x
 
 
-def _fitting(x: Array, training: Array, targets: Array | None = None, weights: Array | None = None) -> None:
+def _fitting(x: Array, x_train: Array, targets: Array | None = None, weights: Array | None = None) -> None:
     """Refuses what does not fit x."""
-    wanted: list[tuple[str, Array, tuple[int | str, ...]]] = [("training", training, ("m", *x.shape[1:]))]
+    wanted: list[tuple[str, Array, tuple[int | str, ...]]] = [("x_train", x_train, ("m", *x.shape[1:]))]
     if targets is not None and weights is not None:
         wanted += [
             ("targets", targets, (len(x), "c")),
-            ("weights", weights, (len(training), *targets.shape[1:])),
+            ("weights", weights, (len(x_train), *targets.shape[1:])),
         ]
     for name, found, shape in wanted:
         fits = len(found.shape) == len(shape) and all(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
 
-from advntk.implementations.adv_ntk.exponentials import convolved, phi1, phi2
+from advntk.implementations.exponentials import convolved, phi1, phi2
 
 EPS = np.finfo(float).eps
 
@@ -30,6 +32,7 @@ def test_divided_differences_of_exp_against_many_digits(a):
     # Neither difference of the recursion is below a quarter of its terms: 16 for both, some eps each.
     accuracy = 64 * EPS
     np.testing.assert_allclose(phi1(np.array([a])), difference(0, -a), rtol=accuracy)
+    np.testing.assert_allclose(jax.jit(phi1)(jnp.array([a])), difference(0, -a), rtol=accuracy)
     np.testing.assert_allclose(phi2(np.array([a])), difference(0, 0, -a), rtol=accuracy)
     for b in [*RATES, a * (1 + 1e-8)]:
         wanted = difference(0, 0, -a, -b)

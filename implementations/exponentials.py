@@ -1,4 +1,4 @@
-r"""Divided differences of exp on the negative axis, without cancellation, for the Adv-NTK weights.
+r"""Divided differences of exp on the negative axis, without cancellation.
 
 With f[x_0, ..., x_n] the divided difference of f = exp and a, b >= 0,
 
@@ -14,18 +14,25 @@ decrease in a and b, and are bounded by their values 1, 1/2, 1/6 at 0.
 from __future__ import annotations
 
 import math
+from typing import overload
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 # Below 1 the series lose nothing: the last term left out is smaller than 18/20! = 8e-18.
 _TERMS = 17
 
 
-def phi1(a: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """(1 - e^{-a})/a for a >= 0, 1 at a = 0."""
-    safe = np.where(a > 0, a, 1.0)
-    return np.where(a > 0, -np.expm1(-safe) / safe, 1.0)
+@overload
+def phi1(a: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]: ...
+@overload
+def phi1(a: Float[Array, "*shape"]) -> Float[Array, "*shape"]: ...
+def phi1(a):
+    """(1 - e^{-a})/a for a >= 0, 1 at a = 0: NumPy's for its arrays, JAX's for its own, traced or not."""
+    xp = np if isinstance(a, np.ndarray) else jnp
+    safe = xp.where(a > 0, a, 1.0)
+    return xp.where(a > 0, -xp.expm1(-safe) / safe, 1.0)
 
 
 def phi2(a: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
