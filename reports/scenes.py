@@ -88,7 +88,7 @@ def _swept(record: RunRecord, row: DecisionRow, rows: Iterable[TrialRow]) -> Swe
 
 
 def _symbol(axis: StatedAxis) -> str:
-    return axis.symbol or words(axis.name)
+    return " ".join((axis.symbol or words(axis.name)).split())
 
 
 def _axis_label(axis: StatedAxis, others: list[StatedAxis]) -> str:
@@ -96,7 +96,7 @@ def _axis_label(axis: StatedAxis, others: list[StatedAxis]) -> str:
     symbols = " = ".join(map(_symbol, (axis, *others)))
     named = words(axis.name) if symbols == words(axis.name) else f"{words(axis.name)} {symbols}"
     units = ", ".join(dict.fromkeys(other.unit for other in (axis, *others) if other.unit))
-    return f"{named} ({units})" if units else named
+    return " ".join((f"{named} ({units})" if units else named).split())
 
 
 def is_finite(value: Any) -> bool:

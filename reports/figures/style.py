@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Literal
@@ -85,9 +86,15 @@ class Drawing:
     legend: tuple[Key, ...] = ()
 
 
-def figure_style() -> AbstractContextManager:
-    """The context in which figures are drawn and written; leaves matplotlib as it was."""
-    return matplotlib.rc_context(_RC)
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """The context in which figures are drawn and written; leaves matplotlib as it was.
+
+    Text stays text, so that letters which matplotlib's own font lacks are the reader's font's to show.
+    """
+    with matplotlib.rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
 
 
 def panels(count: int, height: float = _HEIGHT, left: float = _LEFT) -> list[Any]:
@@ -213,7 +220,8 @@ def with_ids_of(prefix: str, svg: str) -> str:
 
 def to_svg(axes: Sequence[Any]) -> str:
     """The <svg> elements of these panels, without XML prologue, one after the other."""
-    return "".join(_one_svg(axis.figure) for axis in axes)
+    # Panels that draw the same shape would give it the same id.
+    return "".join(with_ids_of(f"p{i}", _one_svg(axis.figure)) for i, axis in enumerate(axes))
 
 
 def _one_svg(figure: Figure) -> str:

@@ -12,6 +12,7 @@ from format_readers import read_csv, read_html, read_json, read_junit, read_late
 from made_up_evidence import HOSTILE, HOSTILE_NAME, said
 from pyarrow import parquet
 
+from advntk.checks.evidence import Outcome
 from advntk.reports.comparison import comparison_content
 from advntk.reports.comparison_html import comparison_page
 from advntk.reports.comparison_text import comparison_markdown, comparison_tables
@@ -24,7 +25,9 @@ from advntk.reports.summary import to_json
 nan, inf = math.nan, math.inf
 CLAIM = f"made_up.{HOSTILE_NAME}"
 HOSTILE_SAID = said("REFUTED", reason=HOSTILE, quantity=HOSTILE, statistic=HOSTILE)
-FINDING = (CLAIM, {"kind": HOSTILE, "label": HOSTILE})
+FINDING = (CLAIM, HOSTILE)
+# What a user's trial may keep for figures: curves whose names are anything, and what nobody can draw.
+CURVES = {"x": [1.0, 2.0], HOSTILE_NAME: [0.5, 0.25]}
 
 CASES = {
     "plain": {},
@@ -39,7 +42,13 @@ CASES = {
     "interrupted at once": {"decisions": {"made_up.c": []}, "values": (), "finished": False},
     "broken trials": {
         "decisions": {"made_up.c": [said("ERROR", nan, nan, nan, quantity="", confidence=None)]},
-        "outcome": f"error: {HOSTILE_NAME}",
+        "outcome": Outcome.ERROR,
+        "message": HOSTILE_NAME,
+        "trace": HOSTILE_NAME,
+    },
+    "stopped trials": {"outcome": Outcome.NOT_FINITE, "message": HOSTILE_NAME},
+    "figures of any kind": {
+        "figures": {"curves": CURVES, HOSTILE_NAME: CURVES, "odd": {HOSTILE_NAME: [[1]]}}
     },
     "out of scope": {"decisions": {"made_up.c": [said("OUT_OF_SCOPE")]}},
     "as measured": {"decisions": {"made_up.c": [said("INCONCLUSIVE")]}, "expected": "as measured"},

@@ -331,16 +331,17 @@ def test_without_scripts_everything_is_there_and_no_control(visit):
 
 @pytest.mark.slow
 def test_a_page_of_100_000_trials_is_small_and_opens_at_once(browser, tmp_path):
-    from advntk.checks.evidence import EvidenceStore, TrialRow
-    from advntk.checks.scenario import Scenario
+    from advntk.checks.axes import WIDTH
+    from advntk.checks.evidence import EvidenceStore, Outcome, TrialRow
+    from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 
     folder = add_run(tmp_path / "many", CLAIMS, values=())
-    store, scenario = EvidenceStore(folder), Scenario()
+    store, scenario = EvidenceStore(folder), ADVERSARIAL_TRAINING.scenario()
 
     def row(width, seed):
         numbers = {"gap": (1 + seed % 97) / width}
-        at = scenario.at_width(width).as_dict()
-        return TrialRow("t", "f", at, width, seed, "measured", numbers, f"{width}/{seed}")
+        at, key = WIDTH.at(scenario, width).as_dict(), f"{width}/{seed}"
+        return TrialRow("t", "f", at, "width", width, seed, Outcome.MEASURED, numbers, key=key)
 
     rows = [row(width, seed) for width in (8, 16, 32, 64) for seed in range(25_000)]
     store.add_trials(1, rows)

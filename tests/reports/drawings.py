@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import numpy as np
+
+from advntk.checks.evidence import Outcome, TrialRow
 from advntk.reports.figures.style import figure_style
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,3 +33,11 @@ def lines(root, colour):
     """Curves and dashed lines of that colour."""
     paths = [path.get("style", "") for path in root.iter(f"{SVG}path")]
     return sum("stroke:" in style and colour.lower() in style.split("stroke:")[1] for style in paths)
+
+
+def row(kind, kept, seed=0, point=None, numbers=None):
+    """One measured trial that kept this for a kind of figure, as evidence gives it back."""
+    plain = {name: np.asarray(value).tolist() for name, value in kept.items()}
+    axis = None if point is None else "width"
+    figures = {kind: plain} if kind else {}
+    return TrialRow("trial", "s", {}, axis, point, seed, Outcome.MEASURED, numbers or {}, figures)

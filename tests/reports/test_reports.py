@@ -5,101 +5,145 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from advntk.checks.evidence import EvidenceStore, TrialRow, read_run
-from advntk.checks.scenario import Scenario
-from advntk.reports.formatting import estimate, expectation, number, replay
+from advntk.checks.axes import WIDTH
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence import (
+    Compilations,
+    DecisionRow,
+    EvidenceStore,
+    FindingKind,
+    FindingRow,
+    Outcome,
+    Provenance,
+    RunCosts,
+    RunRequest,
+    TrialRow,
+    read_run,
+)
+from advntk.checks.evidence.rows import (
+    StatedAxis,
+    StatedCheck,
+    StatedClaim,
+    StatedRate,
+    StatedRates,
+    StatedSource,
+    StatedTheorem,
+)
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.reports.formatting import (
+    estimate,
+    expectation,
+    number,
+    replay,
+    replay_decision,
+    replay_finding,
+    run_again,
+)
 from advntk.reports.mathematics import to_html
 from advntk.reports.page import render
 from advntk.reports.summary import summarise, to_json, write_atomically
 from advntk.reports.terminal import verdict_table
 from advntk.theorems.catalogue import load
 from advntk.theorems.notation import plain
+from advntk.theorems.vocabulary import Kind, Verdict
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
 
 
 def claim_text(claim_id, expected="HOLDS", statement="it holds"):
-    return {
-        "id": claim_id,
-        "theorem": claim_id.split(".")[0],
-        "statement": statement,
-        "kind": "limit",
-        "expected": expected,
-        "note": HOSTILE,
-        "assumptions": [HOSTILE],
-        "rate": {"exponent": 0.5, "parameter": "n"},
-        "source": {"reference": HOSTILE, "where": "", "url": ""},
-    }
+    return StatedClaim(
+        claim_id,
+        claim_id.split(".")[0],
+        statement,
+        Kind.LIMIT,
+        expected,
+        StatedSource(HOSTILE, ""),
+        HOSTILE,
+        (HOSTILE,),
+        StatedRate(0.5, "n"),
+    )
 
 
-def decision(verdict, strain=0.0, **changes):
-    said = {
-        "verdict": verdict,
-        "statistic": "gap",
-        "quantity": "exponent",
-        "estimate": 0.5,
-        "low": 0.4,
-        "high": 0.6,
-        "confidence": 0.998,
-        "reason": f"because {HOSTILE}",
-        "strain": strain,
-        "detail": {"predicted": 0.5, "intercept": 0.0, "seeds": 4},
-    }
-    return {**said, **changes}
+def decision(verdict, severity=0.0, **changes):
+    said = Decision(
+        Verdict(verdict),
+        "gap",
+        "exponent",
+        0.5,
+        0.4,
+        0.6,
+        0.998,
+        f"because {HOSTILE}",
+        severity,
+        detail={"predicted": 0.5, "intercept": 0.0, "seeds": 4},
+    )
+    return replace(said, **changes)
+
+
+def stated_check(scenario, sweep="width"):
+    """A check along one sampled axis, swept over width."""
+    axes = tuple(
+        StatedAxis(name, axis.default, axis.symbol, axis.unit, choice=[1, 2] if name == "depth" else None)
+        for name, axis in scenario.space.items()
+    )
+    return StatedCheck(axes, sweep, (8, 16, 32, 64), 4, 1, {"f": WIDTH.changed(scenario)})
 
 
 @pytest.fixture
 def evidence(tmp_path):
     """Write a run with these decisions per claim and these errors over a sweep of widths; read it back."""
 
-    def make(decisions, errors=(0.4, 0.3, 0.2, 0.1), expected="HOLDS", statement="it holds", finish=True):
+    def make(
+        decisions,
+        errors=(0.4, 0.3, 0.2, 0.1),
+        expected="HOLDS",
+        statement="it holds",
+        finish=True,
+        change=lambda row: row,
+    ):
         store = EvidenceStore(tmp_path / "evidence")
         claims = {name: claim_text(name, expected, statement) for name in decisions}
-        request = {
-            "profile": "quick",
-            "data": "digits",
-            "seed": 0,
-            "pins": {},
-            "widths": [],
-            "trials": 16,
-            "error_rates": {
-                "false_alarm": 1e-6,
-                "miss": 1e-3,
-                "assertions": 1,
-                "false_alarm_per_assertion": 1e-6,
-            },
-            "theorems": {
-                "made_up": {
-                    "id": "made_up",
-                    "title": HOSTILE,
-                    "statement": statement,
-                    "source": {"reference": HOSTILE, "where": HOSTILE, "url": ""},
-                    "derivation": [HOSTILE],
-                }
-            },
-            "claims": claims,
-        }
-        environment = {"versions": {"jax": HOSTILE}, "device": HOSTILE, "dtype": "float64", "code": "x"}
-        run = store.start_run(request, environment)
-        scenario = Scenario()
+        scenario = ADVERSARIAL_TRAINING.scenario()
+        source = StatedSource(HOSTILE, HOSTILE)
+        request = RunRequest(
+            "quick",
+            0,
+            StatedRates(1e-6, 1e-3, 1, 1e-6),
+            {"made_up": StatedTheorem("made_up", HOSTILE, statement, source, (HOSTILE,))},
+            claims,
+            {"t": stated_check(scenario)},
+            trials=16,
+        )
+        run = store.start_run(request, Provenance({"jax": HOSTILE}, HOSTILE, "float64", "x"))
         rows = [
-            TrialRow("t", "f", scenario.at_width(w).as_dict(), w, seed, "measured", {"gap": e * (1 + seed)})
-            for w, e in zip((8, 16, 32, 64), errors, strict=True)
+            TrialRow(
+                "t",
+                "f",
+                WIDTH.at(scenario, width).as_dict(),
+                "width",
+                width,
+                seed,
+                Outcome.MEASURED,
+                {"gap": error * (1 + seed)},
+            )
+            for width, error in zip((8, 16, 32, 64), errors, strict=True)
             for seed in range(4)
         ]
-        store.add_trials(run, rows)
+        store.add_trials(run, map(change, rows))
         for name, items in decisions.items():
             for said in items:
-                store.add_decision(run, name, "t", "f", scenario.as_dict(), "rate", said)
+                row = DecisionRow(name, "t", "f", scenario.as_dict(), "a label", "rate", said)
+                store.add_decision(run, row)
         if finish:
-            result = {"wall_time_s": 1.0, "compilations": {"number": 1, "seconds": 1.0}}
-            store.finish_run(run, {**result, "peak_memory_bytes": 2**30})
+            store.finish_run(run, RunCosts(1.0, Compilations(1, 1.0), 2**30))
         store.close()
         return read_run(tmp_path / "evidence")
 
@@ -178,7 +222,7 @@ def test_no_id_and_no_verdict_is_broken_on_a_terminal(evidence, width):
 
 
 def test_the_estimate_shown_is_that_of_the_scenario_nearest_to_failing(evidence):
-    decisions = [decision("HOLDS", strain=s, estimate=e) for s, e in ((0.1, 0.9), (0.7, 0.3), (0.2, 0.8))]
+    decisions = [decision("HOLDS", severity=s, estimate=e) for s, e in ((0.1, 0.9), (0.7, 0.3), (0.2, 0.8))]
     (claim,) = summarise(evidence({"made_up.claim": decisions}))["claims"]
     assert claim["estimate"]["value"] == 0.3
 
@@ -218,7 +262,7 @@ def test_what_was_not_decided_is_not_as_expected_whatever_was(evidence):
 
 
 def test_intervals_come_with_their_confidence(evidence):
-    decisions = [decision("HOLDS", confidence=0.9993, strain=s) for s in (0.1, 0.2)]
+    decisions = [decision("HOLDS", confidence=0.9993, severity=s) for s in (0.1, 0.2)]
     assert "Intervals are at 99.93 % confidence" in render(evidence({"made_up.claim": decisions}))
     exact = decision("HOLDS", quantity="value / bound", confidence=None, detail={"side": "above"})
     assert "Intervals are at" not in render(evidence({"made_up.claim": [exact]}))
@@ -233,7 +277,7 @@ def test_a_range_of_estimates_is_that_of_the_estimates():
         )
         for e in (0.9, 1.1)
     ]
-    drawing = estimates_figure(found)
+    drawing = estimates_figure([DecisionRow("c", "t", str(d.estimate), {}, "", "level", d) for d in found])
     assert "2 of 2 scenarios hold, estimates from 0.9 to 1.1." in drawing.words
     assert [key.text for key in drawing.legend] == ["HOLDS, with its interval", "predicted", "what decides"]
 
@@ -289,7 +333,12 @@ def test_the_figure_says_slope_seeds_and_prediction(evidence):
     record = evidence({"made_up.claim": [decision("HOLDS")]})
     (article,) = articles(render(record))
     svg = article.split("<svg")[1].split("</svg>")[0]
-    for words in ("exponent 0.5 [0.4, 0.6], predicted 0.5", "4 seeds", "width n", ">64<"):
+    for words in (
+        "exponent 0.5 [0.4, 0.6], predicted 0.5",
+        "a label, 4 seeds",
+        "width n = d (neurons, inputs)",
+        ">64<",
+    ):
         assert words in svg
     for words in ("every seed", "predicted slope", "gap: exponent 0.5 [0.4, 0.6]"):
         assert words in article
@@ -322,35 +371,136 @@ def test_numbers_are_written_short_and_never_as_nan():
     assert estimate(None) == "–"
 
 
-def test_a_replay_command_names_every_axis_and_parses_back():
-    from advntk.checks.axes import parse_pin
+REQUEST = RunRequest("quick", 5, StatedRates(1e-6, 1e-3, 1, 1e-6), {}, {})
 
-    scenario = Scenario(depth=3, sigma_w=1.35, data="gaussian").as_dict()
-    command = replay(
-        "made_up.claim", scenario, {"profile": "quick", "seed": 5, "widths": [8, 16]}, sweep=True
+
+def options(command):
+    """Name |-> values of the options of a command line."""
+    parts = shlex.split(command)[3:]
+    found = {}
+    for name, value in zip(parts[::2], parts[1::2], strict=True):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def test_a_replay_command_holds_what_was_sampled_and_what_is_no_default():
+    scenario = ADVERSARIAL_TRAINING.scenario(depth=1, sigma_w=1.35, data="gaussian", width=8)
+    request = replace(REQUEST, checks={"t": stated_check(scenario)})
+    found = options(replay("made_up.claim", "t", scenario.as_dict(), request, Provenance()))
+    assert found == {
+        "--profile": ["quick"],
+        "--seed": ["5"],
+        "--axis": ["depth=1,sigma_w=1.35,width=8,data=gaussian"],
+    }
+
+
+def test_a_replay_command_leaves_the_sweep_to_its_points():
+    scenario = ADVERSARIAL_TRAINING.scenario(width=8, input_width=8)
+    request = replace(REQUEST, checks={"t": stated_check(scenario)}, sweeps={"width": [8, 16], "time": [1]})
+    given = ("made_up.claim", "t", scenario.as_dict(), request, Provenance(theories=("mine.py", "a b.py")))
+    found = options(replay(*given, swept=("width", "input_width")))
+    assert found["--axis"] == ["depth=1"] and found["--sweep"] == ["width=8,16"]
+    assert found["--theory"] == ["mine.py", "a b.py"]
+    alone = options(replay(*given))
+    assert alone["--axis"] == ["depth=1,width=8,input_width=8"] and "--sweep" not in alone
+
+
+def test_a_value_with_a_comma_has_an_option_of_its_own():
+    scenario = ADVERSARIAL_TRAINING.scenario(data="a,b.npz")
+    request = replace(REQUEST, checks={"t": stated_check(scenario)}, pins={"data": "a,b.npz", "depth": 2})
+    found = options(replay("c", "t", scenario.as_dict(), request, Provenance()))
+    assert found["--axis"] == ["depth=1", "data=a,b.npz"]
+
+
+def test_of_a_trial_that_evidence_does_not_describe_everything_is_held():
+    found = options(replay("c", "t", {"depth": 1, "alpha": 2.0}, REQUEST, Provenance()))
+    assert found["--axis"] == ["depth=1,alpha=2.0"]
+
+
+def test_decisions_and_findings_know_their_own_commands(evidence):
+    record = evidence({"made_up.claim": [decision("REFUTED")]})
+    (row,) = record.decisions
+    assert options(replay_decision(row, record))["--axis"] == ["depth=1"]
+    scenario = {**row.scenario, "width": 8}
+    finding = FindingRow("made_up.claim", FindingKind.COUNTEREXAMPLE, "", (), "", scenario)
+    # Without the name of its trial it is one of those that the claim reads.
+    assert options(replay_finding(finding, record))["--axis"] == ["depth=1,width=8"]
+    assert replay_finding(replace(finding, scenario=None), record) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"), [(None, ["made_up.claim"]), ((), []), (("made_up",), ["made_up"])], ids=str
+)
+def test_the_run_again_is_asked_for_as_it_was(evidence, names, asked):
+    record = evidence({"made_up.claim": [decision("HOLDS")]})
+    request = replace(
+        record.request, pins={"depth": 2, "data": "a,b"}, sweeps={"alpha": [1, 2.5]}, profile="thorough"
     )
-    assert command.endswith("--widths 8,16")
-    pins = dict(parse_pin(p) for p in command.split("--axis ")[1].removesuffix(" --widths 8,16").split(","))
-    left_out = ("data", "width", "input_width", "implementation")
-    assert {k: v for k, v in scenario.items() if k not in left_out} == pins
-    assert "--data gaussian" in command and "--seed 5" in command
+    provenance = replace(record.provenance, names=names, theories=("mine.py",))
+    command = run_again(replace(record, request=request, provenance=provenance))
+    assert shlex.split(command) == [
+        *("advntk", "check", *asked, "--profile", "thorough", "--data", "digits", "--seed", "0"),
+        *("--axis", "depth=2", "--axis", "data=a,b", "--sweep", "alpha=1,2.5", "--theory", "mine.py"),
+    ]
 
 
-def test_a_replay_command_names_the_implementation_where_it_is_not_ours():
-    run = {"profile": "quick", "seed": 5, "widths": []}
-    theirs = replay("made_up.claim", Scenario(implementation="mine:Own").as_dict(), run, sweep=False)
-    assert "--implementation mine:Own" in theirs and "implementation=" not in theirs
-    ours = Scenario().as_dict()
-    assert "implementation" not in replay("made_up.claim", ours, run, sweep=False)
-    # Of evidence from before there were any.
-    del ours["implementation"]
-    assert "implementation" not in replay("made_up.claim", ours, run, sweep=False)
+def test_what_broke_comes_with_its_traceback_and_what_stopped_is_counted(evidence):
+    def change(row):
+        if row.seed == 0:
+            message, trace = f"ValueError: {HOSTILE}", f"Traceback of {HOSTILE}"
+            return replace(row, outcome=Outcome.ERROR, message=message, trace=trace)
+        if row.seed == 1:
+            return replace(row, outcome=Outcome.MAX_STEPS_REACHED, message="as many steps as it may")
+        # Older evidence may say nothing but how it ended.
+        return replace(row, outcome=Outcome.NOT_FINITE) if row.seed == 2 else row
+
+    page = render(evidence({"made_up.claim": [decision("ERROR")]}, change=change))
+    root = well_formed(page)
+    said = {
+        name.text: "".join(text.itertext())
+        for facts in root.iter(f"{HTML}dl")
+        for name, text in zip(facts.findall(f"{HTML}dt"), facts.findall(f"{HTML}dd"), strict=True)
+    }
+    assert said["Broken trials"].startswith(f"4 × ValueError: {HOSTILE}")
+    assert said["Stopped trials"] == "4 × as many steps as it may; 4 × not finite"
+    (trace,) = root.iter(f"{HTML}pre")
+    assert trace.text == f"Traceback of {HOSTILE}"
+    assert summarise_broken(page) == 4
+
+
+def summarise_broken(page):
+    """How many trials the page says are missing."""
+    return int(re.search(r"(\d+) trials broke", page).group(1))
+
+
+def test_a_summary_has_sweeps_pins_and_whole_findings(evidence):
+    record = evidence({"made_up.claim": [decision("REFUTED")]})
+    finding = FindingRow("made_up.claim", FindingKind.SEARCH_FAILED, "no time left")
+    request = replace(record.request, pins={"depth": 2}, sweeps={"alpha": [0.5, 1]})
+    summary = summarise(replace(record, request=request, findings=[finding]))
+    assert summary["schema_version"] == 2
+    assert (summary["run"]["axes"], summary["run"]["sweeps"]) == ({"depth": 2}, {"alpha": [0.5, 1]})
+    assert summary["run"]["versions"] == {"jax": HOSTILE} and summary["run"]["dtype"] == "float64"
+    (claim,) = summary["claims"]
+    assert claim["findings"] == [
+        {
+            "claim": "made_up.claim",
+            "kind": "search failed",
+            "label": "no time left",
+            "unmet": [],
+            "scenario": None,
+            "trial": "",
+        }
+    ]
+    covered = claim["coverage"]["t"]
+    assert (covered["sweep"], covered["points"]) == ("width", [8, 16, 32, 64])
+    assert covered["never"] == {"depth": ["2"]}
 
 
 def test_mathematics_in_a_note_is_set_as_mathematics(evidence):
     record = evidence({"made_up.claim": [decision("HOLDS")]})
-    record.request["claims"]["made_up.claim"]["note"] = r"As far as $2\rho$."
-    page = render(record)
+    stated = replace(record.request.claims["made_up.claim"], note=r"As far as $2\rho$.")
+    page = render(replace(record, request=replace(record.request, claims={stated.id: stated})))
     assert "<math" in page and r"$2\rho$" not in page
 
 
