@@ -105,7 +105,7 @@ def test_the_worst_is_the_worst(side, rungs):
     assert decision.estimate == decision.low == decision.high == worst
     assert (decision.detail["value"], decision.detail["bound"]) in pairs
     assert decision.detail["value"] / decision.detail["bound"] == worst
-    assert decision.strain == (worst if side == "at most" else -worst)
+    assert decision.severity == (worst if side == "at most" else -worst)
     wrong = [v > b if side == "at most" else v <= b for v, b in pairs]
     assert decision.verdict is (Verdict.REFUTED if any(wrong) else Verdict.HOLDS)
     assert decision.reason.startswith(f"{sum(wrong)} of {len(pairs)} trials violate it")
@@ -126,7 +126,7 @@ def test_the_ratio_to_a_bound_of_zero(side, value, ratio):
     wrong = value > 0 if side == "at most" else value <= 0
     assert decision.verdict is (Verdict.REFUTED if wrong else Verdict.HOLDS)
     assert decision.estimate == decision.low == decision.high == ratio
-    assert decision.strain == (ratio if side == "at most" else -ratio)
+    assert decision.severity == (ratio if side == "at most" else -ratio)
     assert (decision.detail["value"], decision.detail["bound"]) == (value, 0.0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advntk.checks.axes import Axes, Between
+from advntk.checks.spaces import Axis, Between, Space
 from advntk.checks.coverage import coverage, describe_axes
 from advntk.checks.evidence import dumps, loads
 

@@ -24,7 +24,7 @@ from advntk.checks.deciders.level import (
     intercept_weights,
     slope_weights,
 )
-from advntk.checks.efforts import PROFILES
+from advntk.checks.efforts import LEVEL, PROFILES
 from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])
@@ -204,7 +204,7 @@ def test_too_few_widths_are_inconclusive(widths):
     found = dict(list(ratios("normal", 1.0, 0.0, 512, np.random.default_rng(0)).items())[:widths])
     decision = LevelDecider("spread", 4.0).decide(found, RATES)
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert f"{widths} widths" in decision.reason
+    assert f"{widths} points" in decision.reason
 
 
 @FAIR
@@ -267,7 +267,7 @@ def test_straight_lines_in_inverse_width_are_recovered(ladder, level, slope):
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 @pytest.mark.parametrize("slope", [-30.0, 0.0, 100.0])
 def test_finite_width_correction_is_extrapolated_away(profile, slope):
-    widths = np.array(profile.level.widths)
+    widths = np.array(LEVEL.of(profile).points)
     found = {int(w): {"spread": np.full(256, 1 + slope / w)} for w in widths}
     decision = LevelDecider("spread", MARGIN).decide(found, STRICT)
     bound = weights_error(widths) * (1 + abs(slope) / widths).sum() + 200 * EPS * (1 + abs(slope) / 64)
@@ -284,9 +284,9 @@ def test_decision_shows_what_it_rests_on():
     assert decision.verdict is Verdict.HOLDS
     assert decision.confidence == 1 - 2 * RATES.miss
     assert decision.low < decision.estimate < decision.high
-    assert decision.strain == max(decision.high, 1 / decision.low) < MARGIN
+    assert decision.severity == max(decision.high, 1 / decision.low) < MARGIN
     assert decision.detail["seeds"] == 260 and BATCHES == 16
-    assert decision.detail["means"] == {int(w): float(found[int(w)]["spread"].mean()) for w in WIDTHS}
+    assert decision.detail["means"] == {str(w): float(found[int(w)]["spread"].mean()) for w in WIDTHS}
 
 
 @pytest.mark.parametrize("rate", [0.05, 1e-3])
@@ -307,10 +307,10 @@ def test_interval_is_students_over_batches_of_consecutive_seeds(noise, rate):
     assert decision.estimate == pytest.approx(intercepts.mean(), abs=slack)
 
 
-def test_strain_of_an_interval_that_reaches_zero_is_infinite():
+def test_severity_of_an_interval_that_reaches_zero_is_infinite():
     found = {int(w): {"spread": np.tile([-9.0, 9.0], 128)} for w in WIDTHS}
     rng = np.random.default_rng(8)
     found = {w: {"spread": rng.permutation(v["spread"])} for w, v in found.items()}
     decision = LevelDecider("spread", MARGIN).decide(found, RATES)
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert decision.low <= 0 and decision.strain == inf
+    assert decision.low <= 0 and decision.severity == inf

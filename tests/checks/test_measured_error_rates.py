@@ -15,13 +15,13 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from advntk.checks.axes import Axes
 from advntk.checks.deciders import level
 from advntk.checks.deciders.decision import Decision, ErrorRates
 from advntk.checks.deciders.level import LevelDecider
 from advntk.checks.deciders.median import MedianDecider
 from advntk.checks.deciders.rate import RateDecider, slopes_of
 from advntk.checks.planning import Plan, PlannedCheck
+from advntk.checks.spaces import Space
 from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])
@@ -33,7 +33,7 @@ MARGIN = sqrt(2)
 
 def looking(seeds: int, looks: int) -> PlannedCheck:
     """What a plan says of the number of seeds of each look."""
-    return PlannedCheck(None, (), Axes(), (), seeds, looks)  # type: ignore[arg-type]
+    return PlannedCheck(None, (), Space(), (), seeds, looks)  # type: ignore[arg-type]
 
 
 LADDER, LEVEL = looking(16, 4), looking(256, 3)
@@ -58,7 +58,7 @@ def count(decider, draw, planned=LADDER, repetitions=REPETITIONS, shared=True, s
                 seen = values[:, : planned.drawn(look).stop]
                 found = {int(w): {"it": row} for w, row in zip(WIDTHS, seen, strict=False)}
                 decision = decider.decide(found, rates)
-                if not (decision.more and decision.verdict is Verdict.INCONCLUSIVE):
+                if not (decision.can_improve and decision.verdict is Verdict.INCONCLUSIVE):
                     break
             said[decision.verdict] += 1
     return said
@@ -224,7 +224,7 @@ class NormalTheory:
         reach = -ndtri(rates.miss) * spread / sqrt(slopes.size)
         low, high = slopes.mean() - reach, slopes.mean() + reach
         verdict = Verdict.HOLDS if low > 0.35 else Verdict.REFUTED if high < 0.35 else Verdict.INCONCLUSIVE
-        return Decision(verdict, "it", "exponent", 0, low, high, None, "", more=True)
+        return Decision(verdict, "it", "exponent", 0, low, high, None, "", can_improve=True)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def test_sides_and_equality(side, threshold, verdict):
 def test_the_sides_are_mirror_images_and_the_order_of_seeds_does_not_matter(values, threshold, side, draw):
     found = decide(values, side, threshold)
     mirrored = decide([-v for v in values], SIDES[side == "above"], -threshold)
-    assert (mirrored.verdict, mirrored.strain) == (found.verdict, found.strain)
+    assert (mirrored.verdict, mirrored.severity) == (found.verdict, found.severity)
     assert (mirrored.low, mirrored.high) == (-found.high, -found.low)
     assert decide(np.random.default_rng(draw).permutation(values), side, threshold) == found
 

@@ -210,7 +210,7 @@ def test_fewer_than_four_widths_are_inconclusive(widths):
     few = dict(list(observations(np.repeat(decay(0.5)[:, None], 96, 1)).items())[:widths])
     decision = RateDecider("gap", 0.5).decide(few, RATES)
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert f"{widths} widths" in decision.reason
+    assert f"{widths} points" in decision.reason
 
 
 BAD = (nan, inf, -inf, 0.0, -1.0)
@@ -321,7 +321,7 @@ def test_decision_shows_what_it_rests_on():
     assert (decision.statistic, decision.quantity) == ("gap", "exponent")
     assert decision.confidence == 1 - 2 * RATES.miss
     assert decision.low <= decision.estimate <= decision.high
-    assert decision.strain == -decision.low
+    assert decision.severity == -decision.low
     assert decision.detail["seeds"] == 96 and decision.detail["threshold"] == 0.35
     # The line through the errors: log of the factor 3.  The slope is off by about 40 eps, and the
     # intercept by that times log width, at most 6.3: below 300 eps, or 1e-13.

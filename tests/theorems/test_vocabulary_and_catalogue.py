@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from latex2mathml.converter import convert
 
 from advntk import theorems
-from advntk.checks.scenario import Scenario
+from advntk.checks.trials.adv_ntk.space import ADV_NTK
 from advntk.theorems.catalogue import UnknownName, load
 from advntk.theorems.vocabulary import Claim, Kind, Source, Theorem, Verdict
 
@@ -61,21 +60,21 @@ CLAIMS = {
 SOURCE = Source("a book", "page 1")
 
 # One scenario inside all the assumptions of each claim.
-SMALL = Scenario(input_growth="fixed", input_width=16, samples=6, outputs=4, width=32)
+SMALL = ADV_NTK.scenario(input_growth="fixed", input_width=16, samples=6, outputs=4, width=32)
 OTHERWISE = {
     **{claim: SMALL for claim in CLAIMS if claim.startswith("ark_positive_definiteness.")},
     "diagonal_limit.ark_fixed_input": SMALL,
     "diagonal_limit.ark_fixed_input_converges": SMALL,
     "linearization_equivalence.fixed_input": SMALL,
-    "linearization_equivalence.nonsmooth": Scenario(activation="relu"),
-    "xi_fading.singular": Scenario(arrangement="duplicate"),
-    "xi_fading.singular_limit": Scenario(arrangement="duplicate"),
-    "xi_fading.negative_eta": Scenario(strength=-0.5),
-    "xi_fading.negative_eta_rate": Scenario(strength=-0.5),
-    "xi_fading.robust_overfitting": Scenario(label_noise=0.1),
-    "adv_ntk.robustness_gain": Scenario(label_noise=0.1),
+    "linearization_equivalence.nonsmooth": ADV_NTK.scenario(activation="relu"),
+    "xi_fading.singular": ADV_NTK.scenario(arrangement="duplicate"),
+    "xi_fading.singular_limit": ADV_NTK.scenario(arrangement="duplicate"),
+    "xi_fading.negative_eta": ADV_NTK.scenario(strength=-0.5),
+    "xi_fading.negative_eta_rate": ADV_NTK.scenario(strength=-0.5),
+    "xi_fading.robust_overfitting": ADV_NTK.scenario(label_noise=0.1),
+    "adv_ntk.robustness_gain": ADV_NTK.scenario(label_noise=0.1),
 }
-INSIDE = {claim: OTHERWISE.get(claim, Scenario()) for claim in CLAIMS}
+INSIDE = {claim: OTHERWISE.get(claim, ADV_NTK.scenario()) for claim in CLAIMS}
 # Name of an assumption |-> changes of fields that leave it, and only it; then changes that do not.
 LEAVES: dict[str, list[dict]] = {
     "fully connected": [{"family": "cnn"}],
@@ -171,9 +170,9 @@ def test_nothing_unmet_inside_all_assumptions(claim):
 @pytest.mark.parametrize(("claim", "assumption"), PREMISES)
 def test_unmet_names_exactly_the_assumption_that_was_left(claim, assumption):
     for change in LEAVES[assumption.name]:
-        assert claim.unmet(replace(INSIDE[claim.id], **change)) == [assumption], change
+        assert claim.unmet(INSIDE[claim.id].replace(**change)) == [assumption], change
     for change in STAYS[assumption.name]:
-        assert assumption.holds(replace(INSIDE[claim.id], **change)), change
+        assert assumption.holds(INSIDE[claim.id].replace(**change)), change
 
 
 def test_expectation_in_words():
@@ -185,7 +184,7 @@ def test_expectation_in_words():
 
 def test_unmet_lists_every_assumption_left_in_order():
     (claim,) = [c for _, c in CATALOGUE.claims() if c.id == "diagonal_limit.ntk"]
-    unmet = claim.unmet(Scenario(family="cnn", activation="relu", outputs=1))
+    unmet = claim.unmet(ADV_NTK.scenario(family="cnn", activation="relu", outputs=1))
     assert [a.name for a in unmet] == ["fully connected", "smooth activation", "several outputs"]
 
 
