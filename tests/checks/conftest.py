@@ -1,11 +1,20 @@
-"""Judging measured error rates: exact binomial tests with one declared level."""
+"""Judging measured error rates: exact binomial tests with one declared level.
+
+Makes the helpers of this suite importable by name, too; `tests` itself is no package.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from scipy.stats import binomtest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from made_up_theories import Bench
 
 # Chance that one of these judgements fails although the rate is as declared, were its seed drawn anew.
 # The suite makes fewer than two hundred of them, so that all together they err below 2e-4.
@@ -32,3 +41,9 @@ def rate_equals() -> Callable[[int, int, float], None]:
         assert p > LEVEL, f"{count} of {repetitions}, expected a share of {expected:.4g}: p = {p:.1e}"
 
     return judge
+
+
+@pytest.fixture
+def bench(tmp_path) -> Bench:
+    """A claim of rate 1/2 that is run as often as one likes."""
+    return Bench(tmp_path / "evidence")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from advntk.checks.spaces import Axis, Between, Space
 from advntk.checks.coverage import coverage, describe_axes
 from advntk.checks.evidence import dumps, loads
+from advntk.checks.spaces import Between
 
 AXES = describe_axes(Axes(depth=(1, 2, 3), activation=("erf", "relu"), sigma_w=Between(1.0, 2.5)))
 
