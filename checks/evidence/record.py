@@ -191,7 +191,11 @@ def typed(
         for name in json:
             fields[name] = loads(columns[name])
             if name not in kind.__dataclass_fields__:  # type: ignore[attr-defined]
-                fields.update(fields.pop(name))
+                inside = fields.pop(name)
+                if not isinstance(inside, dict):
+                    # An empty list would pass for a row of defaults.
+                    raise TypeError(f"{name} is no object")
+                fields.update(inside)
         return msgspec.convert(fields, kind)
     except (ValueError, TypeError, RecursionError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
