@@ -9,23 +9,43 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from advntk.checks.evidence.plain import dumps, loads
 from advntk.checks.evidence.rows import Outcome, StatedAxis
-from advntk.checks.evidence.schema import SCHEMA_VERSION, TABLES, version_of
+from advntk.checks.evidence.schema import SCHEMA_VERSION, TABLES, BadEvidence, version_of
 from advntk.checks.labels import written_label
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Bring the tables up to the present version; the caller holds a transaction, and works on a copy."""
+def migrate(db: sqlite3.Connection, folder: Path) -> None:
+    """Bring the tables up to the present version; the caller holds a transaction, and works on a copy.
+
+    Raises:
+      BadEvidence: a row that is damaged; the message names it and the `folder`.
+    """
     for newer in range(version_of(db) + 1, SCHEMA_VERSION + 1):
-        _TO[newer](db)
+        _TO[newer](db, folder)
         db.execute(f"PRAGMA user_version = {newer}")
 
 
-def _keys(db: sqlite3.Connection) -> None:
+@contextmanager
+def _reading(folder: Path, table: str, number: int) -> Iterator[None]:
+    """Whatever a damaged row raises, in one line."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise BadEvidence(
+            f"--evidence {folder}: row {number} of table {table} is damaged ({reason}); "
+            "the file was left as it is"
+        ) from error
+
+
+def _keys(db: sqlite3.Connection, folder: Path) -> None:
+    del folder
     # Rows of version 1 were measured by code that kept no key, and are never resumed.
     db.execute("ALTER TABLE trial ADD COLUMN key TEXT")
 
@@ -85,9 +105,8 @@ _FIGURES: dict[str, tuple[str, ...]] = {
 _PREFIXES = ("curve_learning_", "curve_shown_", "curve_")
 
 
-def _sweeps(db: sqlite3.Connection) -> None:
+def _sweeps(db: sqlite3.Connection, folder: Path) -> None:
     """Version 3: sweeps over any axis, typed rows, what figures draw apart from what is decided on."""
-    runs = db.execute("SELECT id, request, environment, result FROM run").fetchall()
     swept = {
         (run, trial)
         for run, trial, widths in db.execute(
@@ -96,42 +115,43 @@ def _sweeps(db: sqlite3.Connection) -> None:
         )
         if widths > 1
     }
-    for table in ("run", "trial", "decision", "finding"):
+    for table in _NEWER:
         db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
     for statement in TABLES.split(";"):
         db.execute(statement)
-    for run, request, environment, result in runs:
-        names = {trial for of_run, trial in swept if of_run == run}
-        db.execute(
-            "INSERT INTO run SELECT id, started, finished, ?, ?, ? FROM old_run WHERE id = ?",
-            (
-                dumps(_request(loads(request), names)),
-                dumps(_provenance(loads(environment))),
-                None if result is None else dumps(_costs(loads(result))),
-                run,
-            ),
-        )
-    found = (("trial", _trials(db, swept)), ("decision", _decisions(db, swept)), ("finding", _findings(db)))
-    for table, rows in found:
-        for row in rows:
+    for table, (columns, newer) in _NEWER.items():
+        for number, *old in db.execute(f"SELECT rowid, {columns} FROM old_{table} ORDER BY rowid"):
+            with _reading(folder, table, number):
+                row = newer(old, swept)
             db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-    for table in ("trial", "decision", "finding", "run"):
+    for table in reversed(_NEWER):
         db.execute(f"DROP TABLE old_{table}")
 
 
-def _trials(db: sqlite3.Connection, swept: set[tuple[int, str]]) -> Iterator[tuple]:
-    for run, trial, family, scenario, width, seed, dtype, outcome, numbers, key in db.execute(
-        "SELECT run, trial, family, scenario, width, seed, dtype, outcome, numbers, key FROM old_trial"
-    ):
-        ended, message = _outcome(outcome)
-        found = loads(numbers)
-        sweeping = (run, trial) in swept
-        yield (
-            run, trial, family, scenario, "width" if sweeping else None, width if sweeping else None, seed,
-            dtype, "", ended, message, "",
-            dumps({name: value for name, value in found.items() if not name.startswith("curve_")}),
-            dumps(_kept_for_figures(found)), key or "",
-        )  # fmt: skip
+# Names of trials that were measured at several widths, each with its run.
+_Swept = set[tuple[int, str]]
+
+
+def _run(old: list, swept: _Swept) -> tuple:
+    run, started, finished, request, environment, result = old
+    names = {trial for of_run, trial in swept if of_run == run}
+    return (
+        run, started, finished, dumps(_request(loads(request), names)),
+        dumps(_provenance(loads(environment))), None if result is None else dumps(_costs(loads(result))),
+    )  # fmt: skip
+
+
+def _trial(old: list, swept: _Swept) -> tuple:
+    run, trial, family, scenario, width, seed, dtype, outcome, numbers, key = old
+    ended, message = _outcome(outcome)
+    found = loads(numbers)
+    sweeping = (run, trial) in swept
+    return (
+        run, trial, family, scenario, "width" if sweeping else None, width if sweeping else None, seed,
+        dtype, "", ended, message, "",
+        dumps({name: value for name, value in found.items() if not name.startswith("curve_")}),
+        dumps(_kept_for_figures(found)), key or "",
+    )  # fmt: skip
 
 
 def _outcome(text: str) -> tuple[Outcome, str]:
@@ -152,27 +172,26 @@ def _short(name: str) -> str:
     return next((name.removeprefix(p) for p in _PREFIXES if name.startswith(p)), name)
 
 
-def _decisions(db: sqlite3.Connection, swept: set[tuple[int, str]]) -> Iterator[tuple]:
+def _decision(old: list, swept: _Swept) -> tuple:
+    run, claim, trial, family, scenario, decider, said = old
     renamed = {"strain": "severity", "more": "can_improve"}
-    for run, claim, trial, family, scenario, decider, said in db.execute(
-        "SELECT run, claim, trial, family, scenario, decider, decision FROM old_decision ORDER BY rowid"
-    ):
-        values = loads(scenario)
-        decision = {renamed.get(name, name): value for name, value in loads(said).items()}
-        label = written_label(values, _AXES, _hidden(values) if (run, trial) in swept else ())
-        yield run, claim, trial, family, scenario, label, decider, dumps(decision)
+    values = loads(scenario)
+    decision = {renamed.get(name, name): value for name, value in loads(said).items()}
+    label = written_label(values, _AXES, _hidden(values) if (run, trial) in swept else ())
+    return run, claim, trial, family, scenario, label, decider, dumps(decision)
 
 
 def _hidden(scenario: Mapping[str, Any]) -> tuple[str, ...]:
     return ("width", "input_width") if scenario.get("input_growth", "joint") == "joint" else ("width",)
 
 
-def _findings(db: sqlite3.Connection) -> Iterator[tuple]:
-    for run, claim, text in db.execute("SELECT run, claim, finding FROM old_finding ORDER BY rowid"):
-        found = loads(text)
-        if found.get("scenario"):
-            found["label"] = written_label(found["scenario"], _AXES)
-        yield run, claim, dumps(found)
+def _finding(old: list, swept: _Swept) -> tuple:
+    del swept
+    run, claim, text = old
+    found = loads(text)
+    if found.get("scenario"):
+        found["label"] = written_label(found["scenario"], _AXES)
+    return run, claim, dumps(found)
 
 
 def _request(request: Mapping[str, Any], swept: set[str]) -> dict[str, Any]:
@@ -200,13 +219,20 @@ def _check(told: Mapping[str, Any], sweeping: bool) -> dict[str, Any]:
 
 def _provenance(environment: Mapping[str, Any]) -> dict[str, Any]:
     known = ("versions", "device", "dtype", "code", "commit", "data_digest", "theories", "names")
-    return {name: environment[name] for name in known if name in environment}
+    return {name: value for name, value in environment.items() if name in known}
 
 
 def _costs(result: Mapping[str, Any]) -> dict[str, Any]:
     known = ("wall_time_s", "compilations", "peak_memory_bytes")
-    return {name: result[name] for name in known if name in result}
+    return {name: value for name, value in result.items() if name in known}
 
 
+# Table |-> its columns in version 2, and what makes a row of version 3 of them.
+_NEWER = {
+    "run": ("id, started, finished, request, environment, result", _run),
+    "trial": ("run, trial, family, scenario, width, seed, dtype, outcome, numbers, key", _trial),
+    "decision": ("run, claim, trial, family, scenario, decider, decision", _decision),
+    "finding": ("run, claim, finding", _finding),
+}
 # Version |-> what makes a file of the version before into one of this.
 _TO = {2: _keys, 3: _sweeps}

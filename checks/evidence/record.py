@@ -65,23 +65,23 @@ def _reading(folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with closing(sqlite3.connect(f"{uri}?mode=ro", uri=True)) as db:
                 check_tables(db, path)
-                return _at_present_version(db, read)
+                return _at_present_version(db, folder, read)
         except sqlite3.OperationalError:
             # A writer was killed in the middle: its journal is rolled back by opening for writing.
             with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True)) as db:
                 check_tables(db, path)
-                return _at_present_version(db, read)
+                return _at_present_version(db, folder, read)
     except sqlite3.Error as error:
         raise BadEvidence(f"--evidence {folder}: {FILE_NAME} cannot be read ({error})") from error
 
 
-def _at_present_version(db: sqlite3.Connection, read: Callable[[sqlite3.Connection], T]) -> T:
+def _at_present_version(db: sqlite3.Connection, folder: Path, read: Callable[[sqlite3.Connection], T]) -> T:
     """Read older evidence as what it would be today; the file stays as it is."""
     if version_of(db) == SCHEMA_VERSION:
         return read(db)
     with closing(sqlite3.connect(":memory:")) as copy:
         db.backup(copy)
-        migrate(copy)
+        migrate(copy, folder)
         return read(copy)
 
 

@@ -110,7 +110,7 @@ class EvidenceStore:
                 # Nobody else writes meanwhile.
                 with closing(sqlite3.connect(self.path)) as reader:
                     reader.backup(copy)
-                migrate(copy)
+                migrate(copy, self.folder)
                 copy.commit()
                 shutil.copymode(self.path, path)
                 path.replace(self.path)

@@ -172,7 +172,7 @@ def test_without_a_key_nobody_knows_what_it_was_measured_with(old, version):
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(old, version, monkeypatch):
-    def fails(db):
+    def fails(db, folder):
         db.execute("DELETE FROM trial")
         raise sqlite3.OperationalError("disk full")
 
@@ -263,3 +263,36 @@ def test_how_trials_ended_in_words_of_today(tmp_path):
         (Outcome.STOPPED, "integrator gave up"),
         (Outcome.MEASURED, ""),
     ]
+
+
+# Table and column of older evidence |-> what may stand there by damage.
+DAMAGE = [
+    ("run", "request", "{}"),
+    ("run", "request", "null"),
+    ("run", "request", "Dear diary"),
+    ("run", "environment", "[]"),
+    ("run", "result", "[]"),
+    ("trial", "numbers", "[]"),
+    ("trial", "numbers", '{"gap"'),
+    ("decision", "decision", "null"),
+    ("decision", "scenario", "7"),
+    ("decision", "decision", "[" * 100_000 + "]" * 100_000),
+    ("finding", "finding", "7"),
+]
+
+
+@pytest.mark.parametrize("open_", [read_run, EvidenceStore])
+@pytest.mark.parametrize(("table", "column", "value"), DAMAGE)
+def test_damaged_rows_are_refused_and_left_as_they_are(tmp_path, table, column, value, open_):
+    (tmp_path / FILE_NAME).write_bytes(gzip.decompress((FOLDER / "v1.sqlite.gz").read_bytes()))
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = 1", (value,))
+        db.commit()
+    before = content(tmp_path)
+    with pytest.raises(BadEvidence) as raised:
+        open_(tmp_path)
+    message = str(raised.value)
+    assert message.startswith(f"--evidence {tmp_path}: ") and "\n" not in message
+    assert f"row 1 of table {table} is damaged" in message
+    assert content(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
