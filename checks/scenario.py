@@ -57,6 +57,10 @@ class Scenario(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scenario) and self._values == other._values
 
+    def __reduce__(self) -> tuple[type[Scenario], tuple[Space, dict[str, Any]]]:
+        # Copied and pickled by being made again: attributes cannot be set one by one.
+        return Scenario, (self._space, self._values)
+
     def __repr__(self) -> str:
         return f"Scenario({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
