@@ -210,7 +210,13 @@ class Space(Mapping[str, Axis]):
         return self.over(**{name: (value,) for name, value in values.items()})
 
     def with_default(self, **defaults: Value) -> Space:
-        """The same axes with other defaults, for theories that mean something else by saying nothing."""
+        """The same axes with other defaults, for theories that mean something else by saying nothing.
+
+        Raises:
+          BadAxis: an axis that is not there, or a default that it does not admit.
+        """
+        for name in defaults:
+            self.axis(name)
         found = Space(
             *(
                 replace(axis, default=defaults[axis.name]) if axis.name in defaults else axis
