@@ -1,4 +1,4 @@
-r"""NTK of ReLU, leaky ReLU and erf MLPs in closed form, with its input gradient: fused, for attacks.
+r"""NTK of ReLU, leaky ReLU and erf MLPs in closed form, with its input gradient, for attacks.
 
 With q_l, q'_l the variances of two inputs' pre-activations in layer l and K_l their covariance,
 
