@@ -87,6 +87,18 @@ def verify(
     be the one attacked), "false_claim" (`claimed` says which samples are fooled).  By NumPy and from
     the outputs alone; within rounding of the dtype.
 
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      adversarial: what an attack made of them.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      claimed: which samples are said to be fooled, (k,).
+      loss: "ce", "margin" or "dlr": that which was attacked.
+
+    Returns:
+      Sizes, labels and gains, re-computed, with the findings.
+
     Raises:
       ValueError: an unknown loss.
     """
@@ -145,6 +157,19 @@ def audit(
     - "not_sample_by_sample": outputs of half a batch differ from those within it.
     `radii` in the units of the data, rising, by default 1/2, 1 and 2 of the threat model's.  Success is
     the share of all samples misclassified, by Auto-PGD on the margin (PGD in l1) from a random start.
+
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample.
+      radii: at which success is measured.
+      steps: steps of each attack.
+      queries: evaluations of the attack without gradients.
+
+    Returns:
+      What was measured, with the findings.
 
     Raises:
       ValueError: `radii` of fewer than two or not rising.

@@ -83,6 +83,16 @@ def image_samples(
     `name` is "digits" or the path of an .npz file.  With more outputs than classes, the outputs
     beyond have no positive sample.
 
+    Args:
+      name: see above.
+      samples: how many.
+      input_width: pixels of an image once it is resized.
+      outputs: number of outputs.
+      rng: draws the images.
+
+    Returns:
+      Inputs (samples, input_width), targets and labels.
+
     Raises:
       BadData: too few images, or a resolution beyond 64 x 64.
     """

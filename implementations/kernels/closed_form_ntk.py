@@ -80,6 +80,16 @@ def loss_gradient(
 ) -> Float[Array, "k d"]:
     """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, x_train) weights.
 
+    Args:
+      arch: an MLP with a closed form.
+      x: inputs, (k, d).
+      targets: (k, c).
+      x_train: (m, d).
+      weights: (m, c).
+
+    Returns:
+      (k, d).
+
     Raises:
       ValueError: as `mlp_ntk`.
     """

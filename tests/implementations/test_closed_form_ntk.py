@@ -1,4 +1,4 @@
-"""The NTK in closed form and its input gradient against the general path, difference quotients and themselves."""
+"""The NTK in closed form and its input gradient: against the general path, quotients and themselves."""
 
 from __future__ import annotations
 
