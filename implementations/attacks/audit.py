@@ -28,7 +28,7 @@ from advntk.implementations.attacks.losses import (
 )
 from advntk.implementations.attacks.square import square
 from advntk.implementations.attacks.threat import Keys, ThreatModel, per_sample
-from advntk.implementations.attacks.worst_case import Run, attacked, plain_pgd
+from advntk.implementations.attacks.worst_case import Run, plain_pgd, run_attack
 
 
 class Finding(NamedTuple):
@@ -184,7 +184,7 @@ def audit(
 
     def success(run: Run, at: float) -> float:
         model = ThreatModel(threat.norm, at, threat.low, threat.high)
-        return float(np.mean(attacked(outputs, run, x, labels, model, keys)[1]))
+        return float(np.mean(run_attack(outputs, run, x, labels, model, keys)[1]))
 
     successes = tuple(success(climb, at) for at in radii)
     here = success(climb, radius)

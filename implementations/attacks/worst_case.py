@@ -100,7 +100,7 @@ STANDARD: dict[str, tuple[Attack, ...]] = {
 
 
 @partial(jax.jit, static_argnames=("outputs", "run"))
-def attacked(
+def run_attack(
     outputs: Outputs,
     run: Run,
     x: Float[Array, "k *shape"],
@@ -173,7 +173,7 @@ def worst_case(
             chosen = np.resize(standing, min(len(x), 1 << (len(standing) - 1).bit_length()))
             found, falls, margins = (
                 np.asarray(one)[: len(standing)]
-                for one in attacked(
+                for one in run_attack(
                     outputs, attack.run, x[chosen], labels[chosen], threat, fold_in(keys, number)[chosen]
                 )
             )

@@ -19,7 +19,7 @@ from advntk.implementations.dynamics.regularization import search_growth
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.results import of_integrator
 
-Kernel = Float[Array, "k c m c"]
+BlockKernel = Float[Array, "k c m c"]
 
 
 class LinearFlow(NamedTuple):
@@ -146,7 +146,7 @@ def _integrate_seeds(
 
 
 def outputs(
-    initial: Float[Array, "k c"], cross_ntk: Kernel, integral: Float[Array, "m c"]
+    initial: Float[Array, "k c"], cross_ntk: BlockKernel, integral: Float[Array, "m c"]
 ) -> Float[Array, "k c"]:
     """f_t at any inputs: f_0(x) - Theta(x, X) int_0^t E r, `cross_ntk` being Theta(x, X)."""
     return initial - jnp.einsum("kajb,jb->ka", cross_ntk, integral)

@@ -32,7 +32,7 @@ _SCORED = 250
 _EVALUATIONS = 20
 
 
-def checked(names: Sequence[str], experiment: Experiment) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], experiment: Experiment) -> tuple[str, ...]:
     """The baselines asked for.
 
     Raises:

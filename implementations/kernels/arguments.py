@@ -8,7 +8,7 @@ from jaxtyping import Array
 from advntk.implementations.networks.protocol import Network
 
 
-def checked(network: Network, x: Array) -> Array:
+def checked_inputs(network: Network, x: Array) -> Array:
     """x, if it is a batch of inputs of the network.
 
     Raises:

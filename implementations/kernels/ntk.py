@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from advntk.implementations.dual_activation import NODES
 from advntk.implementations.kernels import closed_form_ntk
-from advntk.implementations.kernels.arguments import checked, fitting
+from advntk.implementations.kernels.arguments import checked_inputs, fitting
 from advntk.implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import Architecture
@@ -133,11 +133,11 @@ class ClosedFormNTK:
 
     def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
         """As `Kernel.gram`; beside the result, one tile."""
-        return _closed_form_gram(self, _flat(checked(self.arch, x)))
+        return _closed_form_gram(self, _flat(checked_inputs(self.arch, x)))
 
     def cross(self, x: Float[Array, "k ..."], x_train: Float[Array, "m ..."]) -> Float[Array, "k m"]:
         """As `Kernel.cross`."""
-        fitting(checked(self.arch, x), x_train)
+        fitting(checked_inputs(self.arch, x), x_train)
         return _closed_form_cross(self, _flat(x), _flat(x_train))
 
     def loss_gradient(
@@ -148,7 +148,7 @@ class ClosedFormNTK:
         weights: Float[Array, "_m _c"],
     ) -> Float[Array, "k ..."]:
         """As `Kernel.loss_gradient`."""
-        fitting(checked(self.arch, x), x_train, targets, weights)
+        fitting(checked_inputs(self.arch, x), x_train, targets, weights)
         return _closed_form_loss_gradient(self, _flat(x), targets, _flat(x_train), weights).reshape(x.shape)
 
     def memory_bytes(
@@ -230,11 +230,11 @@ class StaxNTK:
 
     def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
         """As `Kernel.gram`; pairs above the diagonal are computed, those below copied."""
-        return _stax_gram(self, self._inputs(checked(self.network, x)))
+        return _stax_gram(self, self._inputs(checked_inputs(self.network, x)))
 
     def cross(self, x: Float[Array, "k ..."], x_train: Float[Array, "m ..."]) -> Float[Array, "k m"]:
         """As `Kernel.cross`."""
-        fitting(checked(self.network, x), x_train)
+        fitting(checked_inputs(self.network, x), x_train)
         return _stax_cross(self, self._inputs(x), self._inputs(x_train))
 
     def loss_gradient(
@@ -245,7 +245,7 @@ class StaxNTK:
         weights: Float[Array, "_m _c"],
     ) -> Float[Array, "k ..."]:
         """As `Kernel.loss_gradient`, by reverse mode through the kernel."""
-        fitting(checked(self.network, x), x_train, targets, weights)
+        fitting(checked_inputs(self.network, x), x_train, targets, weights)
         found = _stax_loss_gradient(self, self._inputs(x), targets, self._inputs(x_train), weights)
         return found.reshape(x.shape)
 
