@@ -72,13 +72,13 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
     from advntk.implementations.adv_ntk.problem import duplicates
     from advntk.implementations.adv_ntk.training import fit, gram, init
     from advntk.implementations.experiments.adv_ntk import prepare
-    from advntk.implementations.experiments.baselines import checked
+    from advntk.implementations.experiments.baselines import checked_names
     from advntk.implementations.results import Result
     from advntk.reports.summary import finite
 
     experiment = _experiment(request)
     settings = experiment.settings
-    baselines = checked(request.baselines, experiment)
+    baselines = checked_names(request.baselines, experiment)
     chosen = implementation(request.implementation)
     problem, split = prepare(experiment, chosen.dtype, _memory(request), request.data_dir)
     notes = []

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Scalar = Float[Array, ""]
-Activation = Callable[[Scalar], Scalar]
+ScalarFunction = Callable[[Scalar], Scalar]
 
 _REACH = 8.5  # standard deviations; the Gaussian weight beyond is below 1e-15
 NODES = 205
@@ -44,7 +44,7 @@ def quadrature_error(variance: float, strip: float = math.pi / 2) -> float:
     return 2 * math.exp(exponent) * (1 + (2 * math.pi / step) ** 3) + 1e-15
 
 
-def _expectation(f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Scalar) -> Scalar:
+def _expectation(f: ScalarFunction, g: ScalarFunction, q: Scalar, p: Scalar, p_other: Scalar) -> Scalar:
     z = jnp.linspace(-_REACH, _REACH, NODES, dtype=q.dtype)
     weight = jnp.exp(-(z**2) / 2) * (_STEP / math.sqrt(2 * math.pi))
     root = jnp.sqrt(jnp.maximum(p, jnp.finfo(q.dtype).tiny))
@@ -55,7 +55,7 @@ def _expectation(f: Activation, g: Activation, q: Scalar, p: Scalar, p_other: Sc
 
 
 @functools.cache
-def dual(f: Activation, g: Activation) -> Callable[[Scalar, Scalar, Scalar], Scalar]:
+def dual(f: ScalarFunction, g: ScalarFunction) -> Callable[[Scalar, Scalar, Scalar], Scalar]:
     """(q, p, p') |-> E[f(u) g(v)] with Cov(u, v) = q, Var(u) = p, Var(v) = p'; all scalars.
 
     Differentiable to any order that f and g are, also at q = p = p'.  Float64 or float32 as given.
@@ -80,6 +80,6 @@ def dual(f: Activation, g: Activation) -> Callable[[Scalar, Scalar, Scalar], Sca
 
 
 @functools.cache
-def derivative(f: Activation) -> Activation:
+def derivative(f: ScalarFunction) -> ScalarFunction:
     """f', cached so that equal functions stay the same object."""
     return jax.grad(f)

@@ -34,6 +34,15 @@ def weights_gradient(
 ) -> Strengths:
     """Gradient in float32 with respect to the strengths, by automatic differentiation.
 
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      cotangent: gradient of the loss in the weights, (m, c).
+
+    Returns:
+      The gradient, of the shape of the strengths, float32.
+
     Raises:
       ValueError: a shape does not fit.
     """

@@ -101,7 +101,18 @@ class Implementation(abc.ABC):
         settings: Settings,
         key: Key[Array, ""],
     ) -> Float[Array, "k *shape"]:
-        """Inputs moved by PGD in l_inf from a random start, gradients taken anew at every step."""
+        """Inputs moved by PGD in l_inf from a random start, gradients taken anew at every step.
+
+        Args:
+          predictor: kernel, training inputs and weights.
+          x: clean inputs, (k, *shape).
+          targets: (k, c), labels one-hot less 1/c.
+          settings: radius, attack and box, in the units of the pixels.
+          key: random key.
+
+        Returns:
+          The moved inputs, within the radius of `x` and in the box.
+        """
         found = settings.radius, settings.step, settings.low, settings.high
         return _pgd(*predictor, x, targets, *found, key, steps=settings.attack_steps)
 
@@ -139,6 +150,9 @@ class Krylov(Implementation):
         self, ntk: Float[Array, "m m"], strengths: Strengths, y: Float[Array, "m c"]
     ) -> tuple[Solution, PullBack]:
         """Both; the Krylov space of Y serves weights and gradient."""
+        if type(self).solve is not Krylov.solve or type(self).vjp is not Krylov.vjp:
+            # A class that replaces one of them means training too.
+            return super().solve_with_vjp(ntk, strengths, y)
         return krylov.weights_and_pull_back(ntk, strengths, y, *self._limits)
 
 

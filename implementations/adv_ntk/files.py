@@ -24,7 +24,15 @@ _CHECKPOINT, _MODEL = "advntk checkpoint 2", "advntk model 1"
 def save_checkpoint(
     path: Path, problem: Problem, settings: Settings, state: TrainingState, implementation: str = "krylov"
 ) -> None:
-    """All that exact resumption takes, and whose it is: `implementation` by the name that chooses it."""
+    """All that exact resumption takes, and whose it is: `implementation` by the name that chooses it.
+
+    Args:
+      path: of the .npz file.
+      problem: what is trained on.
+      settings: radius, attack and box, in the units of the pixels.
+      state: where training has got to.
+      implementation: the name that chooses it.
+    """
     about = {
         "settings": settings.as_dict(),
         "problem": problem.digest,
@@ -41,6 +49,15 @@ def load_checkpoint(
     """The state to go on from.
 
     More iterations than those of the checkpoint may be asked for; all else must be the same.
+
+    Args:
+      path: of the .npz file.
+      problem: what is trained on.
+      settings: radius, attack and box, in the units of the pixels.
+      implementation: the name that chooses it.
+
+    Returns:
+      The state, whose next iteration is the one that would have followed.
 
     Raises:
       BadFile: unreadable, or of another problem, implementation or other settings, which are named.
@@ -75,7 +92,14 @@ def load_checkpoint(
 
 
 def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[str, Any]) -> None:
-    """The predictor, how it was trained, and what the caller wants kept with it (plain values)."""
+    """The predictor, how it was trained, and what the caller wants kept with it (plain values).
+
+    Args:
+      path: of the .npz file.
+      fitted: what training led to.
+      settings: radius, attack and box, in the units of the pixels.
+      about: plain values, kept as JSON.
+    """
     text = {
         "kernel": described(fitted.predictor.kernel),
         "settings": settings.as_dict(),

@@ -52,6 +52,16 @@ def weights(
 ) -> Solution:
     """Weights p with f(x) = Theta(x, X) p, in the precision of `ntk`.
 
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      tolerance: of the estimated error, relative to the norm of what is solved for.
+      max_steps: products with Theta that one Krylov space may take.
+
+    Returns:
+      Weights (m, c); statistics `products` (with Theta) and `error_estimate` (relative).
+
     Raises:
       ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
     """
@@ -69,6 +79,17 @@ def weights_gradient(
     """Gradient with respect to the strengths of a loss whose gradient in the weights is `cotangent`.
 
     Both Krylov spaces grow together, one product with Theta per step.  d|w|/dw is 1 at w = 0.
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      cotangent: gradient of the loss in the weights, (m, c).
+      tolerance: of the estimated error, relative to the norm of what is solved for.
+      max_steps: products with Theta that one Krylov space may take.
+
+    Returns:
+      The gradient, of the shape of the strengths; statistics as in `weights`.
 
     Raises:
       ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
@@ -91,6 +112,16 @@ def weights_and_pull_back(
 
     The map takes products for the space of the cotangent, and deepens that of Y where its own, other
     error asks for it.
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      tolerance: of the estimated error, relative to the norm of what is solved for.
+      max_steps: products with Theta that one Krylov space may take.
+
+    Returns:
+      The solution of `weights`, and the map.
 
     Raises:
       ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.
@@ -123,6 +154,17 @@ def value_and_gradient(
     max_steps: int = 128,
 ) -> tuple[Float[Array, ""], Solution, Solution]:
     """Value of a differentiable loss of the weights, the weights, and its gradient in the strengths.
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      loss_of_weights: a differentiable function from weights (m, c) to a number.
+      tolerance: of the estimated error, relative to the norm of what is solved for.
+      max_steps: products with Theta that one Krylov space may take.
+
+    Returns:
+      The value, the solution for the weights, and that for the gradient.
 
     Raises:
       ValueError: a shape does not fit, or `tolerance` or `max_steps` is not positive.

@@ -70,7 +70,17 @@ def init(start: Float[Array, "n m"], room: int) -> KrylovSpaces:
 def step(
     ntk: Float[Array, "m m"], root: Float[Array, "r m"], spaces: tuple[KrylovSpaces, ...], steps: int
 ) -> tuple[KrylovSpaces, ...]:
-    """All `spaces` deeper by `steps`, with one product per step for all; r is 1 or n."""
+    """All `spaces` deeper by `steps`, with one product per step for all; r is 1 or n.
+
+    Args:
+      ntk: Theta, (m, m).
+      root: D^{1/2}, (1, m) or one row per column.
+      spaces: of any number and depth, with one m.
+      steps: how many steps all of them take.
+
+    Returns:
+      The deeper spaces, in their order.
+    """
     return _step(ntk, root, tuple(_with_room(space, int(space.steps) + steps) for space in spaces), steps)
 
 

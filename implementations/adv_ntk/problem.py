@@ -46,6 +46,19 @@ def problem(
 ) -> Problem:
     """A `Problem` from checked arrays.
 
+    Args:
+      kernel: the NTK.
+      x: training inputs, (m, *shape).
+      y: training targets, (m, c), labels one-hot less 1/c.
+      validation_x: (v, *shape).
+      labels: of the validation samples, (v,), from 0.
+      low: lower end of the box that pixels lie in.
+      high: upper end.
+      dtype: "float32" or "float64".
+
+    Returns:
+      The arrays in `dtype`, with targets for the validation samples.
+
     Raises:
       ValueError: shapes that do not fit, pixels that are not finite or outside the box, labels out of
         range, a single class; the message names the argument, the value and the fix.

@@ -51,6 +51,15 @@ def weights_gradient(
 
     It has the shape of `strengths`; d|w|/dw is 1 at w = 0.
 
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      cotangent: gradient of the loss in the weights, (m, c).
+
+    Returns:
+      The gradient, of the shape of the strengths, float64.
+
     Raises:
       ValueError: a shape does not fit, or `ntk` is not float64.
     """

@@ -28,6 +28,12 @@ def check(
 ) -> None:
     """Shapes that fit together.
 
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      strengths: varpi, (m,) shared by the classes or (m, c), of any sign.
+      y: targets, (m, c).
+      cotangent: (m, c), if there is one.
+
     Raises:
       ValueError: one of the shapes does not fit.
     """

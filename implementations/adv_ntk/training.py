@@ -88,6 +88,21 @@ def fit(
     `ntk` is Theta(X, X) where it is known already.  `on_iteration` sees every new state, to show or keep it.
     A loss, a gradient or weights that are not finite end training at the last good strengths; where even
     the strengths that it begins with have no finite weights, it ends there.
+
+    Args:
+      implementation: how weights, gradient and attack are computed.
+      problem: what is trained on.
+      settings: of training and attack.
+      ntk: Theta(X, X), (m, m), computed if it is not given.
+      state: where to go on from; the beginning if it is not given.
+      on_iteration: called with every new state.
+
+    Returns:
+      The predictor, the last state, why training stopped early if it did, and the result of the solver.
+
+    >>> problem, split = prepare(preset("digits-mlp5-r8"), "float32", memory=2**32)
+    >>> fitted = fit(Krylov(), problem, Settings(radius=0.15, iterations=50))
+    >>> outputs = Krylov().predict(fitted.predictor, split.test_images)
     """
     before = state = init(problem, settings) if state is None else state
     ntk = gram(problem) if ntk is None else ntk
@@ -124,7 +139,18 @@ def step(
     ntk: Float[Array, "m m"],
     state: TrainingState,
 ) -> TrainingState:
-    """The state after one more iteration."""
+    """The state after one more iteration.
+
+    Args:
+      implementation: how weights, gradient and attack are computed.
+      problem: what is trained on.
+      settings: of training and attack.
+      ntk: Theta(X, X), (m, m), symmetric.
+      state: where training has got to.
+
+    Returns:
+      The next state, whose history has one row more.
+    """
     began = time.perf_counter()
     chosen = batch(settings, state.iteration, len(problem.labels))
     x, targets = jnp.asarray(problem.validation_x[chosen]), jnp.asarray(problem.targets[chosen])

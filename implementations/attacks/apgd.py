@@ -78,6 +78,17 @@ def apgd(
     neither step nor best loss have changed since (condition 2).  Sample by sample.
     With a key (one, or one per sample) each search begins at its own `random_start`, otherwise at `x`.
 
+    Args:
+      losses_and_gradient: maps inputs to their losses (k,) and the gradient of each.
+      x: clean inputs, (k, *shape), in the box.
+      threat: norm, radius and box, in the units of the data.
+      steps: steps of each search.
+      key: one key, or one per sample; without one the search begins at the clean input.
+      restarts: number of searches, of which the best result counts.
+
+    Returns:
+      Inputs of the shape of `x`, in ball and box.
+
     Raises:
       ValueError: an l1 threat model, `steps` negative, `restarts` below 1, or several searches without
         a key.
@@ -111,6 +122,19 @@ def auto_pgd(
     "dlr", the difference-of-logits ratio, does not see the scale of the outputs; "ce" loses its gradient
     where they are large.
 
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample; without one the search begins at the clean input.
+      steps: steps of each search.
+      loss: "ce", "margin" or "dlr".
+      restarts: number of searches, of which the best result counts.
+
+    Returns:
+      Inputs of the shape of `x`, in ball and box.
+
     Raises:
       ValueError: an unknown loss, "dlr" of fewer than three classes, or as in `apgd`.
     """
@@ -131,6 +155,19 @@ def auto_pgd_targeted(
     """`apgd` towards each of the `targets` other classes of largest clean output; the largest margin wins.
 
     With fewer other classes than `targets` all of them are aimed at.
+
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample; without one the search begins at the clean input.
+      steps: steps of each search.
+      loss: "margin" or "dlr", towards a class.
+      targets: how many classes are aimed at.
+
+    Returns:
+      Inputs of the shape of `x`, in ball and box.
 
     Raises:
       ValueError: `targets` below 1, a loss other than "margin" and "dlr", "dlr" of fewer than four

@@ -30,6 +30,19 @@ def as_published(
     """Inputs `steps` sign steps along one gradient from a random start, within `radius` of that start.
 
     Up to 2 `radius` from `x`, hence outside the threat model that it claims; the box [low, high] holds.
+
+    Args:
+      loss_gradient: maps inputs to the gradient of their loss, sample by sample.
+      x: clean inputs, (k, *shape), in the box.
+      radius: claimed radius in l_inf.
+      step: length of a step.
+      low: lower end of the box.
+      high: upper end.
+      key: one key, or one per sample.
+      steps: number of steps.
+
+    Returns:
+      The moved inputs.
     """
 
     def drawn(key: Array) -> Array:

@@ -28,7 +28,7 @@ from advntk.implementations.attacks.losses import (
 )
 from advntk.implementations.attacks.square import square
 from advntk.implementations.attacks.threat import Keys, ThreatModel, per_sample
-from advntk.implementations.attacks.worst_case import Run, attacked, plain_pgd
+from advntk.implementations.attacks.worst_case import Run, plain_pgd, run_attack
 
 
 class Finding(NamedTuple):
@@ -86,6 +86,18 @@ def verify(
     Findings: "not_finite", "outside_ball", "outside_box", "loss_below_clean" (of `loss`, which should
     be the one attacked), "false_claim" (`claimed` says which samples are fooled).  By NumPy and from
     the outputs alone; within rounding of the dtype.
+
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      adversarial: what an attack made of them.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      claimed: which samples are said to be fooled, (k,).
+      loss: "ce", "margin" or "dlr": that which was attacked.
+
+    Returns:
+      Sizes, labels and gains, re-computed, with the findings.
 
     Raises:
       ValueError: an unknown loss.
@@ -146,6 +158,19 @@ def audit(
     `radii` in the units of the data, rising, by default 1/2, 1 and 2 of the threat model's.  Success is
     the share of all samples misclassified, by Auto-PGD on the margin (PGD in l1) from a random start.
 
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample.
+      radii: at which success is measured.
+      steps: steps of each attack.
+      queries: evaluations of the attack without gradients.
+
+    Returns:
+      What was measured, with the findings.
+
     Raises:
       ValueError: `radii` of fewer than two or not rising.
     """
@@ -159,7 +184,7 @@ def audit(
 
     def success(run: Run, at: float) -> float:
         model = ThreatModel(threat.norm, at, threat.low, threat.high)
-        return float(np.mean(attacked(outputs, run, x, labels, model, keys)[1]))
+        return float(np.mean(run_attack(outputs, run, x, labels, model, keys)[1]))
 
     successes = tuple(success(climb, at) for at in radii)
     here = success(climb, radius)

@@ -43,6 +43,19 @@ def pgd_linf(
 
     `loss_gradient` maps inputs to the gradient of their loss, sample by sample; the samples may share
     one call, because a sign does not see what the others' losses add up to.
+
+    Args:
+      loss_gradient: see above.
+      x: clean inputs, (k, *shape), in the box.
+      radius: in l_inf.
+      step: length of a step.
+      steps: number of steps.
+      low: lower end of the box.
+      high: upper end.
+      start: random key, or None to begin at `x`.
+
+    Returns:
+      The last iterate.
     """
     lower, upper = jnp.maximum(x - radius, low), jnp.minimum(x + radius, high)
 
@@ -73,6 +86,19 @@ def pgd(
     of the coordinates), because the optimum sits at a vertex and equal parts do not lead there.
     With a key (one, or one per sample) each search begins at its own `random_start`, otherwise at `x`,
     which must lie in the box.  The sample `x` itself competes: no loss comes out below the clean one.
+
+    Args:
+      losses_and_gradient: maps inputs to their losses (k,) and the gradient of each.
+      x: clean inputs, (k, *shape), in the box.
+      threat: norm, radius and box, in the units of the data.
+      step: length of a step, in the norm.
+      steps: steps of each search.
+      key: one key, or one per sample; without one the search begins at the clean input.
+      restarts: number of searches, of which the best result counts.
+      top: how many coordinates a step in l1 begins with.
+
+    Returns:
+      Inputs of the shape of `x`, in ball and box.
 
     Raises:
       ValueError: `steps` negative, `restarts` below 1, or several searches without a key.
@@ -130,6 +156,16 @@ def sparse_ascent(
     """The steepest move of l1 length `step` that stays in the box and gives no coordinate over `step`/`top`.
 
     Coordinates in the order of their slopes, each as far as it may go: at least `top` of them.
+
+    Args:
+      threat: norm, radius and box, in the units of the data.
+      at: iterates, (k, *shape).
+      gradient: of their losses.
+      step: length of the move in l1.
+      top: least number of coordinates that move.
+
+    Returns:
+      The moves, of the shape of `at`.
     """
     slope, flat = gradient.reshape(len(at), -1), at.reshape(len(at), -1)
     room = jnp.maximum(jnp.where(slope > 0, threat.high - flat, flat - threat.low), 0)

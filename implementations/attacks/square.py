@@ -38,6 +38,18 @@ def square(
     and one channel, squares intervals.  The clean input competes.  Evaluates `outputs` queries + 2 times
     per sample.  `key`: one, or one per sample.
 
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample.
+      queries: how many random changes are tried.
+      share: of the image that the first square covers, in (0, 1].
+
+    Returns:
+      Inputs of the shape of `x`, in ball and box.
+
     Raises:
       ValueError: a threat model in l1, inputs of another rank, `queries` negative or `share` outside
         (0, 1].
@@ -109,6 +121,16 @@ def patch_sizes(
     """Height and width of the patch at each query: squares of an area that halves by schedule.
 
     In a single row, intervals of that length.  No side is shorter than `least`, if the image is not.
+
+    Args:
+      height: of the image, in pixels.
+      width: of the image, in pixels.
+      queries: how many.
+      share: of the image that the first patch covers.
+      least: shortest side, in pixels.
+
+    Returns:
+      One row (height, width) per query, in pixels.
     """
     passed = np.arange(queries) * 10_000 // max(queries, 1)
     halved = (passed[:, None] > np.asarray(HALVINGS)[None, :]).sum(1)

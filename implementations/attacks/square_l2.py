@@ -24,7 +24,17 @@ CANCELLED = 1e-3  # the sum of two unit vectors that counts as nothing
 def tiles(
     keys: Key[Array, " k"], radius: Scalar, shape: tuple[int, int, int], dtype: jnp.dtype
 ) -> Float[Array, "k h w c"]:
-    """Perturbations of norm `radius` to start from: bumps side by side, their signs random."""
+    """Perturbations of norm `radius` to start from: bumps side by side, their signs random.
+
+    Args:
+      keys: one per sample.
+      radius: in l2.
+      shape: (height, columns, channels) of an image.
+      dtype: floating type of the result.
+
+    Returns:
+      (k, height, columns, channels), each of norm `radius`.
+    """
     height, width, channels = shape
     tall, wide = (min(side, max(side // TILES, LEAST_SIDE)) for side in (height, width))
     down, across = -(-height // tall), -(-width // wide)
@@ -44,7 +54,17 @@ def tiles(
 def moved(
     key: Key[Array, ""], held: Float[Array, "h w c"], size: Int[Array, " 2"], radius: Scalar
 ) -> Float[Array, "h w c"]:
-    """The perturbation `held` after one move with windows of `size`, of norm `radius`."""
+    """The perturbation `held` after one move with windows of `size`, of norm `radius`.
+
+    Args:
+      key: random key.
+      held: (height, columns, channels), of norm `radius`.
+      size: height and width of the windows, in pixels.
+      radius: in l2.
+
+    Returns:
+      The next perturbation, of the shape of `held`.
+    """
     first, second, turned, sign = jax.random.split(key, 4)
     height, width, channels = held.shape
     top, left = _corner(first, height, width, size)

@@ -63,6 +63,19 @@ def plain_pgd(
 ) -> Float[Array, "k *shape"]:
     """`pgd` on the loss "ce", "margin" or "dlr" of the outputs, with steps of 2.5 radius/steps.
 
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample.
+      steps: steps of each search.
+      loss: "ce", "margin" or "dlr".
+      restarts: number of searches, of which the best result counts.
+
+    Returns:
+      Inputs of the shape of `x`, in ball and box.
+
     Raises:
       ValueError: an unknown loss, or as in `pgd`.
     """
@@ -87,7 +100,7 @@ STANDARD: dict[str, tuple[Attack, ...]] = {
 
 
 @partial(jax.jit, static_argnames=("outputs", "run"))
-def attacked(
+def run_attack(
     outputs: Outputs,
     run: Run,
     x: Float[Array, "k *shape"],
@@ -95,7 +108,19 @@ def attacked(
     threat: ThreatModel,
     keys: Key[Array, " k"],
 ) -> tuple[Float[Array, "k *shape"], Bool[Array, " k"], Float[Array, " k"]]:
-    """What one attack found, whether it fools, and the margin there; compiled per `outputs` and `run`."""
+    """What one attack found, whether it fools, and the margin there; compiled per `outputs` and `run`.
+
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      run: the attack.
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      keys: one per sample.
+
+    Returns:
+      Adversarial inputs, whether each is misclassified (k,), and margins (k,).
+    """
     found = run(outputs, x, labels, threat, keys)
     return found, *_damage(outputs, found, labels)
 
@@ -114,6 +139,20 @@ def worst_case(
     misclassified before not, then of larger margin max_{j != y} f_j - f_y.  Attack a gets its own keys,
     the sample's key folded with a.  By default `STANDARD` of the norm.  Chooses samples outside JAX:
     not to be traced.
+
+    Args:
+      outputs: the function from inputs (k, *shape) to outputs (k, c).
+      x: clean inputs, (k, *shape), in the box.
+      labels: (k,), classes from 0.
+      threat: norm, radius and box, in the units of the data.
+      key: one key, or one per sample.
+      attacks: in the order in which they are run.
+
+    Returns:
+      The worst input of each sample, and which attack felled how many.
+
+    >>> found = worst_case(outputs, x, labels, ThreatModel("linf", 8 / 255, -0.5, 0.5), jax.random.key(0))
+    >>> robust_accuracy = 1 - found.fooled.mean()
 
     Raises:
       ValueError: no attack, `labels` of another length than `x`, or as the attacks do.
@@ -134,7 +173,7 @@ def worst_case(
             chosen = np.resize(standing, min(len(x), 1 << (len(standing) - 1).bit_length()))
             found, falls, margins = (
                 np.asarray(one)[: len(standing)]
-                for one in attacked(
+                for one in run_attack(
                     outputs, attack.run, x[chosen], labels[chosen], threat, fold_in(keys, number)[chosen]
                 )
             )

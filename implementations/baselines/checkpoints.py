@@ -20,7 +20,17 @@ _KIND = "advntk checkpoint of a finite network 1"
 
 
 def identity(network: str, recipe: Recipe, seed: int, sets: Sets) -> dict[str, Any]:
-    """Plain values that two trainings share only if the one may go on where the other was."""
+    """Plain values that two trainings share only if the one may go on where the other was.
+
+    Args:
+      network: by name.
+      recipe: settings of training and attack.
+      seed: of all that is drawn; equal seeds draw equal numbers.
+      sets: training, validation and test samples.
+
+    Returns:
+      Names and plain values.
+    """
     digest = hashlib.sha256()
     for array in jax.tree.leaves(sets):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -30,7 +40,14 @@ def identity(network: str, recipe: Recipe, seed: int, sets: Sets) -> dict[str, A
 def save_state(
     path: Path, whose: Mapping[str, Any], state: NetworkState, history: list[dict[str, float]]
 ) -> None:
-    """All that training goes on from, and its history up to here (rows of the same names)."""
+    """All that training goes on from, and its history up to here (rows of the same names).
+
+    Args:
+      path: of the .npz file.
+      whose: see `identity`.
+      state: where training has got to.
+      history: one row of numbers by name per evaluation.
+    """
     leaves = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
     write(path, _KIND, {"whose": dict(whose), "course": history}, **leaves)
 

@@ -116,6 +116,16 @@ def predictor(arch: Architecture, parameters: Parameters) -> Outputs:
 def init(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int | None = None) -> NetworkState:
     """The state before the first step: the network that `seed` draws, of the published width by default.
 
+    Args:
+      arch: the architecture.
+      sets: training, validation and test samples.
+      recipe: settings of training and attack.
+      seed: of all that is drawn; equal seeds draw equal numbers.
+      width: units, or channels, of every hidden layer.
+
+    Returns:
+      Step 0, parameters, and an optimizer that remembers nothing.
+
     Raises:
       ValueError: a width below 1.
     """
@@ -130,7 +140,17 @@ def init(arch: Architecture, sets: Sets, recipe: Recipe, seed: int, width: int |
 def batch_at(
     key: Key[Array, ""], step: int | Int[Array, ""], samples: int, batch: int
 ) -> Int[Array, " batch"]:
-    """Indices of the samples that step `step` trains on; `batch` is at most `samples`."""
+    """Indices of the samples that step `step` trains on; `batch` is at most `samples`.
+
+    Args:
+      key: that orders the samples.
+      step: number of the step, from 0.
+      samples: how many there are.
+      batch: size of a batch.
+
+    Returns:
+      (batch,) indices, each epoch in an order of its own.
+    """
     epoch, place = jnp.divmod(step, samples // batch)
     order = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
     return jax.lax.dynamic_slice(order, (place * batch,), (batch,))
@@ -144,7 +164,19 @@ def adversarial(
     recipe: Recipe,
     key: Key[Array, ""],
 ) -> Float[Array, "k *shape"]:
-    """What the recipe's attack makes of inputs at these parameters; `x` itself at radius 0."""
+    """What the recipe's attack makes of inputs at these parameters; `x` itself at radius 0.
+
+    Args:
+      arch: the architecture.
+      parameters: of the network.
+      x: inputs, (k, d) or (k, height, columns, channels).
+      y: targets, (k, c), which the attack leads away from.
+      recipe: settings of training and attack.
+      key: random key.
+
+    Returns:
+      Moved inputs, in ball and box.
+    """
     if recipe.radius == 0:
         return x
 
@@ -164,6 +196,16 @@ def measure(
     """Accuracy and loss at clean inputs and under the recipe's attack, whatever the network was trained on.
 
     Robust accuracy is that at the input where the attack ends, as published and as for the infinite network.
+
+    Args:
+      arch: the architecture.
+      recipe: settings of training and attack.
+      parameters: of the network.
+      of: inputs and targets.
+      key: random key.
+
+    Returns:
+      Clean and robust accuracy (shares) and loss.
     """
     if not len(of.x):
         return Measured(*[math.nan] * 4)

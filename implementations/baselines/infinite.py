@@ -115,6 +115,15 @@ def ridge_path(ntk: Matrix, y: Columns, strengths: Numbers) -> Float[Array, "k m
 def ridge_selected(ntk: Matrix, y: Columns, strengths: Numbers, score: Score) -> Selection:
     """The strength of the best score; the first of equals, so that the order says which is preferred.
 
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      y: targets, (m, c).
+      strengths: of the ridge, positive, in the units of Theta.
+      score: ranks weights (m, c); larger is better.
+
+    Returns:
+      The best strength, its weights, and all scores.
+
     Raises:
       ValueError: as `ridge_path` and `select`.
     """
@@ -143,6 +152,15 @@ def early_stopped(ntk: Matrix, y: Columns, times: Numbers, score: Score) -> Sele
 
     `score(weights)` is `clean_accuracy(Theta(V, X), labels)` of validation inputs V, a robust accuracy
     there, or any other number.
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      y: targets, (m, c).
+      times: at least 0, rising, in the units of 1/Theta.
+      score: ranks weights (m, c); larger is better.
+
+    Returns:
+      The best time, its weights, and all scores.
 
     Raises:
       ValueError: as `early_stopped_path` and `select`.

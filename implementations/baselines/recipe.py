@@ -138,6 +138,17 @@ def memory(
     Weights, momentum, gradient and update; per sample the inputs of the attack, and of each layer what is
     kept for the way back (before and after phi) with the largest layer's cotangents.  What a convolution
     needs for itself is up to XLA and not in it.
+
+    Args:
+      arch: the architecture.
+      input_shape: of one input, (d,) or (height, columns, channels).
+      width: units, or channels, of every hidden layer.
+      outputs: number of outputs.
+      batch: samples of a step.
+      dtype: of parameters and samples.
+
+    Returns:
+      Bytes of parameters and of activations.
     """
     shapes = weight_shapes(arch, input_shape, width, outputs)
     pixels = math.prod(input_shape[:2]) if arch.family == "cnn" else 1

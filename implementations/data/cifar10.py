@@ -26,7 +26,7 @@ _PICKLE = b"\x80"
 _PYTHON_VERSION = ("cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1", "batches.meta")
 
 
-class Images(NamedTuple):
+class TrainingAndTest(NamedTuple):
     """A training and a test set of color images, pixels 0 to 255, labels 0 to 9."""
 
     training_images: UInt8[np.ndarray, "n 32 32 3"]
@@ -35,7 +35,7 @@ class Images(NamedTuple):
     test_labels: Int[np.ndarray, " w"]
 
 
-def read(folder: Path) -> Images:
+def read(folder: Path) -> TrainingAndTest:
     """The images (row, column, then red, green, blue) of the binary version in `folder`.
 
     `folder` holds the files, or a folder `cifar-10-batches-bin` that does.  The official files have
@@ -52,7 +52,7 @@ def read(folder: Path) -> Images:
         raise BadData(_what_is_missing(folder, place, missing))
     parts = [_read_file(place / name) for name in TRAINING_FILES]
     test_images, test_labels = _read_file(place / TEST_FILE)
-    return Images(
+    return TrainingAndTest(
         np.concatenate([images for images, _ in parts]),
         np.concatenate([labels for _, labels in parts]),
         test_images,

@@ -50,6 +50,15 @@ def add_label_noise(
 ) -> Int[np.ndarray, " m"]:
     """Replace round(share * m) of the labels, chosen at random, by another class each.
 
+    Args:
+      labels: (m,), from 0.
+      outputs: number of classes.
+      share: of the labels, from 0 to 1.
+      rng: draws samples and classes.
+
+    Returns:
+      The labels, noisy, of the same shape.
+
     Raises:
       BadData: share outside [0, 1], or noise asked for with a single class.
     """

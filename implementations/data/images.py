@@ -15,13 +15,13 @@ from jaxtyping import Float, Int
 
 from advntk.implementations.data.dataset import BadData, Dataset, checked, grid_of, one_hot
 
-Images = tuple[Float[np.ndarray, "n height columns"], Int[np.ndarray, " n"]]
+ImagesAndLabels = tuple[Float[np.ndarray, "n height columns"], Int[np.ndarray, " n"]]
 
 LARGEST_SIDE = 64
 
 
 @functools.cache
-def digits() -> Images:
+def digits() -> ImagesAndLabels:
     """The 1 797 handwritten digits of scikit-learn, 8 x 8, values 0 to 16, ten classes."""
     from sklearn.datasets import load_digits
 
@@ -30,7 +30,7 @@ def digits() -> Images:
 
 
 @functools.cache
-def from_npz(path: Path) -> Images:
+def from_npz(path: Path) -> ImagesAndLabels:
     """A user's images: an .npz with `images` (n, height, columns) and integer `labels` (n,).
 
     No pickle is ever loaded.
@@ -83,6 +83,16 @@ def image_samples(
     `name` is "digits" or the path of an .npz file.  With more outputs than classes, the outputs
     beyond have no positive sample.
 
+    Args:
+      name: see above.
+      samples: how many.
+      input_width: pixels of an image once it is resized.
+      outputs: number of outputs.
+      rng: draws the images.
+
+    Returns:
+      Inputs (samples, input_width), targets and labels.
+
     Raises:
       BadData: too few images, or a resolution beyond 64 x 64.
     """
@@ -104,7 +114,7 @@ def image_samples(
     return Dataset(pixels, one_hot(labels[chosen], outputs), labels[chosen], grid)
 
 
-def _images(name: str) -> Images:
+def _images(name: str) -> ImagesAndLabels:
     return digits() if name == "digits" else from_npz(Path(name))
 
 

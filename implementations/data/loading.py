@@ -24,6 +24,17 @@ def load(
     `source` is "digits", "gaussian", "sphere", or the path of an .npz with `images` and `labels`.
     The same seed draws the same images at every resolution.
 
+    Args:
+      source: see above.
+      samples: how many.
+      input_width: features of an input.
+      outputs: number of outputs.
+      seed: of all that is drawn; equal seeds draw equal numbers.
+      label_noise: share of labels that are replaced, from 0 to 1.
+
+    Returns:
+      Inputs (samples, input_width), targets (samples, outputs) and labels.
+
     Raises:
       BadData: an unknown source, too few samples, NaN, an impossible size.
     """

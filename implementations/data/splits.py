@@ -90,6 +90,18 @@ def adversarial_split(
     of an .npz are scaled so that the smallest of the file becomes -1/2 and the largest 1/2.  Images that the
     source holds twice may end up in two sets.  Targets are 1 at the label, 0 elsewhere, less 1/c.
 
+    Args:
+      source: see above.
+      n_train: number of training samples.
+      n_validation: number of validation samples.
+      n_test: number of test samples.
+      seed: of all that is drawn; equal seeds draw equal numbers.
+      noise: share of the training labels that are replaced, from 0 to 1.
+      folder: where CIFAR-10 and SVHN are.
+
+    Returns:
+      The three sets, in single precision.
+
     Raises:
       BadData: an unknown or unusable source, more images than there are, noise outside [0, 1].
     """

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from advntk.implementations.data.cifar10 import Images
+from advntk.implementations.data.cifar10 import TrainingAndTest
 from advntk.implementations.data.dataset import BadData
 
 TRAINING_FILE, TEST_FILE = "train_32x32.mat", "test_32x32.mat"
 CLASSES = 10
 
 
-def read(folder: Path) -> Images:
+def read(folder: Path) -> TrainingAndTest:
     """The images (row, column, then red, green, blue) in `folder`, labelled with their digits 0 to 9.
 
     Any number of images per file is read; the official files have 73 257 and 26 032.
@@ -30,7 +30,7 @@ def read(folder: Path) -> Images:
     missing = [name for name in (TRAINING_FILE, TEST_FILE) if not (folder / name).is_file()]
     if missing:
         raise BadData(f"svhn: {folder} lacks {' and '.join(missing)}; {_fix(folder)}")
-    return Images(*_read_file(folder / TRAINING_FILE), *_read_file(folder / TEST_FILE))
+    return TrainingAndTest(*_read_file(folder / TRAINING_FILE), *_read_file(folder / TEST_FILE))
 
 
 def _read_file(path: Path) -> tuple[UInt8[np.ndarray, "n 32 32 3"], Int[np.ndarray, " n"]]:

@@ -13,6 +13,16 @@ def synthetic_samples(
     """`samples` iid inputs: "gaussian" N(0, I_d), or "sphere" uniform with ||x||^2 = d exactly.
 
     Labels are uniform over the classes.
+
+    Args:
+      kind: "gaussian" or "sphere".
+      samples: how many.
+      input_width: d.
+      outputs: number of classes.
+      rng: draws inputs and labels.
+
+    Returns:
+      Inputs (samples, input_width), targets and labels.
     """
     x = rng.standard_normal((samples, input_width))
     if kind == "sphere":

@@ -192,6 +192,21 @@ def train_seeds(
 
     A compiled loop over the seeds is the default: one network's parameters stay in cache, and no seed
     waits for the steps of another (measured in benchmarks/batching.md).
+
+    Args:
+      forward: the forward pass.
+      parameters: with a leading seed axis.
+      points: inputs, targets and schedule: those trained on first, then unseen ones.
+      n_train: how many points are trained on.
+      times: training times, increasing from 0.
+      search_fractions: number of equally spaced fractions of the search.
+      tolerance: see `train`.
+      dtmax: see `train`.
+      dtmin: see `train`.
+      batching: "loop" over the seeds, or "vmap".
+
+    Returns:
+      As `train`, with a leading seed axis.
     """
 
     def one(theta: Parameters) -> TrainingFlow:
@@ -203,7 +218,18 @@ def train_seeds(
 def training_memory(
     arch: Architecture, input_shape: tuple[int, ...], width: int, points: int, outputs: int
 ) -> int:
-    """Upper estimate, in bytes and float64, of what one seed of `train` takes."""
+    """Upper estimate, in bytes and float64, of what one seed of `train` takes.
+
+    Args:
+      arch: the architecture.
+      input_shape: of one input, (d,) or (height, columns, channels).
+      width: units, or channels, of every hidden layer.
+      points: number of points, unseen ones included.
+      outputs: number of outputs.
+
+    Returns:
+      Bytes.
+    """
     count = parameter_count(weight_shapes(arch, input_shape, width, outputs))
     pixels, channels = math.prod(input_shape[:-1]), input_shape[-1]
     activations = points * (arch.depth + 2) * pixels * max(width, channels) * _COPIES

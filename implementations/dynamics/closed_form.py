@@ -52,6 +52,18 @@ def limit_process(
 
     `xi` is the diagonal of Xi(t) in the limit.  With A = Theta(x, X) Theta^{-1} (I - e^{-Theta Xi}), the
     mean is A y and the covariance K(x, x') - A K(X, x') - K(x, X) A' + A K(X, X) A'.
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      nngp: K(X, X), (m, m).
+      xi: (m,), positive.
+      cross_ntk: Theta(x, X), (k, m).
+      cross_nngp: K(x, X), (k, m).
+      nngp_there: K(x, x), (k, k).
+      targets: y, (m, c).
+
+    Returns:
+      Mean (k, c), and the covariance (k, k) that every output has.
     """
     root = jnp.sqrt(xi)
     values, vectors = jnp.linalg.eigh(root[:, None] * ntk * root[None, :])

@@ -52,7 +52,19 @@ def ascend(
     strengths: Float[Array, " p"],
     steps: Int[Array, ""],
 ) -> Float[Array, "p ..."]:
-    """Inputs after `steps` gradient-ascent steps with eta_i S = strengths."""
+    """Inputs after `steps` gradient-ascent steps with eta_i S = strengths.
+
+    Args:
+      forward: the forward pass.
+      parameters: of the network.
+      x: clean inputs, (p, *shape).
+      y: targets, (p, c).
+      strengths: eta_i S, (p,).
+      steps: number of steps.
+
+    Returns:
+      Inputs of the shape of `x`.
+    """
     part = (strengths / steps)[:, None]
 
     def step(_: Array, moved: Array) -> Array:
@@ -117,5 +129,17 @@ def descend_seeds(
     counts: Int[Array, " counts"],
     how: GradientDescent,
 ) -> Float[Array, "seeds counts 2 p c"]:
-    """`descend` for many networks, whose parameters have a leading seed axis, in one compiled program."""
+    """`descend` for many networks, whose parameters have a leading seed axis, in one compiled program.
+
+    Args:
+      forward: the forward pass.
+      parameters: with a leading seed axis.
+      points: inputs, targets and schedule: those trained on first, then unseen ones.
+      n_train: how many points are trained on.
+      counts: numbers of training steps, not decreasing.
+      how: learning rate and search steps.
+
+    Returns:
+      As `descend`, with a leading seed axis.
+    """
     return jax.lax.map(lambda theta: descend(forward, theta, points, n_train, counts, how), parameters)

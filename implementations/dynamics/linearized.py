@@ -19,7 +19,7 @@ from advntk.implementations.dynamics.regularization import search_growth
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.results import of_integrator
 
-Kernel = Float[Array, "k c m c"]
+BlockKernel = Float[Array, "k c m c"]
 
 
 class LinearFlow(NamedTuple):
@@ -62,6 +62,18 @@ def integrate(
     Kvaerno5 with steps controlled to `tolerance` relative to the size of the initial residual: the
     system is stiff as soon as eigenvalues of Theta E differ, and an implicit method of order five
     does not mind.
+
+    Args:
+      ntk: Theta(X, X), (m, c, m, c).
+      ark_blocks: diagonal blocks of the ARK, (m, c, c), symmetric.
+      residual: f_0(X) - y, (m, c).
+      schedule: eta_i(t) S of each sample.
+      times: from 0 on, increasing.
+      tolerance: of one step, relative to the initial residual.
+      max_steps: of the integrator.
+
+    Returns:
+      Residuals and integrals at all times, with the `Result`.
     """
 
     values, vectors = jnp.linalg.eigh(ark_blocks)
@@ -104,7 +116,19 @@ def integrate_seeds(
     times: Float[Array, "*s times"],
     tolerance: Float[Array, ""] | float = 1e-11,
 ) -> LinearFlow:
-    """`integrate` for several systems, one per seed, in one compiled program; `times` may differ by seed."""
+    """`integrate` for several systems, one per seed, in one compiled program; `times` may differ by seed.
+
+    Args:
+      ntk: (s, m, c, m, c).
+      ark_blocks: (s, m, c, c), symmetric.
+      residual: (s, m, c).
+      schedule: shared by the seeds.
+      times: (times,), or (s, times).
+      tolerance: of one step, relative to the initial residual.
+
+    Returns:
+      As `integrate`, with a leading seed axis.
+    """
     times = jnp.broadcast_to(times, (len(ntk), times.shape[-1]))
     return _integrate_seeds(ntk, ark_blocks, residual, schedule, times, tolerance)
 
@@ -122,7 +146,7 @@ def _integrate_seeds(
 
 
 def outputs(
-    initial: Float[Array, "k c"], cross_ntk: Kernel, integral: Float[Array, "m c"]
+    initial: Float[Array, "k c"], cross_ntk: BlockKernel, integral: Float[Array, "m c"]
 ) -> Float[Array, "k c"]:
     """f_t at any inputs: f_0(x) - Theta(x, X) int_0^t E r, `cross_ntk` being Theta(x, X)."""
     return initial - jnp.einsum("kajb,jb->ka", cross_ntk, integral)
@@ -144,6 +168,15 @@ def integrated_search(
     """Residual after the search of a network linear in x, the search integrated in input space.
 
     The slow way to `searched_residual`, which it knows nothing of: Dopri8 on d_u x = eta S J' r.
+
+    Args:
+      jacobians: d_x f(x_i), (m, c, d).
+      residual: f(X) - y at the clean inputs, (m, c).
+      strengths: eta_i S, (m,).
+      tolerance: of one step, relative to the residual.
+
+    Returns:
+      Residual at the end of the search, (m, c).
     """
 
     def slope(_: Any, moved: Array, __: Any) -> Array:

@@ -27,7 +27,17 @@ def commutator_term(
     schedule: Schedule,
     time: Float[Array, ""],
 ) -> Float[Array, "n n"]:
-    """O_2 as a matrix over samples and outputs, n = m c; 16 Gauss-Legendre nodes in time."""
+    """O_2 as a matrix over samples and outputs, n = m c; 16 Gauss-Legendre nodes in time.
+
+    Args:
+      ntk: Theta(X, X), (m, c, m, c).
+      ark_blocks: diagonal blocks of the ARK, (m, c, c), symmetric.
+      schedule: eta_i(t) S of each sample.
+      time: training time.
+
+    Returns:
+      O_2, (n, n).
+    """
     size = ark_blocks.shape[0] * ark_blocks.shape[1]
     theta = ntk.reshape(size, size)
 
@@ -47,7 +57,18 @@ def predicted_defect(
     schedule: Schedule,
     time: Float[Array, ""],
 ) -> Float[Array, "m c"]:
-    """Residual of the flow less that of the closed form at `time`, as the commutator predicts it."""
+    """Residual of the flow less that of the closed form at `time`, as the commutator predicts it.
+
+    Args:
+      ntk: Theta(X, X), (m, c, m, c).
+      ark_blocks: diagonal blocks of the ARK, (m, c, c), symmetric.
+      residual: f_0(X) - y, (m, c).
+      schedule: eta_i(t) S of each sample.
+      time: training time.
+
+    Returns:
+      (m, c), in the units of the residual.
+    """
     size = residual.size
     first = -ntk.reshape(size, size) @ _dense(xi_blocks(ark_blocks, schedule, time))
     second = commutator_term(ntk, ark_blocks, schedule, time)

@@ -20,7 +20,17 @@ from advntk.implementations.exponentials import phi1
 def weights_along_time(
     ntk: Float[Array, "m m"], growth: Float[Array, " m"], y: Float[Array, "m c"], times: Float[Array, " t"]
 ) -> Float[Array, "t m c"]:
-    """Weights p_t at all `times` for Xi(t) = t diag(growth), growth_i = exp(eta_i S Theta_x(x_i, x_i))."""
+    """Weights p_t at all `times` for Xi(t) = t diag(growth), growth_i = exp(eta_i S Theta_x(x_i, x_i)).
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      growth: (m,), positive.
+      y: targets, (m, c).
+      times: (t,), at least 0, in the units of 1/Theta.
+
+    Returns:
+      Weights, (t, m, c).
+    """
     root = jnp.sqrt(growth)[:, None]
     values, vectors = jnp.linalg.eigh(root * ntk * root.T)
     in_basis = vectors.T @ (root * y)

@@ -55,6 +55,15 @@ def prepare(
 ) -> tuple[Problem, AdversarialSplit]:
     """Read the data, and put together what is trained; `memory` bytes are allowed.
 
+    Args:
+      experiment: what is trained on what.
+      dtype: "float32" or "float64".
+      memory: bytes that may be taken.
+      folder: where CIFAR-10 and SVHN are.
+
+    Returns:
+      What is trained on, and the samples with those to test on.
+
     Raises:
       BadData: data that are missing, broken or too few.
       OutOfMemory: it will not fit.
@@ -109,6 +118,18 @@ def memory_parts(
     """Bytes by what they are for: program, data, kernel, Krylov spaces, and what an attack holds.
 
     `stored`: bytes of all images of the source, as they were read.
+
+    Args:
+      kernel: the NTK.
+      sizes: numbers of training, validation and test samples.
+      shape: of one image.
+      classes: number of classes.
+      batch: validation samples per iteration.
+      dtype: "float32" or "float64".
+      stored: see above.
+
+    Returns:
+      Bytes by what they are for.
     """
     m, v, w = sizes
     width = np.dtype(dtype).itemsize
@@ -134,6 +155,16 @@ def accuracy(
     """Clean and robust accuracy under our own PGD, as `attacked` finds it.
 
     NaN of a predictor whose weights are not finite: it has no outputs, so it is right or wrong about nothing.
+
+    Args:
+      predictor: kernel, training inputs and weights.
+      x: images, (w, *shape).
+      labels: (w,), from 0.
+      settings: radius, attack and box, in the units of the pixels.
+      on_chunk: called with how many samples are done, of how many.
+
+    Returns:
+      Shares, from 0 to 1.
     """
     if not jnp.isfinite(predictor.weights).all():
         return Accuracy(float("nan"), float("nan"))
@@ -165,6 +196,15 @@ def attacked(
     """All samples in their order, a chunk at a time, under our own PGD, whoever trained the predictor.
 
     The attack maximizes 1/2 ||f - y||^2, as in training, from a random start drawn for each chunk.
+
+    Args:
+      predictor: kernel, training inputs and weights.
+      x: images, (w, *shape).
+      labels: (w,), from 0.
+      settings: radius, attack and box, in the units of the pixels.
+
+    Returns:
+      (an iterator) Chunks of at most 250 samples.
     """
     judge = Krylov()
     count, dtype = predictor.weights.shape[1], predictor.x_train.dtype

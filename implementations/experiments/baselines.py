@@ -32,7 +32,7 @@ _SCORED = 250
 _EVALUATIONS = 20
 
 
-def checked(names: Sequence[str], experiment: Experiment) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], experiment: Experiment) -> tuple[str, ...]:
     """The baselines asked for.
 
     Raises:
@@ -58,6 +58,16 @@ def chosen_predictor(
     """NTK ridge regression or early-stopped NTK, its setting chosen by robust accuracy on validation.
 
     The second is the setting in words.
+
+    Args:
+      name: "ridge" or "early-stopped".
+      trained: a predictor on the same kernel and samples, for all but the weights.
+      ntk: Theta(X, X), (m, m), symmetric.
+      split: training, validation and test samples.
+      experiment: what is trained on what.
+
+    Returns:
+      The predictor, and its setting in words.
     """
     scored = split.validation_images[:_SCORED], split.validation_labels[:_SCORED]
     dtype = trained.weights.dtype
@@ -91,6 +101,18 @@ def finite_network(
     Of a shorter training the learning rate falls at the same shares of its steps.  Standard training is
     measured under the same attack as adversarial training.  Whenever it is measured its state is kept in the
     file `checkpoint`, from which `resume` goes on, if it is there.
+
+    Args:
+      name: "standard" or "adversarial".
+      split: training, validation and test samples.
+      experiment: what is trained on what.
+      steps: of training.
+      on_evaluation: called with every row.
+      checkpoint: file, or None to keep none.
+      resume: whether to go on from the file.
+
+    Returns:
+      Accuracies on the test samples, one row per evaluation, and words.
 
     Raises:
       BadFile: a checkpoint that is broken, or of another training.

@@ -69,6 +69,16 @@ class Peak(NamedTuple):
 def split(seed: int, n_train: int, n_validation: int, n_test: int, noise: float) -> Split:
     """Disjoint digits drawn by `seed`; a share `noise` of the training labels is replaced by others.
 
+    Args:
+      seed: of all that is drawn; equal seeds draw equal numbers.
+      n_train: number of training samples.
+      n_validation: number of validation samples.
+      n_test: number of test samples.
+      noise: share of the training labels that are replaced, from 0 to 1.
+
+    Returns:
+      The three sets, in double precision.
+
     Raises:
       BadData: more digits than there are, or a share outside [0, 1].
     """
@@ -96,6 +106,18 @@ def robust_overfitting(
     `times` are in units of 1/mean diagonal of Theta(X, X).  `strengths` are eta_i S, constant in time.
     Every predictor is attacked from the same start with steps of radius/5, searched for in float32; what
     was found is judged in the dtype of the split.  Splits of the same sizes share one compiled program.
+
+    Args:
+      arch: an MLP with a closed-form NTK.
+      split: training, validation and test samples.
+      times: (t,), see above.
+      strengths: (m,), see above.
+      key: random key.
+      radius: of the attack in l_inf; pixels lie in [-1/2, 1/2].
+      steps: of the attack.
+
+    Returns:
+      Curves on validation and test inputs.
     """
     x, y = jnp.asarray(split.x), jnp.asarray(split.y)
     ntk = mlp_ntk_gram(arch, x)

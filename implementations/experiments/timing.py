@@ -42,7 +42,17 @@ def synthetic(samples: int, seed: int) -> tuple[Float32[np.ndarray, "n 32 32 3"]
 
 
 def synthetic_problem(kernel: Kernel, n_train: int, n_validation: int, dtype: str) -> Problem:
-    """`n_train` and `n_validation` such images, targets as always."""
+    """`n_train` and `n_validation` such images, targets as always.
+
+    Args:
+      kernel: the NTK.
+      n_train: number of training samples.
+      n_validation: number of validation samples.
+      dtype: "float32" or "float64".
+
+    Returns:
+      A problem with ten classes.
+    """
     images, labels = synthetic(n_train, 1)
     others, theirs = synthetic(n_validation, 2)
     y = np.eye(CLASSES, dtype=np.float32)[labels] - np.float32(1 / CLASSES)
@@ -52,7 +62,19 @@ def synthetic_problem(kernel: Kernel, n_train: int, n_validation: int, dtype: st
 def steps_of(
     implementation: Implementation, problem: Problem, settings: Settings, ntk: Array, warm: int, repeats: int
 ) -> tuple[TrainingState, list[float]]:
-    """Seconds of `repeats` iterations after `warm` others, which compile and leave varpi = 0 behind."""
+    """Seconds of `repeats` iterations after `warm` others, which compile and leave varpi = 0 behind.
+
+    Args:
+      implementation: how weights, gradient and attack are computed.
+      problem: what is trained on.
+      settings: of training and attack.
+      ntk: Theta(X, X), (m, m), symmetric.
+      warm: iterations that are not timed.
+      repeats: iterations that are.
+
+    Returns:
+      The last state, and seconds per iteration.
+    """
     state = init(problem, settings)
     for _ in range(warm + repeats):
         state = step(implementation, problem, settings, ntk, state)
@@ -62,7 +84,18 @@ def steps_of(
 def attack_and_products(
     predictor: KernelPredictor, x: Array, targets: Array, settings: Settings, repeats: int
 ) -> Pair:
-    """An attack against the two matrix products in each of its input gradients, and nothing else."""
+    """An attack against the two matrix products in each of its input gradients, and nothing else.
+
+    Args:
+      predictor: kernel, training inputs and weights.
+      x: inputs, (k, d) or (k, height, columns, channels).
+      targets: (k, c), labels one-hot less 1/c.
+      settings: radius, attack and box, in the units of the pixels.
+      repeats: how many runs a median is of.
+
+    Returns:
+      Seconds of both, and their ratio.
+    """
     steps = settings.attack_steps
     inputs, others = x.reshape(len(x), -1), predictor.x_train.reshape(len(predictor.x_train), -1)
 
@@ -88,7 +121,17 @@ def paired(first: Callable[[], Array], second: Callable[[], Array], repeats: int
 def predictor_at(
     implementation: Implementation, problem: Problem, ntk: Array, state: TrainingState
 ) -> KernelPredictor:
-    """The predictor at the strengths of `state`."""
+    """The predictor at the strengths of `state`.
+
+    Args:
+      implementation: how weights, gradient and attack are computed.
+      problem: what is trained on.
+      ntk: Theta(X, X), (m, m), symmetric.
+      state: where training has got to.
+
+    Returns:
+      The predictor.
+    """
     weights = implementation.solve(ntk, state.strengths, jnp.asarray(problem.y)).value
     return KernelPredictor(problem.kernel, jnp.asarray(problem.x), weights)
 
@@ -96,7 +139,18 @@ def predictor_at(
 def solver_error(
     implementation: Implementation, reference: Any, ntk: Array, state: TrainingState, y: Array
 ) -> float:
-    """Relative error of p against the reference, which gets the very same matrix in double precision."""
+    """Relative error of p against the reference, which gets the very same matrix in double precision.
+
+    Args:
+      implementation: how weights, gradient and attack are computed.
+      reference: the oracle, an `Implementation`.
+      ntk: Theta(X, X), (m, m), symmetric.
+      state: where training has got to.
+      y: targets, (m, c).
+
+    Returns:
+      The norm of the difference over that of the reference.
+    """
     found = np.asarray(implementation.solve(ntk, state.strengths, y).value, np.float64)
     wide = [jnp.asarray(np.asarray(array, np.float64)) for array in (ntk, state.strengths, y)]
     true = np.asarray(reference.solve(*wide).value)

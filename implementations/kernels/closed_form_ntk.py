@@ -1,4 +1,4 @@
-r"""NTK of ReLU, leaky ReLU and erf MLPs in closed form, with its input gradient: fused, for attacks.
+r"""NTK of ReLU, leaky ReLU and erf MLPs in closed form, with its input gradient, for attacks.
 
 With q_l, q'_l the variances of two inputs' pre-activations in layer l and K_l their covariance,
 
@@ -79,6 +79,16 @@ def loss_gradient(
     weights: Float[Array, "m c"],
 ) -> Float[Array, "k d"]:
     """Input gradient of 1/2 ||f(x_i) - y_i||^2 for each sample, f(x) = Theta(x, x_train) weights.
+
+    Args:
+      arch: an MLP with a closed form.
+      x: inputs, (k, d).
+      targets: (k, c).
+      x_train: (m, d).
+      weights: (m, c).
+
+    Returns:
+      (k, d).
 
     Raises:
       ValueError: as `mlp_ntk`.

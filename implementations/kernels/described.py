@@ -23,6 +23,15 @@ def network(name: str, activation: str, sigma_w: float, sigma_b: float) -> Netwo
     As in the paper's tables: the number counts all linear layers of an MLP, the readout included, and the
     convolutions of a CNN, which is flattened, or averaged with -pool, before its readout.
 
+    Args:
+      name: see above.
+      activation: of every layer, by name.
+      sigma_w: scale of the weights, positive.
+      sigma_b: scale of the biases, not negative.
+
+    Returns:
+      Its description.
+
     Raises:
       ValueError: no such network.
     """

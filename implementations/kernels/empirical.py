@@ -77,7 +77,18 @@ def kernels_at_initialization(
     width: int,
     outputs: int,
 ) -> EmpiricalKernels:
-    """NTK and ARK of freshly initialized networks, one per key."""
+    """NTK and ARK of freshly initialized networks, one per key.
+
+    Args:
+      arch: the architecture.
+      keys: one random key per network.
+      x: inputs, (m, *shape).
+      width: units, or channels, of every hidden layer.
+      outputs: number of outputs.
+
+    Returns:
+      Kernels with a leading seed axis.
+    """
     parameters = initialize_seeds(arch, keys, x.shape[1:], width, outputs, x.dtype)
     shapes = weight_shapes(arch, x.shape[1:], width, outputs)
     return kernels_of_seeds(forward_pass(arch, shapes, x.dtype), parameters, x)
@@ -143,7 +154,18 @@ def input_jacobians(
 def memory_per_seed(
     arch: Architecture, input_shape: tuple[int, ...], width: int, samples: int, outputs: int
 ) -> int:
-    """Upper estimate, in bytes and float64, of what one seed of `kernels_at_initialization` takes."""
+    """Upper estimate, in bytes and float64, of what one seed of `kernels_at_initialization` takes.
+
+    Args:
+      arch: the architecture.
+      input_shape: of one input, (d,) or (height, columns, channels).
+      width: units, or channels, of every hidden layer.
+      samples: number of inputs.
+      outputs: number of outputs.
+
+    Returns:
+      Bytes.
+    """
     shapes = weight_shapes(arch, input_shape, width, outputs)
     parameters = parameter_count(shapes)
     kernel = (samples * outputs) ** 2

@@ -45,6 +45,16 @@ def infinite_kernels(
 
     In the standard parameterization the NTK is the leading term at hidden width `width`, which must
     then be given.  `other` defaults to `x`.  The dtype follows the inputs.
+
+    Args:
+      arch: the architecture.
+      x: (m, *shape).
+      other: (k, *shape).
+      width: units, or channels, of every hidden layer.
+      outputs: number of outputs; matters in the standard parameterization only.
+
+    Returns:
+      NNGP and NTK, (m, k).
     """
     _, _, kernel_fn = triple(arch, width, outputs)
     found = kernel_fn(x, other, ("nngp", "ntk"))
@@ -71,6 +81,15 @@ def mlp_limits(
     The fast path: an MLP sees its inputs through their Gram matrix only, and depth, activation, scales
     and widths are data, so that one compiled program per number of inputs serves every MLP.
     `input_width` and `width` matter in the standard parameterization only, as in `infinite_kernels`.
+
+    Args:
+      arch: an MLP.
+      gram: x_i . x_j / d, (m, m).
+      input_width: d.
+      width: units, or channels, of every hidden layer.
+
+    Returns:
+      NNGP, NTK and ARK, (m, m).
 
     Raises:
       ValueError: `arch` is not an MLP.

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 
 from advntk.implementations.dual_activation import NODES
 from advntk.implementations.kernels import closed_form_ntk
+from advntk.implementations.kernels.arguments import checked_inputs, fitting
 from advntk.implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import Architecture
@@ -61,6 +62,15 @@ class Kernel(Protocol):
         Targets f(x) - g give the gradient of sum_c g_c f_c(x): any loss of the outputs can be attacked.
         Finite where an input coincides with a training input of a kinked network: the cusp of the kernel
         there has slope 0, the mean of the one-sided ones.
+
+        Args:
+          x: inputs, (k, d) or (k, height, columns, channels).
+          targets: (k, c).
+          x_train: training inputs, (m, *shape).
+          weights: (m, c).
+
+        Returns:
+          Gradients, of the shape of `x`.
         """
         ...
 
@@ -71,12 +81,25 @@ class Kernel(Protocol):
 
         For `rows` inputs of this shape against `columns` training inputs; itemsize 4 or 8 is that of the
         dtype.  `gram` of m inputs holds no more than the estimate for m rows and m columns.
+
+        Args:
+          rows: number of inputs.
+          columns: number of training inputs.
+          shape: of one input.
+          classes: number of outputs.
+          itemsize: bytes of a number, 4 or 8.
+
+        Returns:
+          Bytes.
         """
         ...
 
 
 def kernel_of(network: Network) -> Kernel:
     """The faster kernel of a network: `ClosedFormNTK` where it has a closed form, else `StaxNTK`.
+
+    >>> kernel = kernel_of(architecture("mlp", depth=4, activation_name="relu", sigma_w=1.76, sigma_b=0.18))
+    >>> ntk = kernel.gram(images)
 
     Raises:
       ValueError: the network has an activation that is unknown.
@@ -110,11 +133,11 @@ class ClosedFormNTK:
 
     def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
         """As `Kernel.gram`; beside the result, one tile."""
-        return _closed_form_gram(self, _flat(_checked(self.arch, x)))
+        return _closed_form_gram(self, _flat(checked_inputs(self.arch, x)))
 
     def cross(self, x: Float[Array, "k ..."], x_train: Float[Array, "m ..."]) -> Float[Array, "k m"]:
         """As `Kernel.cross`."""
-        _fitting(_checked(self.arch, x), x_train)
+        fitting(checked_inputs(self.arch, x), x_train)
         return _closed_form_cross(self, _flat(x), _flat(x_train))
 
     def loss_gradient(
@@ -125,7 +148,7 @@ class ClosedFormNTK:
         weights: Float[Array, "_m _c"],
     ) -> Float[Array, "k ..."]:
         """As `Kernel.loss_gradient`."""
-        _fitting(_checked(self.arch, x), x_train, targets, weights)
+        fitting(checked_inputs(self.arch, x), x_train, targets, weights)
         return _closed_form_loss_gradient(self, _flat(x), targets, _flat(x_train), weights).reshape(x.shape)
 
     def memory_bytes(
@@ -207,11 +230,11 @@ class StaxNTK:
 
     def gram(self, x: Float[Array, "m ..."]) -> Float[Array, "m m"]:
         """As `Kernel.gram`; pairs above the diagonal are computed, those below copied."""
-        return _stax_gram(self, self._inputs(_checked(self.network, x)))
+        return _stax_gram(self, self._inputs(checked_inputs(self.network, x)))
 
     def cross(self, x: Float[Array, "k ..."], x_train: Float[Array, "m ..."]) -> Float[Array, "k m"]:
         """As `Kernel.cross`."""
-        _fitting(_checked(self.network, x), x_train)
+        fitting(checked_inputs(self.network, x), x_train)
         return _stax_cross(self, self._inputs(x), self._inputs(x_train))
 
     def loss_gradient(
@@ -222,7 +245,7 @@ class StaxNTK:
         weights: Float[Array, "_m _c"],
     ) -> Float[Array, "k ..."]:
         """As `Kernel.loss_gradient`, by reverse mode through the kernel."""
-        _fitting(_checked(self.network, x), x_train, targets, weights)
+        fitting(checked_inputs(self.network, x), x_train, targets, weights)
         found = _stax_loss_gradient(self, self._inputs(x), targets, self._inputs(x_train), weights)
         return found.reshape(x.shape)
 
@@ -242,7 +265,18 @@ class StaxNTK:
     def sides(
         self, rows: int, columns: int, shape: tuple[int, ...], itemsize: int, reverse: bool
     ) -> tuple[int, int]:
-        """Inputs and training inputs of one tile, with or without its gradient."""
+        """Inputs and training inputs of one tile, with or without its gradient.
+
+        Args:
+          rows: number of inputs.
+          columns: number of training inputs.
+          shape: of one input.
+          itemsize: bytes of a number, 4 or 8.
+          reverse: with its gradient.
+
+        Returns:
+          Numbers of inputs and of training inputs.
+        """
         return block_sides(rows, columns, self.tile_bytes // self._pair_bytes(shape, itemsize, reverse))
 
     def ntk(self, x: Float[Array, "k ..."], other: Float[Array, "m ..."]) -> Float[Array, "k m"]:
@@ -343,35 +377,3 @@ def _rows(x: Array, start: Any, size: int) -> Array:
 
 def _flat(x: Array) -> Array:
     return x.reshape(len(x), -1)
-
-
-def _checked(network: Network, x: Array) -> Array:
-    if x.dtype not in (jnp.float32, jnp.float64):
-        raise ValueError(f"x has dtype {x.dtype}; convert it to float32 or float64")
-    if len(x) == 0:
-        raise ValueError(f"x has shape {x.shape}, no inputs; give at least one")
-    if x.ndim < 2:
-        raise ValueError(f"x has shape {x.shape}; reshape it to (n, d) or (n, height, columns, channels)")
-    if x.ndim != 4 and not network.flattens_inputs:
-        raise ValueError(
-            f"x has shape {x.shape}, a convolutional network needs (n, height, columns, channels); reshape it"
-        )
-    return x
-
-
-def _fitting(x: Array, x_train: Array, targets: Array | None = None, weights: Array | None = None) -> None:
-    """Refuses what does not fit x."""
-    wanted: list[tuple[str, Array, tuple[int | str, ...]]] = [("x_train", x_train, ("m", *x.shape[1:]))]
-    if targets is not None and weights is not None:
-        wanted += [
-            ("targets", targets, (len(x), "c")),
-            ("weights", weights, (len(x_train), *targets.shape[1:])),
-        ]
-    for name, found, shape in wanted:
-        fits = len(found.shape) == len(shape) and all(
-            isinstance(w, str) or n == w for n, w in zip(found.shape, shape, strict=True)
-        )
-        if not fits or len(found) == 0:
-            raise ValueError(f"{name} has shape {found.shape}, x {x.shape}; give it the shape {shape}")
-        if found.dtype != x.dtype:
-            raise ValueError(f"{name} has dtype {found.dtype}, x {x.dtype}; convert one of them")

@@ -41,7 +41,17 @@ def starts(size: int, side: int) -> Int[np.ndarray, " blocks"]:
 
 
 def rectangle(tile: Tile, shape: tuple[int, int], sides: tuple[int, int], dtype: Any) -> Float[Array, "k m"]:
-    """The matrix of this shape, row of blocks by row of blocks."""
+    """The matrix of this shape, row of blocks by row of blocks.
+
+    Args:
+      tile: gives the block that begins at a row and a column.
+      shape: (k, m).
+      sides: height and width of a block.
+      dtype: floating type of the result.
+
+    Returns:
+      (k, m).
+    """
     grid = np.meshgrid(starts(shape[0], sides[0]), starts(shape[1], sides[1]), indexing="ij")
     corners = np.stack([line.ravel() for line in grid], axis=1)
 
@@ -58,6 +68,16 @@ def symmetric(
 
     `on_diagonal` gives the symmetric blocks on the diagonal.  They are written last: there, and only
     there, a block above the diagonal that was moved back overlaps its own mirror image.
+
+    Args:
+      tile: gives the block that begins at a row and a column.
+      on_diagonal: see above.
+      size: m.
+      side: of a block.
+      dtype: floating type of the result.
+
+    Returns:
+      (m, m).
     """
     first = starts(size, side)
     above = np.triu_indices(len(first), k=1)
@@ -81,6 +101,15 @@ def summed(
     """The sum of term(start, counts) over the blocks of an axis; counts is 0 where another block counts.
 
     Under reverse-mode differentiation the terms are computed again, one at a time, instead of kept.
+
+    Args:
+      term: see above.
+      size: length of the axis.
+      side: of a block.
+      zero: where the sum starts.
+
+    Returns:
+      The sum, of the shape of `zero`.
     """
     first = starts(size, side)
     if len(first) == 1:

@@ -110,6 +110,18 @@ def architecture(
 ) -> Architecture:
     """An `Architecture` from checked values.
 
+    Args:
+      family: "mlp" or "cnn".
+      depth: number of hidden layers, at least 1.
+      activation_name: name in `activations.ACTIVATIONS`.
+      sigma_w: scale of the weights, positive.
+      sigma_b: scale of the biases, not negative.
+      parameterization: "ntk" or "standard".
+      readout: "flatten" or "pool" (convolutional networks).
+
+    Returns:
+      The description.
+
     Raises:
       ValueError: naming the argument, the value and the fix.
     """

@@ -27,7 +27,17 @@ _WINDOW = (3, 3)
 def weight_shapes(
     arch: Architecture, input_shape: tuple[int, ...], width: int, outputs: int
 ) -> list[tuple[int, ...]]:
-    """Shapes of the weights of every layer; `input_shape` is (d,) or (height, columns, channels)."""
+    """Shapes of the weights of every layer; `input_shape` is (d,) or (height, columns, channels).
+
+    Args:
+      arch: the architecture.
+      input_shape: of one input, (d,) or (height, columns, channels).
+      width: units, or channels, of every hidden layer.
+      outputs: number of outputs.
+
+    Returns:
+      One shape per layer, the readout last.
+    """
     if arch.family == "mlp":
         sizes = [math.prod(input_shape)] + [width] * arch.depth + [outputs]
         return [(n_out, n_in) for n_in, n_out in pairwise(sizes)]
@@ -88,7 +98,19 @@ def initialize(
     outputs: int,
     dtype: jnp.dtype | type = jnp.float64,
 ) -> Parameters:
-    """Draw the parameters of one network (distribution: see `parameters_from`)."""
+    """Draw the parameters of one network (distribution: see `parameters_from`).
+
+    Args:
+      arch: the architecture.
+      key: random key.
+      input_shape: of one input, (d,) or (height, columns, channels).
+      width: units, or channels, of every hidden layer.
+      outputs: number of outputs.
+      dtype: floating type of the result.
+
+    Returns:
+      One (W, b) per layer, the readout last.
+    """
     shapes = weight_shapes(arch, input_shape, width, outputs)
     normals = standard_normals(key[None], parameter_count(shapes), dtype)[0]
     return parameters_from(arch, normals, shapes)
@@ -102,7 +124,19 @@ def initialize_seeds(
     outputs: int,
     dtype: jnp.dtype | type = jnp.float64,
 ) -> Parameters:
-    """Parameters of one network per key, with a leading seed axis."""
+    """Parameters of one network per key, with a leading seed axis.
+
+    Args:
+      arch: the architecture.
+      keys: one random key per network.
+      input_shape: of one input, (d,) or (height, columns, channels).
+      width: units, or channels, of every hidden layer.
+      outputs: number of outputs.
+      dtype: floating type of the result.
+
+    Returns:
+      One (W, b) per layer, with a leading seed axis.
+    """
     shapes = weight_shapes(arch, input_shape, width, outputs)
     return _shaped(arch, standard_normals(keys, parameter_count(shapes), dtype), tuple(shapes))
 

@@ -95,6 +95,16 @@ def residual(
 ) -> Residual:
     """A `Residual` from checked values.
 
+    Args:
+      stages: numbers of blocks, each at least 1.
+      sigma_w: scale of the weights, positive.
+      sigma_b: scale of the biases, not negative.
+      activation_name: name in `activations.ACTIVATIONS`.
+      readout: "flatten" or "pool" (convolutional networks).
+
+    Returns:
+      The description.
+
     Raises:
       ValueError: naming the argument, the value and the fix.
     """

@@ -13,7 +13,6 @@ from advntk.implementations.adv_ntk import files
 from advntk.implementations.adv_ntk.contract import (
     IMPLEMENTATIONS,
     AsPublished,
-    Implementation,
     KernelPredictor,
     Krylov,
     Reference,
@@ -175,8 +174,6 @@ def test_a_loss_that_is_not_finite_ends_training_at_the_last_good_strengths():
             found = super().vjp(ntk, strengths, y, cotangent)
             return dataclasses.replace(found, value=found.value * jnp.nan)
 
-        solve_with_vjp = Implementation.solve_with_vjp
-
     fitted = fit(Blind(), _problem("float32"), SETTINGS)
     assert "nan" in fitted.stopped and fitted.state.iteration == 0
     assert np.isfinite(fitted.state.strengths).all() and len(fitted.state.history) == 1
@@ -190,8 +187,6 @@ class Bursting(Krylov):
         return dataclasses.replace(
             found, value=jnp.where(jnp.linalg.norm(strengths) > 1.5, jnp.nan, 1.0) * found.value
         )
-
-    solve_with_vjp = Implementation.solve_with_vjp
 
 
 @pytest.mark.parametrize("iterations", [2, 4])
@@ -220,8 +215,6 @@ def test_where_nothing_is_finite_training_says_so():
         def solve(self, ntk, strengths, y):
             found = super().solve(ntk, strengths, y)
             return dataclasses.replace(found, value=found.value * jnp.nan, result=Result.not_finite)
-
-        solve_with_vjp = Implementation.solve_with_vjp
 
     fitted = fit(Blank(), _problem("float32"), SETTINGS)
     assert "nan" in fitted.stopped and fitted.state.iteration == 0 and fitted.result == Result.not_finite

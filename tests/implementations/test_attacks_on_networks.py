@@ -25,7 +25,7 @@ from advntk.implementations.attacks.losses import (
 from advntk.implementations.attacks.pgd import pgd, sparse_ascent, steepest
 from advntk.implementations.attacks.square import square
 from advntk.implementations.attacks.threat import NORMS, ThreatModel, per_sample, project, random_start
-from advntk.implementations.attacks.worst_case import Attack, attacked, plain_pgd, worst_case
+from advntk.implementations.attacks.worst_case import Attack, plain_pgd, run_attack, worst_case
 
 EPS = float(np.finfo(np.float64).eps)
 EXACT = settings(deadline=None, database=None, derandomize=True, max_examples=15)
@@ -56,7 +56,7 @@ THREATS = {norm: ThreatModel(norm, {"linf": 0.06, "l2": 0.15, "l1": 0.25}[norm],
 
 
 def success(outputs, run, norm: str) -> np.ndarray:
-    return np.asarray(attacked(outputs, run, X, LABELS, THREATS[norm], per_sample(KEY, len(X)))[1])
+    return np.asarray(run_attack(outputs, run, X, LABELS, THREATS[norm], per_sample(KEY, len(X)))[1])
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -236,7 +236,7 @@ def test_the_worst_case_is_no_better_than_any_attack(norm):
     singly = []
     for number, attack in enumerate(attacks):
         own = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-        singly.append(np.asarray(attacked(NETWORK, attack.run, X, labels, THREATS[norm], own)[1]))
+        singly.append(np.asarray(run_attack(NETWORK, attack.run, X, labels, THREATS[norm], own)[1]))
     # Samples do not see their company, so alone and in a batch an attack fells the same.
     np.testing.assert_array_equal(worst.fooled, np.any(singly, axis=0))
     np.testing.assert_array_equal(np.asarray(fooled(NETWORK(worst.adversarial), labels)), worst.fooled)

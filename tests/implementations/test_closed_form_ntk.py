@@ -1,4 +1,4 @@
-"""The fused NTK and its input gradient against the general path, difference quotients and themselves."""
+"""The NTK in closed form and its input gradient: against the general path, quotients and themselves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advntk.implementations.kernels import closed_form_ntk
 from advntk.implementations.kernels.closed_form_ntk import (
     ACTIVATIONS,
     loss_gradient,
@@ -102,7 +103,7 @@ def test_gradient_of_the_loss_is_its_difference_quotient(activation, seed, depth
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradient_in_groups_of_rows_is_that_of_each_row_alone(monkeypatch, activation):
-    monkeypatch.setattr(fused, "_ENTRIES", 40)
+    monkeypatch.setattr(closed_form_ntk, "_ENTRIES", 40)
     arch = replace(MLP_5, activation=activation, depth=2)
     # Two groups, and a third that is not full.
     x, training = gaussian(1, 19, 4), gaussian(2, 5, 4)

@@ -32,7 +32,7 @@ CNN = architecture("cnn", 2, "relu", *SCALES)
 POOL = architecture("cnn", 2, "erf", *SCALES, readout="pool")
 RESIDUAL = residual((1, 1), *SCALES)
 KERNELS: dict[str, tuple[Kernel, tuple[int, ...]]] = {
-    "fused": (ClosedFormNTK(MLP), VECTOR),
+    "closed_form": (ClosedFormNTK(MLP), VECTOR),
     "mlp": (StaxNTK(replace(MLP, activation="gelu")), VECTOR),
     "cnn": (StaxNTK(CNN), IMAGE),
     "pool": (StaxNTK(POOL), IMAGE),
@@ -206,7 +206,7 @@ def test_convolutional_kernel_is_that_of_the_general_path(net):
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["fused", "cnn", "residual"])
+@pytest.mark.parametrize("name", ["closed_form", "cnn", "residual"])
 def test_single_precision_stays_single_and_is_as_good_as_that(name):
     kernel, shape = KERNELS[name]
     given_arguments = problem(shape)
@@ -219,7 +219,7 @@ def test_single_precision_stays_single_and_is_as_good_as_that(name):
     np.testing.assert_allclose(found, exact, rtol=0, atol=rounding * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("name", ["fused", "cnn", "residual"])
+@pytest.mark.parametrize("name", ["closed_form", "cnn", "residual"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gradient_is_finite_where_inputs_coincide(name, dtype):
     kernel, shape = KERNELS[name]
@@ -332,7 +332,8 @@ def temporary_bytes(function, *shapes: tuple[int, ...], dtype: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype"), [("fused", "float32"), ("fused", "float64"), ("cnn", "float32"), ("pool", "float64")]
+    ("name", "dtype"),
+    [("closed_form", "float32"), ("closed_form", "float64"), ("cnn", "float32"), ("pool", "float64")],
 )
 def test_memory_is_estimated_from_above(name, dtype):
     kernel, shape = KERNELS[name]
