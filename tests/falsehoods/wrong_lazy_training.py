@@ -152,7 +152,7 @@ def linearization_to_second_order(monkeypatch):
 @refuted_by(COPIES, FLOW)
 def copies_with_starts_of_their_own(monkeypatch):
     """The two copies start apart, and their difference at the start is subtracted."""
-    monkeypatch.setattr(dynamics.Network, "start", lambda net, key: jax.random.normal(key, (net.count,)))
+    monkeypatch.setattr(dynamics.Network, "start", lambda net, key: jax.random.normal(key, (net.size,)))
     subtracted(monkeypatch, lambda net, w, x: net._difference(w, x))
 
 

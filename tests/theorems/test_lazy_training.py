@@ -200,7 +200,7 @@ def test_networks_use_all_their_parameters_and_start_as_they_say(centring, depth
     model, start, x, _ = small(centring, depth=depth, outputs=2)
     jacobian = dynamics.jacobian_of(model, start, x)
     net = dynamics.Network("tanh", depth, WIDTH, INPUTS, 2, centring)
-    assert jacobian.shape == (2 * POINTS, net.count) == (2 * POINTS, len(start))
+    assert jacobian.shape == (2 * POINTS, net.size) == (2 * POINTS, len(start))
     assert (jnp.abs(jacobian).max(0) > 0).all()
     assert bool((model(start, x) == 0).all()) is (centring != "none")
 

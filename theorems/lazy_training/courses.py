@@ -71,7 +71,7 @@ def network(scenario: Any) -> dynamics.Network:
 def memory(scenario: Any) -> int:
     """Bytes of one seed: some fifteen vectors of the integrator, and six Jacobians of all outputs."""
     rows = (scenario.samples + UNSEEN) * scenario.outputs
-    return 8 * network(scenario).count * (15 + LOOKS + 6 * rows)
+    return 8 * network(scenario).size * (15 + LOOKS + 6 * rows)
 
 
 def run(scenario: Any, keys: Array) -> Course:
@@ -119,7 +119,7 @@ def measured(course: Course) -> dict[str, Array]:
         **{name: resolved(value, rougher[name]) for name, value in found.items()},
         "reach": reach,
         # A displacement is exact up to the integration, and norms up to a rounding per parameter.
-        "reach_allowed": 1 + jnp.abs(reach - reach_off) + net.count * jnp.finfo(reach.dtype).eps,
+        "reach_allowed": 1 + jnp.abs(reach - reach_off) + net.size * jnp.finfo(reach.dtype).eps,
         "integration_error": jnp.abs(found["gap_unseen"] - rougher["gap_unseen"]),
         "steps": fine.steps,
     }

@@ -55,7 +55,7 @@ class Network(NamedTuple):
         return (self.inputs, *(self.width,) * self.depth, self.outputs)
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of parameters, those of a second copy included."""
         one = sum((a + 1) * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True))
         return 2 * one if self.centring == "antisymmetric" else one
@@ -63,8 +63,8 @@ class Network(NamedTuple):
     def start(self, key: Array) -> Float[Array, " parameters"]:
         """Standard normal parameters; both copies of an antisymmetric network start alike."""
         if self.centring == "antisymmetric":
-            return jnp.tile(jax.random.normal(key, (self.count // 2,)), 2)
-        return jax.random.normal(key, (self.count,))
+            return jnp.tile(jax.random.normal(key, (self.size // 2,)), 2)
+        return jax.random.normal(key, (self.size,))
 
     def model(self, start: Float[Array, " parameters"]) -> Model:
         """The centred network as a function of parameters and points."""
