@@ -14,7 +14,7 @@ come before unseen ones: with m targets, the first m entries are trained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
@@ -146,7 +146,7 @@ def flow(
     """
     trained = x[: len(x) * len(targets) // _size(model, start, x)]
 
-    def slope(_: Array, v: Array, __: None) -> Array:
+    def slope(_: Any, v: Array, __: Any) -> Array:
         outputs, pull = jax.vjp(lambda w: model(w, trained), start + v / alpha)
         return -pull(alpha * outputs - targets)[0]
 
