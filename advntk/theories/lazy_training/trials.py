@@ -162,7 +162,7 @@ def uncentred_flow(scenario: Any, keys: Array) -> Observation:
 
 @trial(
     decides={"lazy_training.over_time": [RateDecider("last_gap_unseen", 1.0)]},
-    space=_SAMPLED.over(centring=("subtracted",), alpha=(8.0,)),
+    space=_SAMPLED.over(centring=("subtracted",), alpha=(8.0,), time=(1.0,)),
     sweep=TIME,
     effort=_effort(1, 64, _TIMES, _MORE_TIMES),
     memory=measurements.memory,
