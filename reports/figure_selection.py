@@ -74,9 +74,13 @@ class Kind:
             return False
         # Of a kind that names nothing, everything is a curve.
         curves = self.curves if self.curves or self.numbers else tuple(kept)
-        return _are_finite([kept[name] for name in curves]) and not any(
-            np.isnan(np.asarray(kept[name], dtype=float)).any() for name in self.numbers
-        )
+        try:
+            numbers = [np.asarray(kept[name], dtype=float) for name in self.numbers]
+            return _are_finite([kept[name] for name in curves]) and not any(
+                np.isnan(n).any() for n in numbers
+            )
+        except (TypeError, ValueError):
+            return False  # no numbers
 
 
 _ACCURACIES = ("robust", "robust_regression", "clean", "clean_regression")

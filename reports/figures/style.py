@@ -60,7 +60,7 @@ MOST_CURVES = 240
 _WIDTH, _HEIGHT = 3.5, 2.89  # inches; at 72 points an inch and the page's column near the size of its text
 # Margins in inches.  Fixed ones keep the axes of neighbours in line and cost no layout.
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.1, 0.44, 0.6
-_TITLE_LINES, _TITLE_LETTERS = 3, 58
+_TITLE_LINES, _TITLE_LETTERS = 3, 54
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def test_the_same_rows_give_the_same_bytes(figure, make):
         (overfitting_row, "overfitting", "robust"),
     ],
 )
-@pytest.mark.parametrize("bad", [np.nan, np.inf, None])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, None, "a word"])
 def test_rows_whose_curve_is_not_finite_or_missing_are_left_out(make, kind, curve, bad):
     good, spoilt, without = make(0), make(1), make(2)
     spoilt.figures[kind][curve][2] = bad
