@@ -182,11 +182,6 @@ def _requested(request: Request, checks: Sequence[Check]) -> None:
     pinned: dict[str, Pin] = {}
     for pin in (*request.defaults, *request.pins):
         before = pinned.setdefault(pin.axis, pin)
-        if before.raw != pin.raw:
-            raise BadPlan(
-                f"{before.said} and {pin.said} contradict each other: {pin.axis} can be held at one value "
-                "only; keep one"
-            )
         having = [check for check in checks if pin.axis in check.space]
         if not having:
             known = dict.fromkeys(name for check in checks for name in check.space)
@@ -195,7 +190,12 @@ def _requested(request: Request, checks: Sequence[Check]) -> None:
                 f"they have: {', '.join(known)}"
             )
         for check in having:
-            _value(check.space, pin)
+            # One value may be written in two ways.
+            if _value(check.space, pin) != _value(check.space, before):
+                raise BadPlan(
+                    f"{before.said} and {pin.said} contradict each other: {pin.axis} can be held at one "
+                    "value only; keep one"
+                )
     for axis, (texts, said) in request.sweeps.items():
         sweeping = [check for check in checks if check.sweep is not None and check.sweep.axis == axis]
         if not sweeping:
