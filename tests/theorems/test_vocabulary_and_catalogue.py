@@ -14,6 +14,7 @@ from advntk import theorems
 from advntk.checks.trials.adv_ntk.space import ADV_NTK
 from advntk.theorems.catalogue import UnknownName, load
 from advntk.theorems.vocabulary import Claim, Kind, Source, Theorem, Verdict
+from advntk.theories.lazy_training.trials import SPACE as LAZY
 
 CLAIMS = {
     "adv_ntk.solver": Verdict.HOLDS,
@@ -55,6 +56,18 @@ CLAIMS = {
     "xi_fading.negative_eta_rate": Verdict.HOLDS,
     "xi_fading.robust_overfitting": Verdict.HOLDS,
     "xi_fading.robust_overfitting_clean_labels": None,
+    "lazy_training.linearization": Verdict.HOLDS,
+    "lazy_training.kernel_change": Verdict.HOLDS,
+    "lazy_training.parameters": Verdict.HOLDS,
+    "lazy_training.linearized_parameters": Verdict.HOLDS,
+    "lazy_training.first_order": Verdict.HOLDS,
+    "lazy_training.reach": Verdict.HOLDS,
+    "lazy_training.two_copies": Verdict.HOLDS,
+    "lazy_training.uncentred": Verdict.REFUTED,
+    "lazy_training.uncentred_limit": Verdict.HOLDS,
+    "lazy_training.over_time": Verdict.REFUTED,
+    "lazy_training.lasting_gap": Verdict.HOLDS,
+    "lazy_training.training_points": Verdict.HOLDS,
 }
 
 SOURCE = Source("a book", "page 1")
@@ -73,6 +86,10 @@ OTHERWISE = {
     "xi_fading.negative_eta_rate": ADV_NTK.scenario(strength=-0.5),
     "xi_fading.robust_overfitting": ADV_NTK.scenario(label_noise=0.1),
     "adv_ntk.robustness_gain": ADV_NTK.scenario(label_noise=0.1),
+    **{claim: LAZY.scenario() for claim in CLAIMS if claim.startswith("lazy_training.")},
+    "lazy_training.two_copies": LAZY.scenario(centring="antisymmetric"),
+    "lazy_training.uncentred": LAZY.scenario(centring="none"),
+    "lazy_training.uncentred_limit": LAZY.scenario(centring="none"),
 }
 INSIDE = {claim: OTHERWISE.get(claim, ADV_NTK.scenario()) for claim in CLAIMS}
 # Name of an assumption |-> changes of fields that leave it, and only it; then changes that do not.
@@ -101,6 +118,10 @@ LEAVES: dict[str, list[dict]] = {
     ],
     "label noise": [{"label_noise": 0.0}],
     "clean labels": [{"label_noise": 0.1}],
+    "centred start": [{"centring": "none"}],
+    "outputs at the start subtracted": [{"centring": "antisymmetric"}, {"centring": "none"}],
+    "two copies with opposite outputs": [{"centring": "subtracted"}, {"centring": "none"}],
+    "a start of its own": [{"centring": "subtracted"}, {"centring": "antisymmetric"}],
 }
 STAYS: dict[str, list[dict]] = {
     "fully connected": [{"depth": 3}],
@@ -128,6 +149,10 @@ STAYS: dict[str, list[dict]] = {
     ],
     "label noise": [{"label_noise": 0.01}],
     "clean labels": [{"spread": 0.5}],
+    "centred start": [{"centring": "subtracted"}, {"centring": "antisymmetric"}],
+    "outputs at the start subtracted": [{"alpha": 2.0}],
+    "two copies with opposite outputs": [{"alpha": 2.0}],
+    "a start of its own": [{"alpha": 2.0}],
 }
 
 CATALOGUE = load()
