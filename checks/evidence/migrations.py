@@ -101,7 +101,15 @@ _FIGURES: dict[str, tuple[str, ...]] = {
     "ensemble": ("mean", "variance", "characteristic"),
     "band": ("curve_output", "curve_band_mean", "curve_band_deviation"),
     "blocks": ("curve_xi_block",),
+    "phase": ("searched_training", "searched_unseen"),
 }
+# What some of them drew where it was there.
+_MORE: dict[str, tuple[str, ...]] = {
+    "learning": ("curve_varpi", "curve_wrong_label"),
+    "images": ("curve_shown_label", "curve_shown_class", "curve_shown_class_regression"),
+}
+# Names in a figure that were otherwise.
+_RENAMED = {"xi_block": "xi_gap"}
 _PREFIXES = ("curve_learning_", "curve_shown_", "curve_")
 
 
@@ -150,7 +158,7 @@ def _trial(old: list, swept: _Swept) -> tuple:
         run, trial, family, scenario, "width" if sweeping else None, width if sweeping else None, seed,
         dtype, "", ended, message, "",
         dumps({name: value for name, value in found.items() if not name.startswith("curve_")}),
-        dumps(_kept_for_figures(found)), key or "",
+        dumps(_kept_for_figures(found, loads(scenario))), key or "",
     )  # fmt: skip
 
 
@@ -160,16 +168,20 @@ def _outcome(text: str) -> tuple[Outcome, str]:
     return (Outcome.MEASURED, "") if text == "measured" else (Outcome.STOPPED, text)
 
 
-def _kept_for_figures(numbers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        kind: {_short(name): numbers[name] for name in needs}
+def _kept_for_figures(numbers: Mapping[str, Any], scenario: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    kept = {
+        kind: {_short(name): numbers[name] for name in (*needs, *_MORE.get(kind, ())) if name in numbers}
         for kind, needs in _FIGURES.items()
         if all(numbers.get(name) is not None for name in needs)
     }
+    if "phase" in kept:
+        kept["phase"]["strength"] = scenario.get("strength", 0.5)
+    return kept
 
 
 def _short(name: str) -> str:
-    return next((name.removeprefix(p) for p in _PREFIXES if name.startswith(p)), name)
+    short = next((name.removeprefix(p) for p in _PREFIXES if name.startswith(p)), name)
+    return _RENAMED.get(short, short)
 
 
 def _decision(old: list, swept: _Swept) -> tuple:

@@ -203,10 +203,10 @@ class EvidenceStore:
                         row.point,
                         row.seed,
                         "float64",
-                        row.device,
+                        _storable(row.device),
                         row.outcome,
-                        row.message,
-                        row.trace,
+                        _storable(row.message),
+                        _storable(row.trace),
                         dumps(row.numbers),
                         dumps(row.figures),
                         row.key,
@@ -225,7 +225,7 @@ class EvidenceStore:
                 row.trial,
                 row.scenario_id,
                 dumps(row.scenario),
-                row.label,
+                _storable(row.label),
                 row.decider,
                 dumps(asdict(row.decision)),
             ),
@@ -254,6 +254,11 @@ def circumstances(provenance: Provenance, trial: str) -> str:
             "data_digest": provenance.data_digest,
         }
     )
+
+
+def _storable(text: str) -> str:
+    """Text as SQLite takes it: half a character, which an exception may hold, is written as its number."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _unwritable(folder: Path, reason: str) -> str:

@@ -319,8 +319,11 @@ def test_step_verifies(step):
 
 
 def test_every_theorem_has_a_derivation_whose_steps_all_have_a_wrong_variant():
-    verified = {step.residual.__name__ for t in load().theorems for step in t.derivation}
-    assert all(theorem.derivation for theorem in load().theorems)
+    # Theories that are packages of their own have tests of their own.
+    pairs = zip(load().theorems, load().modules, strict=True)
+    ours = [theorem for theorem, module in pairs if module.__name__.startswith("advntk.theorems.")]
+    verified = {step.residual.__name__ for theorem in ours for step in theorem.derivation}
+    assert len(ours) == 6 and all(theorem.derivation for theorem in ours)
     assert verified == {case.values[1] for case in WRONG}
 
 

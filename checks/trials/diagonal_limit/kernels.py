@@ -63,7 +63,7 @@ def joint_limit(scenario: Scenario, keys: Array) -> Observation:
     found = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs)
     limit = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
     gaps, block = _joint_gaps(found.ntk, found.ark, limit.ntk, limit.ark, scenario.strength)
-    return Observation(gaps, {"blocks": {"xi_block": block}})
+    return Observation(gaps, {"blocks": {"xi_gap": block}})
 
 
 @network_trial(
