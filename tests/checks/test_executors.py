@@ -7,15 +7,19 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up_theories import SMALL, theory
 
+from advntk.checks.deciders.rate import RateDecider
 from advntk.checks.efforts import PROFILES
 from advntk.checks.executors import WorkerLost, Workers, _Worker, processes, threads
-from advntk.checks.measuring import Batch, Broken
-from advntk.checks.planning import Request, make_plan
+from advntk.checks.measuring import Batch, Broken, Measured
+from advntk.checks.pins import Pin
+from advntk.checks.planning import PlannedCheck, PlannedPoint, PlannedScenario, Request, make_plan
+from advntk.checks.sweeps import Sweep
 from advntk.theorems.catalogue import load
 
 
@@ -24,9 +28,10 @@ def batches():
     """All batches of a claim that takes seconds and depends on the seeds of the networks."""
     catalogue = load()
     selected = catalogue.select(["ark_positive_definiteness.gram_psd"])
-    pins = {"family": "mlp", "activation": "erf", "depth": 1, "width": 16, "parameterization": "ntk"}
-    plan = make_plan(Request(PROFILES["quick"], pins=tuple(pins.items())), selected, catalogue.modules)
-    return [Batch(p, f, rung, range(p.seeds)) for p in plan.checks for f in p.families for rung in f.rungs]
+    held = {"family": "mlp", "activation": "erf", "depth": 1, "width": 16, "parameterization": "ntk"}
+    pins = tuple(Pin(name, str(value), f"--axis {name}={value}") for name, value in held.items())
+    plan = make_plan(Request(PROFILES["quick"], pins=pins), selected, catalogue.modules)
+    return [Batch(p, s, at, range(p.seeds)) for p in plan.checks for s in p.scenarios for at in s.points]
 
 
 def results(workers, batches, seed=3):
@@ -43,9 +48,9 @@ def test_processes_measure_what_threads_measure(batches):
         costs = workers.costs
     assert costs and all(c.compilations > 0 and c.peak_memory_bytes > 2**27 for c in costs)
     for values, others in zip(wanted * 20, found, strict=True):
-        assert values.keys() == others.keys()
-        for name in values:
-            np.testing.assert_array_equal(values[name], others[name])
+        assert values.values.keys() == others.values.keys()
+        for name in values.values:
+            np.testing.assert_array_equal(values.values[name], others.values[name])
 
 
 def test_a_lost_process_is_named(batches):
@@ -85,15 +90,22 @@ class Shelf:
         pass
 
 
-def made_up(name):
-    planned = SimpleNamespace(check=SimpleNamespace(name=name))
-    return SimpleNamespace(planned=planned, family=SimpleNamespace(chunk=1), rung=None, seeds=range(1))
+def batch(name, trial=None, width=8, chunk=1):
+    """One call of a trial of this name."""
+    check = replace(
+        theory(trial, {"mine.a": [RateDecider("gap", 0.5)]}, sweep=Sweep("width")).check, name=name
+    )
+    check = replace(check, trial=trial or check.trial)
+    scenario = SMALL.scenario(width=width)
+    at = PlannedPoint(width, scenario)
+    one = PlannedScenario(scenario, (at,), chunk)
+    return Batch(PlannedCheck(check, (), SMALL, (one,), chunk, 1), one, at, range(chunk))
 
 
 def test_a_worker_keeps_to_the_trials_it_knows():
     shelves = [Shelf(), Shelf()]
     with Workers([_Worker(shelf) for shelf in shelves]) as workers:
-        workers.submit([made_up(name) for name in "aabbc"], 0)
+        workers.submit([batch(name) for name in "aabbc"], 0)
         one, other = shelves
         # The first takes a; the second something that nobody knows yet.
         assert [s.given[-1][0] for s in shelves] == ["a", "b"]
@@ -102,7 +114,7 @@ def test_a_worker_keeps_to_the_trials_it_knows():
         assert [s.given[-1][0] for s in shelves] == ["a", "b"]
         one.finish({})
         assert one.given[-1][0] == "c"
-        workers.submit([made_up("a")], 0)
+        workers.submit([batch("a")], 0)
         other.finish({})
         # Better something that the other knows than nothing.
         assert other.given[-1][0] == "a"
@@ -113,17 +125,22 @@ def test_a_worker_keeps_to_the_trials_it_knows():
 def test_all_are_busy_before_any_waits_and_results_go_where_they_belong():
     busy = threading.Barrier(3, timeout=30)
 
-    def trial(rung, keys):
+    def trial(scenario, keys):
         busy.wait()
-        return {"width": np.full(len(keys), rung)}
-
-    def batch(width):
-        planned = SimpleNamespace(check=SimpleNamespace(name="t", trial=trial))
-        rung = SimpleNamespace(id=str(width), __int__=lambda: width)
-        return SimpleNamespace(planned=planned, family=SimpleNamespace(chunk=2), rung=rung, seeds=range(2))
+        return {"width": np.full(len(keys), scenario.width)}
 
     with threads(3) as workers:
-        promised = workers.submit([batch(w) for w in range(3)], 0)
+        promised = workers.submit([batch("t", trial, width, 2) for width in (3, 1, 2)], 0)
         found = [one.result(timeout=60) for one in promised]
-    assert all(not isinstance(values, Broken) for values in found)
-    assert [values["width"][0].id for values in found] == ["0", "1", "2"]
+    assert all(isinstance(values, Measured) and values.device == "cpu" for values in found)
+    assert [values.values["width"].tolist() for values in found] == [[3, 3], [1, 1], [2, 2]]
+
+
+def test_what_raises_is_a_result_with_its_place():
+    def trial(scenario, keys):
+        raise ArithmeticError("no kernel\ntoday")
+
+    with threads(1) as workers:
+        (found,) = [one.result(timeout=60) for one in workers.submit([batch("t", trial)], 0)]
+    assert isinstance(found, Broken) and found.error == "ArithmeticError: no kernel today"
+    assert "in trial" in found.trace
