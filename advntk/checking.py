@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, is_lost_worker
+from advntk.implementations.foreign_code import contained
 from advntk.wiring import Settings, run
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 def check_claims(settings: Settings, as_json: bool) -> int:
     """Carry out `advntk check`: run, show, and return the exit code."""
     try:
-        summary = write_reports(run(settings), settings.evidence)
+        # A user's code that calls sys.exit() does not choose our exit code.
+        with contained():
+            summary = write_reports(run(settings), settings.evidence)
     except KeyboardInterrupt:
         print(
             f"interrupted; what was measured is kept in {settings.evidence}; go on with --resume, or look "

@@ -53,6 +53,7 @@ def train(request: TrainingRequest, as_json: bool) -> str:
     Raises:
       BadTraining, BadData: the request cannot be met.
     """
+    from advntk.implementations.foreign_code import contained
     from advntk.implementations.runtime import configure
 
     if request.out.suffix != ".npz":
@@ -61,7 +62,9 @@ def train(request: TrainingRequest, as_json: bool) -> str:
         raise BadTraining(f"--out {request.out}: no folder {request.out.parent}; create it")
     configure(request.device, _cache())
     try:
-        return _trained(request, as_json)
+        # A user's implementation that calls sys.exit() does not choose our exit code.
+        with contained():
+            return _trained(request, as_json)
     except ValueError as error:
         raise BadTraining(str(error)) from error
 

@@ -14,6 +14,7 @@ from advntk.checks.recording import Recorder
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import listed
 from advntk.checks.strategies import smallest
+from advntk.implementations.foreign_code import contained, described
 from advntk.theorems.vocabulary import Claim, Verdict
 
 
@@ -30,7 +31,7 @@ def explore(planned: PlannedCheck, plan: Plan, recorder: Recorder) -> None:
             try:
                 simplest = smallest(space, fails, plan.request.profile.search)
             except Exception as error:  # an outcome of the search, not a crash of the run
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                reason = described(error)
                 recorder.finding(FindingRow(claim.id, FindingKind.SEARCH_FAILED, reason))
                 continue
             if simplest is not None:
@@ -67,10 +68,19 @@ def _finding(kind: FindingKind, planned: PlannedCheck, claim: Claim, scenario: S
         claim.id,
         kind,
         scenario.label(),
-        tuple(a.statement for a in claim.unmet(scenario)),
+        _unmet(claim, scenario),
         planned.check.name,
         scenario.as_dict(),
     )
+
+
+def _unmet(claim: Claim, scenario: Scenario) -> tuple[str, ...]:
+    """Assumptions that do not hold; what one raises is told in its place, and is no end of the run."""
+    try:
+        with contained():
+            return tuple(a.statement for a in claim.unmet(scenario))
+    except Exception as error:
+        return (described(error),)
 
 
 def _fails_soundly(planned: PlannedCheck, claim: Claim, plan: Plan, scenario: Scenario) -> bool:
@@ -83,12 +93,12 @@ def _fails_soundly(planned: PlannedCheck, claim: Claim, plan: Plan, scenario: Sc
 
 def _fails(planned: PlannedCheck, claim: Claim, plan: Plan, in_scope: bool, scenario: Scenario) -> bool:
     """Whether the claim fails at a scenario that is inside (or outside) its assumptions."""
-    if bool(claim.unmet(scenario)) is in_scope:
-        return False
-    check = planned.check
-    observed = {None: observe(check, scenario, plan.request.seed, np.arange(planned.seeds)).values}
-    if any(premise.failure(observed) for premise in check.premises):
-        return False
-    return any(
-        decider.decide(observed, plan.rates).verdict is Verdict.REFUTED for decider in check.decides[claim.id]
-    )
+    with contained():
+        if bool(claim.unmet(scenario)) is in_scope:
+            return False
+        check = planned.check
+        observed = {None: observe(check, scenario, plan.request.seed, np.arange(planned.seeds)).values}
+        if any(premise.failure(observed) for premise in check.premises):
+            return False
+        deciders = check.decides[claim.id]
+        return any(decider.decide(observed, plan.rates).verdict is Verdict.REFUTED for decider in deciders)

@@ -6,6 +6,7 @@ import traceback
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from advntk.checks.planning import PlannedCheck, PlannedPoint, PlannedScenario
 from advntk.checks.scenario import Scenario
 from advntk.checks.sweeps import Point
 from advntk.checks.trial import Check, Observation
+from advntk.implementations.foreign_code import contained, described
 
 # Point of the sweep |-> statistic |-> array over the seeds.
 Observed = dict[Point, dict[str, np.ndarray]]
@@ -72,11 +74,15 @@ def observe(check: Check, scenario: Scenario, run_seed: int, seeds: np.ndarray) 
 
     Raises:
       ValueError, TypeError: what came back is no observation of these seeds.
+      Exception: whatever the trial raises; `Raised` for what is none.
     """
-    found = check.trial(scenario, keys_for(check, scenario, run_seed, seeds))
+    with contained():
+        return _observed(check.trial(scenario, keys_for(check, scenario, run_seed, seeds)), len(seeds))
+
+
+def _observed(found: Any, count: int) -> Measured:
     if not isinstance(found, Observation):
         found = Observation(found)
-    count = len(seeds)
     values = {str(name): _numbers(name, value, count) for name, value in found.values.items()}
     figures = {
         str(kind): {str(name): _numbers(f"{kind}.{name}", value, count) for name, value in parts.items()}
@@ -104,8 +110,7 @@ def measured(check: Check, scenario: Scenario, seeds: range, chunk: int, run_see
         ]
         return joined(parts, device_name())
     except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
-        line = " ".join(f"{type(error).__name__}: {error}".split())
-        return Broken(line, traceback.format_exc())
+        return Broken(described(error), traceback.format_exc())
 
 
 def joined(parts: list[Measured], device: str) -> Measured:

@@ -17,6 +17,7 @@ from advntk.checks.sweeps import Point
 from advntk.checks.theories import checks_of, validate
 from advntk.checks.trial import Check
 from advntk.exceptions import UsageError
+from advntk.implementations.foreign_code import contained, described
 from advntk.theorems.notation import plain
 from advntk.theorems.vocabulary import Claim, Theorem
 
@@ -65,12 +66,16 @@ class PlannedPoint:
 
 @dataclass(frozen=True)
 class PlannedScenario:
-    """A sampled scenario and where it is measured; `chunk` seeds go into one call of the trial."""
+    """A sampled scenario and where it is measured; `chunk` seeds go into one call of the trial.
+
+    `broken`: claim id |-> what the claim's assumptions, or the trial's estimate of its memory, raised here.
+    """
 
     scenario: Scenario
     points: tuple[PlannedPoint, ...]
     chunk: int
     swept: tuple[str, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -97,8 +102,8 @@ class PlannedCheck:
         return range(self.seeds * 2 ** (look - 1) if look else 0, self.seeds * 2**look)
 
     def in_scope(self, claim: Claim, planned: PlannedScenario) -> bool:
-        """Whether the claim's assumptions hold at every point."""
-        return not any(claim.unmet(at.scenario) for at in planned.points)
+        """Whether the claim's assumptions hold at every point; where they broke, nobody knows otherwise."""
+        return claim.id in planned.broken or not any(claim.unmet(at.scenario) for at in planned.points)
 
 
 @dataclass(frozen=True)
@@ -236,19 +241,14 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
         return tuple(PlannedPoint(p, check.sweep.at(scenario, p)) for p in points if p is not None)
 
     def usable(scenario: Scenario) -> bool:
+        # What breaks is kept: it is an ERROR of the claim, not a scenario that nobody hears of.
         return bool(check.explores) or any(
-            not any(claim.unmet(at.scenario) for at in at_points(scenario)) for _, claim in claims
+            _holds(claim, at_points(scenario)) is not False for _, claim in claims
         )
 
     sampled = draw(space, measure.scenarios, request.seed, usable)
     scenarios = tuple(
-        PlannedScenario(
-            scenario,
-            at_points(scenario),
-            _chunk(check, at_points(scenario), seeds, request),
-            check.sweep.changed(scenario) if check.sweep is not None else (),
-        )
-        for scenario in sampled
+        _plan_scenario(check, claims, scenario, at_points(scenario), seeds, request) for scenario in sampled
     )
     for at in (at for planned in scenarios for at in planned.points):
         check.prepare(at.scenario)
@@ -258,6 +258,36 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
         if not any(planned.in_scope(claim, scenario) for scenario in scenarios):
             raise BadPlan(_out_of_scope(claim, space, at_points, request))
     return planned
+
+
+def _holds(claim: Claim, points: tuple[PlannedPoint, ...]) -> bool | str:
+    """Whether the claim's assumptions hold at all points, or what one of them raised."""
+    try:
+        with contained():
+            return not any(claim.unmet(at.scenario) for at in points)
+    except Exception as error:  # whatever a user's assumption raises
+        return f"an assumption of {claim.id} raised {described(error)}"
+
+
+def _plan_scenario(
+    check: Check,
+    claims: list[tuple[Theorem, Claim]],
+    scenario: Scenario,
+    points: tuple[PlannedPoint, ...],
+    seeds: int,
+    request: Request,
+) -> PlannedScenario:
+    """A scenario with what breaks while it is planned, and how many of its seeds are measured at once."""
+    found = {claim.id: _holds(claim, points) for _, claim in claims}
+    broken = {name: reason for name, reason in found.items() if isinstance(reason, str)}
+    swept = check.sweep.changed(scenario) if check.sweep is not None else ()
+    try:
+        with contained():
+            needed = [(float(check.memory(at.scenario)), at.scenario) for at in points]
+    except Exception as error:  # whatever a user's estimate raises
+        reason = f"the memory estimate of trial {check.name} raised {described(error)}"
+        return PlannedScenario(scenario, points, 1, swept, {claim.id: reason for _, claim in claims})
+    return PlannedScenario(scenario, points, _chunk(check, needed, seeds, request), swept, broken)
 
 
 def _space(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, measure: Measure) -> Space:
@@ -286,7 +316,8 @@ def _last(space: Space) -> Scenario:
 def _out_of_scope(claim: Claim, space: Space, at_points, request: Request) -> str:
     pins = " ".join(pin.said for pin in request.pins) or "its axes"
     candidates = draw(space, 1, request.seed)
-    unmet = claim.unmet(at_points(candidates[0])[0].scenario) if candidates else []
+    with contained():
+        unmet = claim.unmet(at_points(candidates[0])[0].scenario) if candidates else []
     premise = "; ".join(a.statement for a in unmet) or "its assumptions"
     return (
         f"{pins}: outside the scope of {claim.id}, which assumes {plain(premise)}; "
@@ -294,10 +325,12 @@ def _out_of_scope(claim: Claim, space: Space, at_points, request: Request) -> st
     )
 
 
-def _chunk(check: Check, points: tuple[PlannedPoint, ...], seeds: int, request: Request) -> int:
-    """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds."""
+def _chunk(check: Check, needed: list[tuple[float, Scenario]], seeds: int, request: Request) -> int:
+    """Seeds per call: the largest divisor of `seeds` that keeps a call within bounds.
+
+    `needed` are the bytes that one seed takes at each point.
+    """
     allowed = (request.memory or physical_memory() // 2) // request.jobs
-    needed = [(check.memory(at.scenario), at.scenario) for at in points]
     per_seed, largest = max(needed, key=lambda found: found[0])
     if per_seed > allowed:
         smaller = "" if check.sweep is None else f" (--sweep {check.sweep.axis}=...)"
@@ -306,7 +339,7 @@ def _chunk(check: Check, points: tuple[PlannedPoint, ...], seeds: int, request: 
             f"{allowed / 2**30:.3g} GiB are allowed ({request.jobs} run at once); "
             f"choose smaller sizes{smaller}, raise --memory, or lower --jobs"
         )
-    fitting = max(1, CHUNK_BYTES // max(per_seed, 1))
+    fitting = max(1, int(CHUNK_BYTES // max(per_seed, 1)))
     return max(d for d in range(1, seeds + 1) if seeds % d == 0 and d <= fitting)
 
 

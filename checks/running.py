@@ -20,6 +20,7 @@ from advntk.checks.measuring import Batch, Broken, Measured, Observed
 from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
 from advntk.checks.recording import Recorder
 from advntk.checks.trial import Check
+from advntk.implementations.foreign_code import contained, described
 from advntk.theorems.vocabulary import Claim, Verdict
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
@@ -141,8 +142,8 @@ def _in_order(
             batches = [*others, *last.parts(executor.splits)]
             one.waiting = len(batches)
             for batch in batches:
-                if (values := recorder.find(batch)) is not None:
-                    pending[_known(values)] = (one, batch)
+                if (known := _unmeasurable(one) or recorder.find(batch)) is not None:
+                    pending[_known(known)] = (one, batch)
                 else:
                     unknown.append((one, batch))
         promised = executor.submit([batch for _, batch in unknown], plan.request.seed)
@@ -168,7 +169,15 @@ def _in_order(
             yield planned, [c for c in looking if c.planned is planned]
 
 
-def _known(values: Measured) -> Future:
+def _unmeasurable(one: _Looking) -> Broken | None:
+    """Why a scenario is not measured: there is no claim on it that did not break while it was planned."""
+    broken = one.scenario.broken
+    if not all(claim.id in broken for _, claim in one.planned.claims):
+        return None
+    return Broken("; ".join(dict.fromkeys(broken.values())))
+
+
+def _known(values: Measured | Broken) -> Future:
     future: Future = Future()
     future.set_result(values)
     return future
@@ -208,7 +217,8 @@ def _decide(
     for _, claim in planned.claims:
         in_scope = planned.in_scope(claim, scenario)
         for decider in planned.check.decides[claim.id]:
-            decision = _one_decision(decider, observed, rates)
+            reason = scenario.broken.get(claim.id)
+            decision = _one_decision(decider, Broken(reason) if reason else observed, rates)
             unmet = f"outside the assumption '{_unmet(claim, scenario)}'" if not in_scope else failed
             if unmet and decision.verdict is not Verdict.ERROR:
                 decision = replace(
@@ -220,14 +230,22 @@ def _decide(
 
 def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRates) -> Decision:
     if isinstance(observed, Broken):
-        nan = float("nan")
-        return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, observed.error)
+        return _error(decider, observed.error)
     try:
-        return decider.decide(observed, rates)
+        with contained():
+            found = decider.decide(observed, rates)
     except KeyError as missing:
-        nan = float("nan")
-        reason = f"the trial gave no statistic {missing}"
-        return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, reason)
+        return _error(decider, f"the trial gave no statistic {missing}")
+    except Exception as error:  # whatever a user's decider raises is an outcome, not a crash of the run
+        return _error(decider, f"the decider {decider.name} raised {described(error)}")
+    if not isinstance(found, Decision):
+        return _error(decider, f"the decider {decider.name} gave a {type(found).__name__}, no Decision")
+    return found
+
+
+def _error(decider: Decider, reason: str) -> Decision:
+    nan = float("nan")
+    return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, reason)
 
 
 def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed | Broken]:
@@ -235,9 +253,12 @@ def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed 
     if isinstance(observed, Broken):
         return "", observed
     try:
-        return next(filter(None, (p.failure(observed) for p in check.premises)), ""), observed
+        with contained():
+            return next(filter(None, (p.failure(observed) for p in check.premises)), ""), observed
     except KeyError as missing:
         return "", Broken(f"the trial gave no statistic {missing}")
+    except Exception as error:  # as a decider's
+        return "", Broken(f"a premise of trial {check.name} raised {described(error)}")
 
 
 def _unmet(claim: Claim, scenario: PlannedScenario) -> str:

@@ -12,6 +12,7 @@ from advntk.checks.deciders.decision import LEAST_POINTS
 from advntk.checks.scenario import Scenario
 from advntk.checks.trial import Check
 from advntk.exceptions import UsageError
+from advntk.implementations.foreign_code import contained, described
 from advntk.theorems.vocabulary import Assumption, Claim, Kind, Theorem, Verdict
 
 
@@ -152,10 +153,11 @@ def _assumption_on(assumption: Assumption, claim: Claim, check: Check) -> None:
             )
     watched = _Watched(check.space.simplest())
     try:
-        assumption.holds(watched)
+        with contained():
+            assumption.holds(watched)
     except Exception as error:  # whatever a user's function raises
         raise BadTheory(
-            f"claim {claim.id!r}: the assumption {assumption.name!r} raises {type(error).__name__} ({error}) "
+            f"claim {claim.id!r}: the assumption {assumption.name!r} raises {described(error)} "
             f"at {watched.label()}; mend it"
         ) from error
     if undeclared := sorted(watched.seen - set(assumption.axes)):

@@ -22,6 +22,7 @@ from advntk.implementations.adv_ntk.strengths import Strengths
 from advntk.implementations.attacks import as_published as published_attack
 from advntk.implementations.attacks.pgd import pgd_linf
 from advntk.implementations.attacks.threat import Scalar
+from advntk.implementations.foreign_code import contained, described
 from advntk.implementations.kernels.ntk import Kernel
 
 
@@ -219,6 +220,10 @@ IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {
 _NEEDED = ("dtype", "solve", "vjp", "predict", "loss_gradient", "attack")
 
 
+class BadImplementation(ValueError):
+    """An implementation that lacks part of the contract; the message says which."""
+
+
 def implementation(name: str) -> Any:
     """One of ours by name, or anybody's as `package.module:attribute` (an object, or a class to call).
 
@@ -234,13 +239,18 @@ def implementation(name: str) -> Any:
             "or package.module:attribute"
         )
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        with contained():
+            found = getattr(importlib.import_module(module), attribute)
+            found = _made(name, found)
+            lacking = [part for part in _NEEDED if not hasattr(found, part)]
+    except BadImplementation:
+        raise
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"implementation = {name!r} cannot be loaded: {error}; is its folder on PYTHONPATH?"
+            f"implementation = {name!r} cannot be loaded: {described(error)}; is its folder on PYTHONPATH?"
         ) from error
-    found = _made(name, found)
-    lacking = [part for part in _NEEDED if not hasattr(found, part)]
+    except Exception as error:  # whatever a user's module raises
+        raise ValueError(f"implementation = {name!r} cannot be loaded ({described(error)})") from error
     if lacking:
         raise ValueError(
             f"implementation = {name!r} lacks {', '.join(lacking)}; derive it from "
@@ -254,7 +264,9 @@ def _made(name: str, found: Any) -> Any:
     if not isinstance(found, type):
         return found
     if missing := sorted(getattr(found, "__abstractmethods__", ())):
-        raise ValueError(f"implementation = {name!r} lacks {', '.join(missing)}; define them in the class")
+        raise BadImplementation(
+            f"implementation = {name!r} lacks {', '.join(missing)}; define them in the class"
+        )
     return found()
 
 

@@ -28,3 +28,9 @@ def advntk() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def advntk_command(advntk):
+    """The same under a name that leaves the module's free."""
+    return advntk

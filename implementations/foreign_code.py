@@ -1,0 +1,60 @@
+"""Calling code that a user wrote: whatever it raises is an outcome, but an interruption stays one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Raised(Exception):
+    """Code raised what is no `Exception`: SystemExit, KeyboardInterrupt, or anything else derived so."""
+
+
+class contained:
+    """Within, what is raised and is no `Exception` becomes one (`Raised`), from which a run can go on.
+
+    So `sys.exit()` in a trial cannot end the run, with whatever exit code.  A KeyboardInterrupt that a
+    signal caused (Ctrl-C) passes through; Python delivers signals to the main thread alone, so that in any
+    other thread it was the code itself that raised it.
+    """
+
+    def __enter__(self) -> None:
+        self._signalled = False
+        self._before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            before = signal.getsignal(signal.SIGINT)
+            # Where interruptions are ignored, or handled outside of Python, there is nothing to notice.
+            if callable(before):
+                self._before = before
+                signal.signal(signal.SIGINT, self._noticed)
+
+    def _noticed(self, number: int, frame: FrameType | None) -> None:
+        self._signalled = True
+        self._before(number, frame)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if error is None or isinstance(error, Exception):
+            return
+        if isinstance(error, KeyboardInterrupt) and self._signalled:
+            return
+        raise Raised(_words(error)) from error
+
+
+def described(error: BaseException) -> str:
+    """An exception on one line: its type and what it says of itself."""
+    words = str(error) if isinstance(error, Raised) else _words(error)
+    return " ".join(words.split())
+
+
+def _words(error: BaseException) -> str:
+    try:
+        with contained():
+            return f"{type(error).__name__}: {error}"
+    except Exception:  # its text is the user's code as well
+        return f"{type(error).__name__}: (its message cannot be shown)"
