@@ -51,7 +51,7 @@ def train(request: TrainingRequest, as_json: bool) -> str:
     """Train, keep the model, and report.
 
     Raises:
-      BadTraining, BadData: the request cannot be met.
+      BadTraining, BadData, BadOutput: the request cannot be met.
     """
     from advntk.implementations.foreign_code import contained
     from advntk.implementations.runtime import configure
@@ -60,6 +60,7 @@ def train(request: TrainingRequest, as_json: bool) -> str:
         raise BadTraining(f"--out {request.out}: must end in .npz")
     if not request.out.parent.is_dir():
         raise BadTraining(f"--out {request.out}: no folder {request.out.parent}; create it")
+    _settle_outputs(request)
     configure(request.device, _cache())
     try:
         # A user's implementation that calls sys.exit() does not choose our exit code.
@@ -69,6 +70,28 @@ def train(request: TrainingRequest, as_json: bool) -> str:
         raise BadTraining(str(error)) from error
 
 
+def _settle_outputs(request: TrainingRequest) -> None:
+    """Before any work: nothing else is written over, and what will be written can be.
+
+    Raises:
+      BadOutput: neither is promised.
+    """
+    from advntk.implementations.adv_ntk.files import CHECKPOINT_FILE, MODEL_FILE
+    from advntk.implementations.baselines import checkpoints
+    from advntk.implementations.experiments.baselines import FINITE
+    from advntk.implementations.outputs import may_write, try_door
+
+    files = {request.out: ("--out", MODEL_FILE)}
+    files[request.checkpoint()] = ("--out, its checkpoint", CHECKPOINT_FILE)
+    for name in FINITE:
+        if name in request.baselines:
+            files[request.checkpoint(name)] = ("--out, a checkpoint beside it,", checkpoints.CHECKPOINT_FILE)
+    data = request.experiment.get("data")
+    for path, (option, kind) in files.items():
+        may_write(path, kind, option, [Path(data)] if data else [])
+        try_door(path, option)
+
+
 def _trained(request: TrainingRequest, as_json: bool) -> str:
     from advntk.implementations.adv_ntk.contract import implementation
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
@@ -76,6 +99,7 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
     from advntk.implementations.adv_ntk.training import fit, gram, init
     from advntk.implementations.experiments.adv_ntk import prepare
     from advntk.implementations.experiments.baselines import checked_names
+    from advntk.implementations.outputs import told
     from advntk.implementations.results import Result
     from advntk.reports.summary import finite
 
@@ -110,7 +134,8 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
             )
             due = time.monotonic() - last >= request.checkpoint_seconds
             if due or new.iteration == settings.iterations:
-                save_checkpoint(request.checkpoint(), problem, settings, new, request.implementation)
+                with told(request.checkpoint()):
+                    save_checkpoint(request.checkpoint(), problem, settings, new, request.implementation)
                 last = time.monotonic()
 
         fitted = fit(chosen, problem, settings, ntk, state, seen)
@@ -144,7 +169,8 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
         "baseline_histories": {name: history for name, history in histories.items() if history},
         "notes": notes,
     }
-    save_model(request.out, fitted, settings, about)
+    with told(request.out):
+        save_model(request.out, fitted, settings, about)
     if as_json:
         history = [row._asdict() for row in fitted.state.history]
         whole = finite({**about, "model": str(request.out), "history": history})
@@ -192,6 +218,7 @@ def _baseline(
     """Accuracies, its setting or end in words, and for a finite network the history of its training."""
     from advntk.implementations.experiments import baselines
     from advntk.implementations.experiments.adv_ntk import accuracy
+    from advntk.implementations.outputs import told
 
     if name in baselines.INFINITE:
         with progress_display(1, "baselines") as show:
@@ -201,7 +228,7 @@ def _baseline(
             show(1, 1, name)
         return robust, words, []
     steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
-    with progress_display(steps, "steps") as show:
+    with progress_display(steps, "steps") as show, told(request.checkpoint(name)):
         found, history, words = baselines.finite_network(
             name, split, experiment, steps,
             lambda row: show(

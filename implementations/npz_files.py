@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from advntk.exceptions import UsageError
+from advntk.implementations.outputs import replacing
 
 
 class BadFile(UsageError):
@@ -23,18 +22,13 @@ def write(path: Path, kind: str, about: Mapping[str, Any], **arrays: Any) -> Non
     """Keep `arrays` with plain values `about` them; `kind` names the format and its version.
 
     What stood at `path` stays as it was until all is written.
+
+    Raises:
+      OSError: it cannot be written, for want of room or permission.
     """
     text = np.array(json.dumps({"kind": kind, **about}))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, about=text, **{k: np.asarray(v) for k, v in arrays.items()})
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, about=text, **{k: np.asarray(v) for k, v in arrays.items()})
 
 
 def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -7,10 +7,11 @@ import stat
 from pathlib import Path
 
 from advntk.exceptions import UsageError
+from advntk.implementations.outputs import STORE_MARK, STORE_NAME
 
 SCHEMA_VERSION = 3
-APPLICATION_ID = int.from_bytes(b"advn")  # in the file's header: tells ours from other programs'
-FILE_NAME = "evidence.sqlite"
+APPLICATION_ID = int.from_bytes(STORE_MARK)  # in the file's header: tells ours from other programs'
+FILE_NAME = STORE_NAME
 
 # `point` is NULL where nothing sweeps; a unique index takes NULLs for different, hence the coalesce.
 TABLES = """

@@ -16,7 +16,10 @@ from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.training import Fitted, Row, TrainingState, init
 from advntk.implementations.kernels.described import described, kernel_from
 from advntk.implementations.npz_files import BadFile, read, write
+from advntk.implementations.outputs import npz_of
 
+MODEL_FILE = npz_of("a model of `advntk train`", "advntk model")
+CHECKPOINT_FILE = npz_of("a checkpoint of `advntk train`", "advntk checkpoint")
 # Checkpoints of version 1 identified kernels by other names.
 _CHECKPOINT, _MODEL = "advntk checkpoint 2", "advntk model 1"
 

@@ -15,7 +15,9 @@ import numpy as np
 from advntk.implementations.baselines.finite import NetworkState, Sets
 from advntk.implementations.baselines.recipe import Recipe
 from advntk.implementations.npz_files import BadFile, read, write
+from advntk.implementations.outputs import npz_of
 
+CHECKPOINT_FILE = npz_of("a finite network's checkpoint", "advntk checkpoint of a finite network")
 _KIND = "advntk checkpoint of a finite network 1"
 
 

@@ -13,6 +13,8 @@ import time
 import numpy as np
 import pytest
 
+from advntk.implementations.npz_files import write
+
 SMALL = ("--training", "60", "--validation", "40", "--test", "30", "--batch", "20", "--attack-steps", "3")
 
 
@@ -52,6 +54,63 @@ def test_what_cannot_be_trained_is_said_in_one_line(advntk, tmp_path, arguments,
     found = advntk("train", *arguments, cwd=tmp_path)
     assert found.returncode == 2 and words in found.stderr, found.stderr
     assert len(found.stderr.strip().splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--data", "own.npz", "--out", "own.npz"), "--out own.npz: is read by the same command"),
+        (("--data", "own.npz", "--out", "link.npz"), "--out link.npz: is read by the same command"),
+        (("--data", "a.checkpoint.npz", "--out", "a.npz"), "a.checkpoint.npz: is read by the same command"),
+        (("--out", "own.npz"), "--out own.npz: is there already and is not a model of `advntk train`"),
+        (("--out", "notes.npz"), "--out notes.npz: is there already and is not a model of `advntk train`"),
+        (("--out", "kept.checkpoint.npz"), "is an advntk checkpoint 1, not a model of `advntk train`"),
+        (("--out", "a.npz"), "a.checkpoint.npz: is there already and is not a checkpoint of `advntk train`"),
+        (("--out", "notes.npz/a.npz"), "--out notes.npz/a.npz: no folder notes.npz"),
+        (("--out", "/proc/a.npz"), "--out /proc/a.npz: cannot be written"),
+        (("--out", "folder.npz"), "--out folder.npz: is a folder"),
+    ],
+)
+def test_what_must_not_be_written_over_is_found_before_training(advntk, tmp_path, arguments, words):
+    images, labels = np.random.default_rng(0).uniform(0, 1, (40, 4, 4)), np.arange(40) % 3
+    for name in ("own.npz", "a.checkpoint.npz"):
+        np.savez(tmp_path / name, images=images, labels=labels)
+    (tmp_path / "link.npz").symlink_to("own.npz")
+    (tmp_path / "notes.npz").write_text("mine")
+    (tmp_path / "folder.npz").mkdir()
+    write(tmp_path / "kept.checkpoint.npz", "advntk checkpoint 1", {})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    found = advntk("train", *SMALL, "--iterations", "1", *arguments, cwd=tmp_path)
+    assert found.returncode == 2 and words in found.stderr, found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1 and found.stdout == ""
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_disk_that_is_full_is_one_line_and_leaves_no_draft(tmp_path):
+    """A limit on the size of files stands for it."""
+    code = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "
+        "runpy.run_module('advntk', run_name='__main__', alter_sys=True)"
+    )
+    arguments = ("train", *SMALL, "--iterations", "0", "--out", "m.npz", "--json")
+    cache = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
+    found = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=cache,
+    )  # fmt: skip
+    assert found.returncode == 2 and "--out m.npz: cannot be written (File too large)" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_written_over_by_the_next_and_has_the_permissions_of_the_umask(advntk, tmp_path):
+    for seed in ("0", "1"):
+        arguments = ("--iterations", "1", "--seed", seed, "--out", tmp_path / "m.npz")
+        assert advntk("train", *SMALL, *arguments).returncode == 0
+    mask = os.umask(0)
+    os.umask(mask)
+    files = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert files == dict.fromkeys(("m.npz", "m.checkpoint.npz"), 0o666 & ~mask)
 
 
 def test_a_comparison_that_is_undefined_has_no_number(advntk, tmp_path):
