@@ -100,11 +100,18 @@ class Run:
         return render(self.record)
 
     def save(self, path: str | Path) -> Path:
-        """Write the page to `path`, whole or not at all, and return it."""
-        from advntk.reports.summary import write_atomically
+        """Write the page to `path`, whole or not at all, and return it.
+
+        Raises:
+          UsageError: something else than a page of a run is there, or it cannot be written.
+        """
+        from advntk.implementations.outputs import may_write, told, write_text
+        from advntk.reports.kinds import PAGE
 
         target = Path(path)
-        write_atomically(target, self.page())
+        may_write(target, PAGE, "path")
+        with told(target, "path"):
+            write_text(target, self.page())
         return target
 
     def __repr__(self) -> str:

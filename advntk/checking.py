@@ -19,7 +19,8 @@ def check_claims(settings: Settings, as_json: bool) -> int:
     try:
         # A user's code that calls sys.exit() does not choose our exit code.
         with contained():
-            summary = write_reports(run(settings), settings.evidence)
+            record = run(settings, ready=lambda: may_report(settings.evidence))
+            summary = write_reports(record, settings.evidence)
     except KeyboardInterrupt:
         print(
             f"interrupted; what was measured is kept in {settings.evidence}; go on with --resume, or look "
@@ -43,13 +44,30 @@ def check_claims(settings: Settings, as_json: bool) -> int:
     return EXIT_OK if all(c["as_expected"] for c in summary["claims"]) else EXIT_UNEXPECTED
 
 
+# What a run leaves beside its evidence.
+_REPORTS = ("json", "html")
+
+
+def may_report(folder: Path) -> None:
+    """Before anything is measured: somebody's own page or summary in the folder stays.
+
+    Raises:
+      BadOutput: there is one.
+    """
+    from advntk.implementations.outputs import may_write
+    from advntk.reports.formats import FORMATS
+
+    for name in _REPORTS:
+        may_write(folder / FORMATS[name].file_name, FORMATS[name].kind, "--evidence")
+
+
 def write_reports(record: RunRecord, folder: Path) -> dict[str, Any]:
     """Write summary and page beside the evidence; returns the summary."""
     from advntk.reports.formats import FORMATS
     from advntk.reports.formats import write_reports as write
     from advntk.reports.summary import summarise
 
-    write(record, [(name, folder / FORMATS[name].file_name) for name in ("json", "html")])
+    write(record, [(name, folder / FORMATS[name].file_name) for name in _REPORTS])
     return summarise(record)
 
 

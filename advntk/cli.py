@@ -16,7 +16,7 @@ import typer
 
 from advntk.exceptions import UsageError
 from advntk.exits import EXIT_INTERNAL, EXIT_USAGE
-from advntk.options import AsJson, Command, DeviceName, OnDevice
+from advntk.options import AsJson, DeviceName, Force, OnDevice
 from advntk.report_cli import report
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
 
@@ -66,7 +66,7 @@ def _options(
     pass
 
 
-@app.command(cls=Command)
+@app.command()
 def check(
     claims: Annotated[
         list[str] | None,
@@ -177,7 +177,7 @@ def check(
     )
 
 
-@app.command(cls=Command)
+@app.command()
 def gate(
     evidence: Evidence = Path("advntk-evidence"),
     expectations: Annotated[
@@ -207,7 +207,7 @@ def gate(
     raise typer.Exit(code)
 
 
-@app.command(cls=Command)
+@app.command()
 def export(
     evidence: Evidence = Path("advntk-evidence"),
     out: Annotated[
@@ -215,14 +215,15 @@ def export(
         typer.Option(metavar="FILE.parquet|FILE.csv|FILE.jsonl", help="Where to write; the ending decides."),
     ] = Path("trials.parquet"),
     run: Annotated[int | None, typer.Option(min=1, help="Another run than the latest.")] = None,
+    force: Force = False,
 ) -> None:
     """Write the trials of a run as a table for other programs: Parquet, CSV or JSON lines."""
     from advntk.exporting import export_trials
 
-    typer.echo(export_trials(evidence, out, run))
+    typer.echo(export_trials(evidence, out, run, force))
 
 
-@app.command(cls=Command)
+@app.command()
 def claims(theory: Theory = None, as_json: AsJson = False) -> None:
     """List every claim: its id, its kind and the verdict expected of it."""
     from advntk.listing import list_claims
@@ -230,7 +231,7 @@ def claims(theory: Theory = None, as_json: AsJson = False) -> None:
     typer.echo(list_claims(tuple(theory or ()), as_json))
 
 
-@app.command(cls=Command)
+@app.command()
 def explain(
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Id of a claim or of a theorem.")],
     theory: Theory = None,
@@ -242,12 +243,12 @@ def explain(
     typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
 
 
-app.command(cls=Command)(report)
-app.command(cls=Command)(train)
-app.command(cls=Command)(evaluate)
+app.command()(report)
+app.command()(train)
+app.command()(evaluate)
 
 benchmark_app = typer.Typer(help="Time an algorithm on this machine.", no_args_is_help=True)
-benchmark_app.command("adv-ntk", cls=Command)(benchmark_adv_ntk)
+benchmark_app.command("adv-ntk")(benchmark_adv_ntk)
 app.add_typer(benchmark_app, name="benchmark")
 
 data_app = typer.Typer(help="Fetch image data sets, and say what is there.", no_args_is_help=True)
@@ -263,7 +264,7 @@ class RemoteName(StrEnum):
     svhn = "svhn"
 
 
-@data_app.command("fetch", cls=Command)
+@data_app.command("fetch")
 def data_fetch(
     name: Annotated[RemoteName, typer.Argument(help="CIFAR-10 (170 MB) or SVHN (246 MB).")],
     to: Annotated[Path | None, typer.Option(metavar="DIR", help=f"Where to keep it; {DATA_FOLDER}.")] = None,
@@ -274,7 +275,7 @@ def data_fetch(
     typer.echo(fetch_data(name.value, to))
 
 
-@data_app.command("check", cls=Command)
+@data_app.command("check")
 def data_check(
     source: Annotated[
         str, typer.Argument(metavar="cifar10|svhn|digits|FILE.npz", help="The data set to look at.")

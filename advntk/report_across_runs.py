@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run_heads
+from advntk.implementations.outputs import Kind, write_text
 from advntk.reporting import Asked, BadReport, find_targets, read, said, write
 from advntk.reports.comparison import comparison_content
 from advntk.reports.history import history_content
+from advntk.reports.kinds import COMPARISON, HISTORY
 from advntk.reports.sanitization import sanitized, sanitized_record
-from advntk.reports.summary import to_json, write_atomically
+from advntk.reports.summary import to_json
 
 _COMPARISON_FILES = {"md": "comparison.md", "json": "comparison.json", "html": "comparison.html"}
 _HISTORY_FILES = {"html": "history.html", "json": "history.json"}
@@ -30,7 +32,7 @@ def compare_runs(asked: Asked) -> str:
     if asked.formats is None and asked.out is None and not asked.open_browser:
         return _on_terminal(content)
     default = ("html",) if asked.open_browser else ("md", "json", "html")
-    text = _written(asked, content, _COMPARISON_FILES, default, _comparison_text)
+    text = _written(asked, content, _COMPARISON_FILES, default, _comparison_text, COMPARISON)
     return text if str(asked.out) == "-" else f"{_on_terminal(content)}\n{text}"
 
 
@@ -44,7 +46,7 @@ def show_history(asked: Asked) -> str:
         raise BadReport(f"--run {asked.runs[0]}: --history shows all runs; leave it out")
     folders = list(dict.fromkeys(asked.folders))
     runs = [_named(folder, run) for folder in folders for run in _run_ids(folder)]
-    return _written(asked, history_content(runs), _HISTORY_FILES, ("html",), _history_text)
+    return _written(asked, history_content(runs), _HISTORY_FILES, ("html",), _history_text, HISTORY)
 
 
 def _two(asked: Asked) -> tuple[Named, Named]:
@@ -81,6 +83,7 @@ def _written(
     names: dict[str, str],
     default: tuple[str, ...],
     text: Callable[[str, dict[str, Any]], str],
+    kinds: dict[str, Kind],
 ) -> str:
     targets = find_targets(asked, names, default, asked.folders[-1])
     if targets[0].path is None:
@@ -89,9 +92,9 @@ def _written(
 
     def job() -> None:
         for path, found in texts:
-            write_atomically(path, found)
+            write_text(path, found)
 
-    write(asked, targets, job)
+    write(asked, targets, kinds, job)
     return "\n".join(said(asked, targets))
 
 

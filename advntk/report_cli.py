@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from advntk.options import Force
+
 
 def report(
     folders: Annotated[
@@ -52,6 +54,7 @@ def report(
             "`python -m benchmarks.catch` measured it (benchmarks/catch.json).",
         ),
     ] = None,
+    force: Force = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Show evidence that is there already in other formats, compare runs, show their history.
@@ -67,7 +70,7 @@ def report(
     from advntk.reporting import Asked, BadReport, report_run
 
     where = tuple(folders or [Path("advntk-evidence")])
-    asked = Asked(where, formats, out, tuple(run or ()), open_browser, mutation_score)
+    asked = Asked(where, formats, out, tuple(run or ()), open_browser, mutation_score, force)
     if compare and history:
         raise BadReport("--compare --history: choose one of them")
     if mutation_score is not None and (compare or history):

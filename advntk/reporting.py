@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from advntk.checks.evidence import BadEvidence, RunRecord, read_run
+from advntk.checks.evidence import FILE_NAME, BadEvidence, RunRecord, read_run
 from advntk.exceptions import UsageError
+from advntk.implementations.outputs import Kind, may_write
 from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
@@ -31,6 +32,7 @@ class Asked:
     runs: tuple[int, ...] = ()
     open_browser: bool = False
     mutation_score: Path | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ def report_run(asked: Asked) -> str:
     if targets[0].path is None:
         return rendered(record, targets[0].format, mutations)
     lacking = missing(record)["words"]
+    kinds = {name: chosen.kind for name, chosen in FORMATS.items()}
     files = [(t.format, t.path) for t in targets if t.path]
-    write(asked, targets, lambda: write_reports(record, files, mutations))
+    write(asked, targets, kinds, lambda: write_reports(record, files, mutations))
     return "\n".join([*(f"missing: {words}" for words in lacking), *said(asked, targets)])
 
 
@@ -134,12 +137,18 @@ def _formats(text: str, names: Mapping[str, str]) -> tuple[str, ...]:
     return chosen
 
 
-def write(asked: Asked, targets: list[Target], job: Callable[[], None]) -> None:
-    """Make folders and files.
+def write(asked: Asked, targets: list[Target], kinds: Mapping[str, Kind], job: Callable[[], None]) -> None:
+    """Make folders and files; before any, look that each goes where nothing else is.
 
     Raises:
+      BadOutput: something is there that this command has not written in this format.
       BadReport: one of them cannot be written.
     """
+    option = "DIR" if asked.out is None else "--out"
+    inputs = [folder / FILE_NAME for folder in asked.folders]
+    for target in targets:
+        if target.path is not None:
+            may_write(target.path, kinds[target.format], option, inputs, asked.force)
     try:
         for target in targets:
             if target.path is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,8 +103,12 @@ def prepare(settings: Settings, jobs: int | None = None) -> Prepared:
     return _prepared(settings, *_selected(settings), jobs)
 
 
-def run(settings: Settings, show_progress: bool = True) -> RunRecord:
+def run(
+    settings: Settings, show_progress: bool = True, ready: Callable[[], None] = lambda: None
+) -> RunRecord:
     """Measure, decide and keep the evidence; returns what was recorded.
+
+    `ready` is called when what can be refused at once has been, and refuses what else there is.
 
     Everything that can be wrong with a request is found out before the evidence is touched.  An interrupted
     run leaves what it measured in the evidence, marked as not finished.
@@ -114,6 +118,7 @@ def run(settings: Settings, show_progress: bool = True) -> RunRecord:
       WorkerLost: a process that measured is gone.
     """
     selected = _selected(settings)
+    ready()
     with _executor(settings) as (jobs, executor):
         prepared = _prepared(settings, *selected, jobs)
         return measure(prepared, executor, show_progress)

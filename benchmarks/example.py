@@ -30,7 +30,16 @@ def main() -> None:
         _advntk("check", "--profile", "standard", "--data", "digits", "--evidence", str(evidence), "--resume")
     score = ("--mutation-score", str(ROOT / "benchmarks" / "catch.json"))
     for name, more in (("html", score), ("md", ())):
-        _advntk("report", str(evidence), "--format", name, "--out", str(OUT.with_suffix(f".{name}")), *more)
+        _advntk(
+            "report",
+            str(evidence),
+            "--format",
+            name,
+            "--force",
+            "--out",
+            str(OUT.with_suffix(f".{name}")),
+            *more,
+        )
     _picture(OUT.with_suffix(".html"), OUT.with_suffix(".png"))
 
 

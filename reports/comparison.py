@@ -8,6 +8,7 @@ from typing import Any
 
 from advntk.checks.deciders.decision import Decision
 from advntk.checks.evidence import DecisionRow, RunRecord
+from advntk.reports.kinds import COMPARISON_GENERATOR
 from advntk.reports.summary import claim_excerpt, run_excerpt, summarise
 
 CONTENT_VERSION = 1
@@ -99,6 +100,7 @@ def comparison_content(before: tuple[str, RunRecord], now: tuple[str, RunRecord]
     claims = [_both(name, of[0].get(name), of[1].get(name)) for name in {**of[0], **of[1]}]
     changed = {change.claim for change in found.changes}
     return {
+        "generator": COMPARISON_GENERATOR,
         "schema_version": CONTENT_VERSION,
         "before": run_excerpt(before[0], old),
         "now": run_excerpt(now[0], new),

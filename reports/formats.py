@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from advntk.checks.evidence import RunRecord
+from advntk.implementations.outputs import Kind, replacing, write_text
+from advntk.reports import kinds
 from advntk.reports.mutation_score import MutationScore
 from advntk.reports.sanitization import sanitized_record
-from advntk.reports.summary import summarise, to_json, write_atomically
+from advntk.reports.summary import summarise, to_json
 
 
 @dataclass(frozen=True)
 class Format:
-    """A name of a file, and what makes its content: `text` from a sanitized record, or `file` at a path."""
+    """A name of a file, and what makes its content: `text` from a sanitized record, or `file` at a path.
+
+    `kind` knows the files that it has written.
+    """
 
     file_name: str
     about: str
+    kind: Kind
     text: Callable[[RunRecord], str] | None = None
     file: Callable[[RunRecord, Path], int] | None = None
 
@@ -62,13 +67,13 @@ def _trials(ending: str) -> Callable[[RunRecord, Path], int]:
 
 
 FORMATS = {
-    "html": Format("index.html", "the page", text=_html),
-    "json": Format("summary.json", "for machines; --schema describes it", text=_json),
-    "md": Format("summary.md", "for a CI step summary, below GitHub's limit", text=_markdown),
-    "junit": Format("junit.xml", "test results, a test case per claim", text=_junit),
-    "tex": Format("verdicts.tex", "a LaTeX table", text=_latex),
-    "csv": Format("trials.csv", "every trial", file=_trials(".csv")),
-    "parquet": Format("trials.parquet", "every trial", file=_trials(".parquet")),
+    "html": Format("index.html", "the page", kinds.PAGE, text=_html),
+    "json": Format("summary.json", "for machines; --schema describes it", kinds.SUMMARY, text=_json),
+    "md": Format("summary.md", "for a CI step summary, below GitHub's limit", kinds.MARKDOWN, text=_markdown),
+    "junit": Format("junit.xml", "test results, a test case per claim", kinds.JUNIT, text=_junit),
+    "tex": Format("verdicts.tex", "a LaTeX table", kinds.LATEX, text=_latex),
+    "csv": Format("trials.csv", "every trial", kinds.TRIALS[".csv"], file=_trials(".csv")),
+    "parquet": Format("trials.parquet", "every trial", kinds.TRIALS[".parquet"], file=_trials(".parquet")),
 }
 
 
@@ -100,11 +105,7 @@ def write_reports(
     for name, path in files:
         chosen = FORMATS[name]
         if chosen.text is not None:
-            write_atomically(path, _as_text(chosen.text, record, mutations))
+            write_text(path, _as_text(chosen.text, record, mutations))
         elif chosen.file is not None:
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            try:
+            with replacing(path) as draft:
                 chosen.file(record, draft)
-                draft.replace(path)
-            finally:
-                draft.unlink(missing_ok=True)

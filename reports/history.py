@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from advntk.checks.evidence import RunRecord
+from advntk.reports.kinds import HISTORY_GENERATOR
 from advntk.reports.summary import claim_excerpt, run_excerpt, summarise
 
 CONTENT_VERSION = 1
@@ -28,6 +29,7 @@ def history_content(runs: list[tuple[str, RunRecord]]) -> dict[str, Any]:
             entry["predicted_exponent"] = None if rate is None else rate.exponent
             entry.setdefault("points", []).append({"run": number, **claim_excerpt(claim)})
     return {
+        "generator": HISTORY_GENERATOR,
         "schema_version": CONTENT_VERSION,
         "runs": [
             {"number": number, **run_excerpt(name, summary)}

@@ -15,7 +15,7 @@ from junitparser.junitparser import SystemErr, SystemOut
 
 from advntk.checks.evidence import RunRecord
 from advntk.reports.formatting import counted, estimate, replay_decision
-from advntk.reports.summary import settling, summarise
+from advntk.reports.summary import GENERATOR, settling, summarise
 from advntk.theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
@@ -39,7 +39,12 @@ def to_junit(record: RunRecord) -> str:
         lines = [f"{c['id']}: {c['verdict']} (expected {c['expected']}), {_measured(c)}" for c in claims]
         cases = [_case(claim, record) for claim in claims]
         xml.add_testsuite(_suite(index, theorem, cases, summary, lines))
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring().decode() + "\n"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        + f"<!-- {GENERATOR} -->\n"
+        + xml.tostring().decode()
+        + "\n"
+    )
 
 
 def _suite(index: int, name: str, cases: list[TestCase], summary: dict, lines: list[str]) -> TestSuite:

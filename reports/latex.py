@@ -12,7 +12,7 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from advntk.checks.evidence.rows import RunRecord, StatedClaim
 from advntk.reports.formatting import quantity
-from advntk.reports.summary import summarise
+from advntk.reports.summary import GENERATOR, summarise
 from advntk.reports.template_environment import LATEX_SYNTAX, template_environment
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
@@ -39,6 +39,7 @@ def to_latex(record: RunRecord) -> str:
         text, {"interval": _estimate, "power": _number, "breakable": _breakable}, LATEX_SYNTAX
     )
     return environment.get_template("verdicts.tex.j2").render(
+        generator=Markup(GENERATOR),
         run=summary["run"],
         theorems=theorems,
         missing=summary["missing"]["words"],

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
 from advntk.reports.formatting import replay_decision, replay_finding
-from advntk.reports.summary import settling, summarise
+from advntk.reports.summary import GENERATOR, settling, summarise
 from advntk.reports.template_environment import template_environment
 from advntk.reports.truncation import truncated
 
@@ -46,6 +46,7 @@ def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
         # The verdicts go first, then why some are unexpected, then what was found beside them.
         rows, rest = claims[:count], max(0, count - len(claims))
         return template.render(
+            generator=Markup(GENERATOR),
             run=run,
             missing=summary["missing"]["words"],
             expected=sum(claim["as_expected"] for claim in claims),

@@ -19,7 +19,7 @@ from advntk.reports.formatting import replay_decision, replay_finding, run_again
 from advntk.reports.mathematics import to_html
 from advntk.reports.mutation_score import MutationScore
 from advntk.reports.sanitization import replace_illegal
-from advntk.reports.summary import summarise
+from advntk.reports.summary import GENERATOR, summarise
 from advntk.reports.template_environment import template_environment
 
 
@@ -39,6 +39,7 @@ def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
     # The only script that the page's policy lets run is the one whose digest it names.
     script = f"//<![CDATA[\n{_script()}//]]>"
     text = environment.get_template("page.html.j2").render(
+        generator=GENERATOR,
         summary=summary,
         run=run,
         sections=sections,

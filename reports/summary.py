@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from advntk.checks.coverage import coverage
@@ -17,14 +15,16 @@ from advntk.reports.completeness import missing
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 2
+GENERATOR = "advntk report"  # what a file of a run says that it was written by
 
 # What lay outside the assumptions says nothing, so it counts only where nothing else was found.
 _WORST_FIRST = (Verdict.REFUTED, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.OUT_OF_SCOPE)
 
 
 def summarise(record: RunRecord) -> dict[str, Any]:
-    """The content of summary.json: `schema_version`, `run`, `missing` and `claims`; see `schema`."""
+    """The content of summary.json, which `schema` describes: one entry per claim, and whose they are."""
     return {
+        "generator": GENERATOR,
         "schema_version": SCHEMA_VERSION,
         "run": _run(record),
         "missing": missing(record),
@@ -214,10 +214,3 @@ def finite(value: Any) -> Any:
 def to_json(summary: dict) -> str:
     """Strict JSON; numbers that are not finite become null."""
     return json.dumps(finite(summary), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` as a whole, so that no reader sees half a file."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

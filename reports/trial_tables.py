@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advntk.checks.evidence import RunRecord, dumps
-from advntk.checks.evidence.export import trial_rows, write_json_lines, write_parquet
+from advntk.checks.evidence.export import FIRST_COLUMNS, trial_rows, write_json_lines, write_parquet
 
 
 def write_csv(record: RunRecord, path: Path) -> int:
@@ -18,7 +18,7 @@ def write_csv(record: RunRecord, path: Path) -> int:
     that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     rows = list(trial_rows(record))
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys([*FIRST_COLUMNS, *(name for row in rows for name in row)])
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         table = csv.writer(file)
         table.writerow([_cell(name) for name in names])

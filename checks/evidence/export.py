@@ -13,6 +13,11 @@ from typing import Any
 from advntk.checks.evidence.plain import dumps
 from advntk.checks.evidence.rows import RunRecord
 
+# Of every table, even of one without rows: by them a table is known as ours.
+FIRST_COLUMNS = ("run", "trial", "scenario_id", "axis", "point", "seed", "outcome")
+# In the metadata of a Parquet file.
+GENERATOR = {"generator": "advntk export"}
+
 
 def trial_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
     """One flat dict per trial."""
@@ -60,7 +65,7 @@ def write_parquet(record: RunRecord, path: Path) -> int:
             return pyarrow.array([None if value is None else dumps(value) for value in values])
 
     rows = list(trial_rows(record))
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys([*FIRST_COLUMNS, *(name for row in rows for name in row)])
     columns = {name: column([row.get(name) for row in rows]) for name in names}
-    parquet.write_table(pyarrow.table(columns), path, compression="zstd")
+    parquet.write_table(pyarrow.table(columns).replace_schema_metadata(GENERATOR), path, compression="zstd")
     return len(rows)

@@ -57,11 +57,13 @@ def read_junit(text):
 
 
 def read_markdown(text):
-    """Rows of its tables, as lists of what a reader sees; no HTML but the folding of findings."""
+    """Rows of its tables, as lists of what a reader sees; no HTML but mark and folding of findings."""
     parser = MarkdownIt("gfm-like", {"linkify": False, "html": True})
     tokens = parser.parse(text)
     inline = [child for token in tokens for child in token.children or ()]
     html = [t.content.strip() for t in [*tokens, *inline] if t.type.startswith("html")]
+    # First of all, who wrote it.
+    assert re.fullmatch(r"<!-- advntk report( \(comparison\))? -->", html.pop(0))
     assert all(re.fullmatch(r"<details><summary>Findings \(\d+\)</summary>|</details>", h) for h in html), (
         html
     )

@@ -37,6 +37,7 @@ from advntk.checks.evidence.rows import (
     StatedTheorem,
 )
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.implementations.outputs import write_text
 from advntk.reports.formatting import (
     estimate,
     expectation,
@@ -48,7 +49,7 @@ from advntk.reports.formatting import (
 )
 from advntk.reports.mathematics import to_html
 from advntk.reports.page import render
-from advntk.reports.summary import summarise, to_json, write_atomically
+from advntk.reports.summary import summarise, to_json
 from advntk.reports.terminal import verdict_table
 from advntk.theorems.catalogue import load
 from advntk.theorems.notation import plain
@@ -518,8 +519,8 @@ def test_ticks_say_what_lies_beyond_the_ends_of_the_axis():
 
 def test_files_are_replaced_as_a_whole(tmp_path):
     path = tmp_path / "summary.json"
-    write_atomically(path, "first")
-    write_atomically(path, "second")
+    write_text(path, "first")
+    write_text(path, "second")
     assert path.read_text() == "second" and [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 

@@ -43,7 +43,7 @@ def test_a_verdict_can_be_read_on_its_ground_and_on_the_page(theme, verdict):
 
 @pytest.mark.parametrize("name", ["page.css", "base.html.j2"])
 def test_pages_take_the_colours_from_the_table(name):
-    given = {"title": ""} if name.startswith("base") else {}
+    given = {"title": "", "content": {"generator": "somebody"}} if name.startswith("base") else {}
     sheet = template_environment().get_template(name).render(given)
     for verdict, style in STYLES.items():
         assert f".{verdict} {{ --tone: var(--{style.colour.variable});" in sheet
