@@ -97,7 +97,7 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from advntk.implementations.adv_ntk.problem import duplicates
     from advntk.implementations.adv_ntk.training import fit, gram, init
-    from advntk.implementations.experiments.adv_ntk import prepare
+    from advntk.implementations.experiments.adv_ntk import double_gram, prepare
     from advntk.implementations.experiments.baselines import checked_names
     from advntk.implementations.outputs import told
     from advntk.implementations.results import Result
@@ -140,11 +140,15 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
 
         fitted = fit(chosen, problem, settings, ntk, state, seen)
     seconds = time.monotonic() - began
-    found, histories = {}, {}
+    found: dict[str, Accuracy] = {}
+    no_answer: dict[str, str] = {}
+    histories = {}
     if len(split.test_labels):
-        found = _judged(fitted, ntk, split, settings)
+        # What is solved with is computed in double precision, whatever Adv-NTK is trained in.
+        wide = ntk if ntk.dtype == "float64" else double_gram(fitted.predictor)
+        found, no_answer = _judged(fitted, wide, split, settings)
         for name in baselines:
-            found[name], words, histories[name] = _baseline(name, fitted, ntk, split, experiment, request)
+            found[name], words, histories[name] = _baseline(name, fitted, wide, split, experiment, request)
             notes += [f"{name}: {words}"] if words else []
     unsure = sum(not row.converged for row in fitted.state.history)
     if unsure:
@@ -166,6 +170,7 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
         "seconds": seconds,
         "seconds_per_iteration": finite(_median([row.seconds for row in fitted.state.history])),
         "accuracy": {name: finite(one._asdict()) for name, one in found.items()},
+        "no_answer": no_answer,
         "baseline_histories": {name: history for name, history in histories.items() if history},
         "notes": notes,
     }
@@ -182,7 +187,7 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
     """Why an accuracy is missing."""
     reasons = {
         "Adv-NTK": "its weights are not finite",
-        "NTK regression": "the kernel is not positive definite in this precision; leave out samples that "
+        "NTK regression": "the kernel is not positive definite to working precision; leave out samples that "
         "repeat others, or compare with --baselines ridge",
     }
     return [
@@ -192,14 +197,15 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
     ]
 
 
-def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[str, Accuracy]:
-    """Adv-NTK and NTK regression on the same samples."""
-    from advntk.implementations.experiments.adv_ntk import accuracy, regression
+def _judged(
+    fitted: Fitted, ntk: Any, split: Any, settings: Settings
+) -> tuple[dict[str, Accuracy], dict[str, str]]:
+    """Adv-NTK beside NTK regression on the same samples, and why one of them has no answer."""
+    from advntk.implementations.experiments.adv_ntk import accuracy, regressed
 
-    predictors = {
-        "Adv-NTK": fitted.predictor,
-        "NTK regression": fitted.predictor._replace(weights=regression(ntk, split.y)),
-    }
+    without, definiteness = regressed(fitted.predictor, split.y, ntk)
+    predictors = {"Adv-NTK": fitted.predictor, "NTK regression": without}
+    no_answer = {} if definiteness.definite else {"NTK regression": definiteness.words}
     found, each = {}, len(split.test_labels)
     with progress_display(len(predictors) * each, "test samples") as show:
         for number, (name, predictor) in enumerate(predictors.items()):
@@ -209,7 +215,7 @@ def _judged(fitted: Fitted, ntk: Any, split: Any, settings: Settings) -> dict[st
                     n * each + done, len(predictors) * each, f"attacking {who}"
                 ),
             )  # fmt: skip
-    return found
+    return found, no_answer
 
 
 def _baseline(
@@ -263,6 +269,7 @@ def _text(experiment: Experiment, fitted: Fitted, about: Mapping[str, Any], out:
         lines.append(f"{'test accuracy':<16}{'clean':>8}{'robust':>9}")
         lines += [
             f"{name:<16}{_percent(one['clean']):>8}{_percent(one['robust']):>9}"
+            + (f"  no answer: {about['no_answer'][name]}" if name in about["no_answer"] else "")
             for name, one in about["accuracy"].items()
         ]
     return "\n".join([*lines, *(f"note: {note}" for note in about["notes"]), f"model: {out}"])

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from advntk.implementations.definiteness import bound
 from advntk.implementations.dynamics.predictor import weights_along_time
 
 Matrix = Float[Array, "m m"] | Float[np.ndarray, "m m"]
@@ -69,14 +70,12 @@ def regression(ntk: Matrix, y: Columns) -> Regression:
     Raises:
       ValueError: shapes that do not fit.
     """
-    eps = float(jnp.finfo(ntk.dtype).eps)
     theta, targets = _checked(ntk, y)
     if not bool(jnp.isfinite(theta).all() & jnp.isfinite(targets).all()):
         return Regression(jnp.full_like(targets, jnp.nan), float("inf"), False, float("nan"))
     values, vectors = _spectrum(theta)
     smallest, largest = float(values[0]), float(values[-1])
-    limit = len(theta) * eps * largest
-    kept = values > limit
+    kept = values > bound(len(theta), largest, ntk.dtype)
     inverse = jnp.where(kept, 1 / jnp.where(kept, values, 1.0), 0.0)
     weights = _in_basis(vectors, inverse, targets)
     size = float(jnp.linalg.norm(targets))
@@ -87,6 +86,9 @@ def regression(ntk: Matrix, y: Columns) -> Regression:
 
 def ridge(ntk: Matrix, y: Columns, strength: float) -> Float[Array, "m c"]:
     """Weights (Theta + strength I)^{-1} y, the minimum of |f - y|^2 + strength ||f||^2 in Theta's RKHS.
+
+    NaN where even Theta + strength I is singular to working precision (`definiteness`), that of the dtype
+    that Theta comes in.
 
     Raises:
       ValueError: shapes that do not fit, or a strength that is not positive and finite.
@@ -107,9 +109,13 @@ def ridge_path(ntk: Matrix, y: Columns, strengths: Numbers) -> Float[Array, "k m
     values, vectors = _spectrum(theta)
     # Rounding makes eigenvalues of a Gram matrix negative; a strength as small would then divide by 0.
     values = jnp.maximum(values, 0)
-    return jax.vmap(lambda strength: _in_basis(vectors, 1 / (values + strength), targets))(
-        jnp.asarray(settings)
-    )
+
+    def one(strength: Array) -> Array:
+        shifted = values + strength
+        sound = shifted[0] > bound(len(theta), shifted[-1], ntk.dtype)
+        return jnp.where(sound, _in_basis(vectors, 1 / shifted, targets), jnp.nan)
+
+    return jax.vmap(one)(jnp.asarray(settings))
 
 
 def ridge_selected(ntk: Matrix, y: Columns, strengths: Numbers, score: Score) -> Selection:

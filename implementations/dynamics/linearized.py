@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from advntk.implementations.definiteness import bound
 from advntk.implementations.dynamics.regularization import search_growth
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.results import of_integrator
@@ -201,8 +202,12 @@ def integrated_search(
 
 
 def lyapunov(ntk: Float[Array, "m c m c"], residual: Float[Array, "m c"]) -> Float[Array, ""]:
-    """V = r' Theta^{-1} r, which no admissible schedule lets fall slower than e^{-2 lambda_min t}."""
+    """V = r' Theta^{-1} r, which no admissible schedule lets fall slower than e^{-2 lambda_min t}.
+
+    NaN where Theta is singular to working precision (`definiteness`).
+    """
     size = residual.size
-    factor = jax.scipy.linalg.cho_factor(ntk.reshape(size, size))
-    flat = residual.reshape(-1)
-    return flat @ jax.scipy.linalg.cho_solve(factor, flat)
+    theta, flat = ntk.reshape(size, size), residual.reshape(-1)
+    found = flat @ jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(theta), flat)
+    values = jnp.linalg.eigvalsh(theta)
+    return jnp.where(values[0] > bound(size, values[-1], ntk.dtype), found, jnp.nan)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from advntk.implementations.definiteness import bound
 from advntk.implementations.exponentials import phi1
 
 
@@ -41,5 +42,10 @@ def weights_along_time(
 
 
 def ntk_regression(ntk: Float[Array, "m m"], y: Float[Array, "m c"]) -> Float[Array, "m c"]:
-    """Weights Theta^{-1} y of the predictor without AT, by Cholesky; NaN if Theta is not positive."""
-    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(ntk), y)
+    """Weights Theta^{-1} y of the predictor without AT, by Cholesky.
+
+    NaN where Theta is singular to working precision (`definiteness`), which is that of its dtype.
+    """
+    found = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(ntk), y)
+    values = jnp.linalg.eigvalsh(ntk)
+    return jnp.where(values[0] > bound(len(ntk), values[-1], ntk.dtype), found, jnp.nan)

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Float, Int
 
 from advntk.implementations.adv_ntk.contract import KernelPredictor, Krylov
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
+from advntk.implementations.definiteness import Definiteness, solved
 from advntk.implementations.experiments.presets import Experiment
 from advntk.implementations.kernels.described import network
 from advntk.implementations.kernels.ntk import Kernel, kernel_of
@@ -134,14 +134,16 @@ def memory_parts(
     m, v, w = sizes
     width = np.dtype(dtype).itemsize
     rows = min(max(batch, _CHUNK), max(v, w, 1))
+    # The kernel in double precision, unless it is already, and its factor.
+    regression = m * m * (8 if width == 8 else 16)
     return {
         "program": _PROGRAM,
         # Drawn in single precision and kept in `dtype`.
         "data": stored + (m + v + w) * int(np.prod(shape)) * (4 + width),
-        # While it is computed, and once more in double precision for the regression beside it.
-        "kernel": m * m * (width + max(width, 8)),
-        "solver": 2 * 2 * classes * (2 * _DEPTH + 1) * m * width,
-        "attack": kernel.memory_bytes(rows, m, tuple(shape), classes, width),
+        "kernel": m * m * width + regression,
+        # Given back before the regression begins.
+        "solver": max(0, 2 * 2 * classes * (2 * _DEPTH + 1) * m * width - regression),
+        "attack": kernel.memory_bytes(rows, m, tuple(shape), classes, 8),
     }
 
 
@@ -222,15 +224,38 @@ def attacked(
 
 
 def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
-    """Weights Theta^{-1} y of NTK regression, in double precision; NaN if Theta is not positive definite."""
-    try:
-        # A copy, since a view of an array in double precision would be overwritten with its factor; in
-        # LAPACK's order, since SciPy would make another one.
-        wide = np.array(ntk, np.float64, order="F")
-        factor = scipy.linalg.cho_factor(wide, overwrite_a=True, check_finite=False)
-    except scipy.linalg.LinAlgError:
-        return jnp.full(y.shape, jnp.nan, ntk.dtype)
-    return jnp.asarray(scipy.linalg.cho_solve(factor, np.asarray(y, np.float64)), ntk.dtype)
+    """Weights Theta^{-1} y of NTK regression; NaN if Theta is singular to working precision.
+
+    That is the precision of its dtype, and of float32 for few samples enough: see `regressed`.
+    """
+    return jnp.asarray(solved(ntk, y).weights, ntk.dtype)
+
+
+def regressed(
+    trained: KernelPredictor, y: Float[np.ndarray, "m c"], ntk: Float[Array, "m m"] | None = None
+) -> tuple[KernelPredictor, Definiteness]:
+    """NTK regression on the kernel and the samples of a predictor, all of it in double precision.
+
+    Weights NaN where the kernel is singular even so, which the second part puts in numbers.
+
+    Args:
+      trained: whose kernel and samples.
+      y: targets.
+      ntk: Theta(X, X) from `double_gram`, where it is known already.
+    """
+    found = solved(double_gram(trained) if ntk is None else ntk, y)
+    predictor = KernelPredictor(
+        trained.kernel, trained.x_train.astype(jnp.float64), jnp.asarray(found.weights)
+    )
+    return predictor, found.judged
+
+
+def double_gram(trained: KernelPredictor) -> Float[Array, "m m"]:
+    """Theta(X, X) of a predictor's samples, computed in double precision: what is to be solved with."""
+    return _gram(trained.kernel, trained.x_train.astype(jnp.float64))
+
+
+_gram = jax.jit(lambda kernel, x: kernel.gram(x), static_argnums=0)
 
 
 def _test_size(experiment: Experiment, pools: Any) -> int:

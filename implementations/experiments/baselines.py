@@ -62,7 +62,7 @@ def chosen_predictor(
     Args:
       name: "ridge" or "early-stopped".
       trained: a predictor on the same kernel and samples, for all but the weights.
-      ntk: Theta(X, X), (m, m), symmetric.
+      ntk: Theta(X, X) in double precision, (m, m), symmetric.
       split: training, validation and test samples.
       experiment: what is trained on what.
 
@@ -76,7 +76,7 @@ def chosen_predictor(
         predictor = trained._replace(weights=jnp.asarray(weights, dtype))
         return accuracy(predictor, *scored, experiment.settings).robust
 
-    kernel, scale = jnp.asarray(np.asarray(ntk, np.float64)), float(jnp.mean(jnp.diagonal(ntk)))
+    kernel, scale = jnp.asarray(ntk, jnp.float64), float(jnp.mean(jnp.diagonal(ntk)))
     y = jnp.asarray(split.y, jnp.float64)
     if name == "ridge":
         found = infinite.ridge_selected(kernel, y, scale * RIDGES, score)

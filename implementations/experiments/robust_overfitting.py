@@ -40,7 +40,7 @@ class LearningCurve(NamedTuple):
     """Accuracies along training time on one set of inputs, and those of the predictor without AT.
 
     `distance` is the root mean square of f_t - f over the clean inputs, f the predictor without AT,
-    relative to that of f.
+    relative to that of f.  What is said of f is NaN where the kernel is singular to working precision.
     """
 
     clean: Float[Array, " t"]
@@ -166,4 +166,6 @@ def peak(curves: LearningCurves) -> Peak:
 
 
 def _correct(outputs: Array, labels: Array) -> Array:
-    return (jnp.argmax(outputs, axis=1) == labels).astype(outputs.dtype)
+    right = (jnp.argmax(outputs, axis=1) == labels).astype(outputs.dtype)
+    # A predictor without outputs is right or wrong about nothing.
+    return jnp.where(jnp.isfinite(outputs).all(axis=1), right, jnp.nan)

@@ -132,11 +132,36 @@ def test_a_comparison_that_is_undefined_has_no_number(advntk, tmp_path):
     )
     found = advntk("train", *arguments)
     assert found.returncode == 0, found.stderr
-    assert "NTK regression         –        –" in found.stdout
+    said = "NTK regression         –        –  no answer: kernel singular to working precision (smallest"
+    assert said in found.stdout
     assert "NTK regression has no accuracy: the kernel is not positive definite" in found.stdout
     told = json.loads(advntk("train", *arguments, "--json").stdout)
     assert told["accuracy"]["NTK regression"] == {"clean": None, "robust": None}
+    assert told["no_answer"]["NTK regression"].startswith("kernel singular to working precision (smallest")
     assert told["accuracy"]["Adv-NTK"]["clean"] > 0
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_one_image_twice_leaves_regression_without_a_number_and_ridge_with_one(advntk, tmp_path, seed):
+    rng = np.random.default_rng(int(seed))
+    images, labels = rng.uniform(0, 1, (130, 8, 8)), np.arange(130) % 3
+    own = tmp_path / "own.npz"
+    sizes = ("--training", "100", "--validation", "20", "--iterations", "1", "--attack-steps", "2")
+    arguments = ("--data", own, *sizes, "--seed", seed, "--beside", "ridge,early-stopped", "--json")
+    found = {}
+    for twice in (False, True):
+        if twice:
+            # Every other image is one of another's, so that whatever is drawn holds some twice.
+            images[1::2] = images[::2]
+        np.savez(own, images=images, labels=labels)
+        told = advntk("train", *arguments, "--test", "10", "--out", tmp_path / "m.npz")
+        assert told.returncode == 0, told.stderr
+        found[twice] = json.loads(told.stdout)
+    assert found[False]["no_answer"] == {} and found[False]["accuracy"]["NTK regression"]["clean"] is not None
+    assert found[True]["accuracy"]["NTK regression"] == {"clean": None, "robust": None}
+    assert "singular to working precision" in found[True]["no_answer"]["NTK regression"]
+    for name in ("Adv-NTK", "ridge", "early-stopped"):
+        assert found[True]["accuracy"][name]["robust"] is not None
 
 
 def test_one_implementation_does_not_go_on_where_another_was(advntk, tmp_path):

@@ -39,13 +39,12 @@ def test_a_falsehood_is_refuted(measure, monkeypatch, falsehood):
     }
     if of[falsehood.claim]["kind"] == "exact":
         assert "counterexample" in {f["kind"] for f in of[falsehood.claim]["findings"]}
-    refuted = [
-        d for d in measure.record.decisions if d["claim"] == falsehood.claim and d["verdict"] == "REFUTED"
-    ]
+    found = [row.decision for row in measure.record.decisions if row.claim == falsehood.claim]
+    refuted = [decision for decision in found if decision.verdict == "REFUTED"]
     if falsehood.by:
-        assert {d["statistic"] for d in refuted} == set(falsehood.by)
+        assert {decision.statistic for decision in refuted} == set(falsehood.by)
     if falsehood.worst is not None:
-        assert max(d["estimate"] for d in refuted) == pytest.approx(falsehood.worst, rel=1 / 16)
+        assert max(decision.estimate for decision in refuted) == pytest.approx(falsehood.worst, rel=1 / 16)
 
 
 def test_the_library_is_large_and_names_what_exists():

@@ -87,7 +87,7 @@ def fading_at_twice_the_rate(monkeypatch):
 
     def faster(honest, *given):
         found = honest(*given)
-        return {**found, "excess": (found["curve_v"] - found["curve_bound"] ** 2).max(1)}
+        return {**found, "excess": (found["fading"]["v"] - found["fading"]["bound"] ** 2).max(1)}
 
     bounds(monkeypatch, faster)
 

@@ -41,7 +41,7 @@ from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.linearized import integrate_seeds, outputs
 from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
-from advntk.implementations.experiments.adv_ntk import Attacked, attacked, regression
+from advntk.implementations.experiments.adv_ntk import Attacked, attacked, regressed
 from advntk.implementations.experiments.robust_overfitting import split
 from advntk.implementations.kernels.ntk import kernel_of
 
@@ -183,14 +183,14 @@ def gain_of_training(scenario: Scenario, keys: Array) -> Observation:
         )
         ntk = gram(samples)
         fitted = fit(implementation, samples, settings, ntk)
-        without = fitted.predictor._replace(weights=regression(ntk, drawn.y))
-        ours, theirs = (
-            next(attacked(of, drawn.test_x, drawn.test_labels, settings))
-            for of in (fitted.predictor, without)
-        )
+        # In double precision: a kernel that is solved with is judged by the precision it was computed in.
+        without, _ = regressed(fitted.predictor, drawn.y, ntk if ntk.dtype == "float64" else None)
+        predictors = (fitted.predictor, without)
+        ours, theirs = (next(attacked(of, drawn.test_x, drawn.test_labels, settings)) for of in predictors)
+        answers = [bool(jnp.isfinite(of.weights).all()) for of in predictors]
         # The same digits with their own labels.
         true = split(seed, scenario.samples, VALIDATION, TEST, 0.0).y.argmax(1)
-        accuracies = _accuracies(ours, theirs, drawn.test_labels)
+        accuracies = _accuracies(ours, theirs, drawn.test_labels, answers)
         figures = {
             "gain": accuracies,
             "learning": _learning(fitted, settings.iterations, true != drawn.y.argmax(1)),
@@ -201,12 +201,18 @@ def gain_of_training(scenario: Scenario, keys: Array) -> Observation:
     return Observation(values, figures)
 
 
-def _accuracies(ours: Attacked, theirs: Attacked, labels: np.ndarray) -> dict[str, np.ndarray]:
+def _accuracies(
+    ours: Attacked, theirs: Attacked, labels: np.ndarray, answers: list[bool]
+) -> dict[str, np.ndarray]:
+    """Shares of samples classified rightly; NaN of a machine that gives no answers, and so of the gain."""
     shares = {
-        "robust": ours.classes_moved, "robust_regression": theirs.classes_moved,
-        "clean": ours.classes, "clean_regression": theirs.classes,
+        "robust": (ours.classes_moved, answers[0]), "robust_regression": (theirs.classes_moved, answers[1]),
+        "clean": (ours.classes, answers[0]), "clean_regression": (theirs.classes, answers[1]),
     }  # fmt: skip
-    found = {name: (classes == labels).mean() for name, classes in shares.items()}
+    found = {
+        name: (classes == labels).mean() if known else np.array(np.nan)
+        for name, (classes, known) in shares.items()
+    }
     return {"gain": found["robust"] - found["robust_regression"], **found}
 
 
