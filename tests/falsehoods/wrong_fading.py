@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from falsehood import instead, refuted_by
 
-import advntk.checks.trials.xi_fading.fading as xi_fading
+import advntk.checks.trials.xi_fading.decay as xi_fading
 from advntk.implementations.kernels.empirical import kernels_of_seeds
 
 LYAPUNOV, CLOSED, PREDICTION = "xi_fading.lyapunov", "xi_fading.closed_form", "xi_fading.prediction"

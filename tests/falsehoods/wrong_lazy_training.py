@@ -9,7 +9,7 @@ from wrong_theories import decide, restate
 
 import advntk.theories.lazy_training as lazy_training
 from advntk import Rate, RateDecider
-from advntk.theories.lazy_training import dynamics, first_order, measurements
+from advntk.theories.lazy_training import dynamics, first_order, measurements, trials
 
 LINEARIZATION, KERNEL = "lazy_training.linearization", "lazy_training.kernel_change"
 PARAMETERS, FIRST_ORDER = "lazy_training.parameters", "lazy_training.first_order"
@@ -146,7 +146,7 @@ def linearization_to_second_order(monkeypatch):
     """The gap to the linearization is claimed to fall like alpha^-2, however the start is centred."""
     restate(monkeypatch, lazy_training, LINEARIZATION, rate=Rate(2.0, "alpha"))
     deciders = [RateDecider("gap_training", 2.0), RateDecider("gap_unseen", 2.0)]
-    decide(monkeypatch, lazy_training, "scaled_flow", LINEARIZATION, deciders)
+    decide(monkeypatch, trials, "scaled_flow", LINEARIZATION, deciders)
 
 
 @refuted_by(COPIES, FLOW)

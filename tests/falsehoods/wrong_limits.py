@@ -10,7 +10,7 @@ from wrong_theories import decide, restate
 
 import advntk.checks.trials.closed_form.flows as closed_form
 import advntk.checks.trials.linearization_equivalence.flows as linearization
-import advntk.checks.trials.xi_fading.fading as xi_fading
+import advntk.checks.trials.xi_fading.decay as xi_fading
 import advntk.implementations.dynamics.adversarial_training as adversarial_training
 import advntk.implementations.experiments.robust_overfitting as overfitting_inside
 import advntk.theorems.linearization_equivalence as linearization_theory

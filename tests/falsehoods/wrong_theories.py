@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 from falsehood import Falsehood, as_stated, instead, refuted_by
@@ -30,7 +31,11 @@ def restate(monkeypatch, theory, claim_id, **changes):
 def decide(monkeypatch, trials, trial, claim_id, deciders):
     """Let other deciders read a trial for a claim."""
     check = getattr(trials, trial)
-    monkeypatch.setattr(trials, trial, replace(check, decides={**check.decides, claim_id: deciders}))
+    changed = replace(check, decides={**check.decides, claim_id: deciders})
+    # A package shows the checks of its modules under the same name.
+    for module in list(sys.modules.values()):
+        if vars(module).get(trial) is check:
+            monkeypatch.setattr(module, trial, changed)
 
 
 def faster(monkeypatch, claim_id, statistics):

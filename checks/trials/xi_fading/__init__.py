@@ -1,6 +1,6 @@
 """Checks of the fading of Xi."""
 
-from advntk.checks.trials.xi_fading.fading import (
+from advntk.checks.trials.xi_fading.decay import (
     fading,
     robustness_along_time,
     slowed_down,
