@@ -9,6 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from made_up_runs import evidence  # noqa: F401
+
 from advntk.checks.evidence import Provenance, RunCosts, RunRecord, RunRequest
 from advntk.checks.evidence.rows import StatedClaim, StatedRates, StatedSource
 from advntk.theorems.vocabulary import Kind

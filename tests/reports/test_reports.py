@@ -5,47 +5,23 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
 from dataclasses import replace
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from made_up_runs import HOSTILE, HTML, articles, decision, well_formed
 
-from advntk.checks.axes import WIDTH
-from advntk.checks.deciders.decision import Decision
 from advntk.checks.evidence import (
-    Compilations,
     DecisionRow,
-    EvidenceStore,
     FindingKind,
     FindingRow,
     Outcome,
-    Provenance,
-    RunCosts,
-    RunRequest,
-    TrialRow,
-    read_run,
 )
-from advntk.checks.evidence.rows import (
-    StatedAxis,
-    StatedCheck,
-    StatedClaim,
-    StatedRate,
-    StatedRates,
-    StatedSource,
-    StatedTheorem,
-)
-from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.outputs import write_text
 from advntk.reports.formatting import (
     estimate,
     expectation,
     number,
-    replay,
-    replay_decision,
-    replay_finding,
-    run_again,
 )
 from advntk.reports.mathematics import to_html
 from advntk.reports.page import render
@@ -53,112 +29,6 @@ from advntk.reports.summary import summarise, to_json
 from advntk.reports.terminal import verdict_table
 from advntk.theorems.catalogue import load
 from advntk.theorems.notation import plain
-from advntk.theorems.vocabulary import Kind, Verdict
-
-HTML = "{http://www.w3.org/1999/xhtml}"
-HOSTILE = "<script>alert('x')</script> & \"quotes\""
-
-
-def claim_text(claim_id, expected="HOLDS", statement="it holds"):
-    return StatedClaim(
-        claim_id,
-        claim_id.split(".")[0],
-        statement,
-        Kind.LIMIT,
-        expected,
-        StatedSource(HOSTILE, ""),
-        HOSTILE,
-        (HOSTILE,),
-        StatedRate(0.5, "n"),
-    )
-
-
-def decision(verdict, severity=0.0, **changes):
-    said = Decision(
-        Verdict(verdict),
-        "gap",
-        "exponent",
-        0.5,
-        0.4,
-        0.6,
-        0.998,
-        f"because {HOSTILE}",
-        severity,
-        detail={"predicted": 0.5, "intercept": 0.0, "seeds": 4},
-    )
-    return replace(said, **changes)
-
-
-def stated_check(scenario, sweep="width"):
-    """A check along one sampled axis, swept over width."""
-    axes = tuple(
-        StatedAxis(name, axis.default, axis.symbol, axis.unit, choice=[1, 2] if name == "depth" else None)
-        for name, axis in scenario.space.items()
-    )
-    return StatedCheck(axes, sweep, (8, 16, 32, 64), 4, 1, {"f": WIDTH.changed(scenario)})
-
-
-@pytest.fixture
-def evidence(tmp_path):
-    """Write a run with these decisions per claim and these errors over a sweep of widths; read it back."""
-
-    def make(
-        decisions,
-        errors=(0.4, 0.3, 0.2, 0.1),
-        expected="HOLDS",
-        statement="it holds",
-        finish=True,
-        change=lambda row: row,
-    ):
-        store = EvidenceStore(tmp_path / "evidence")
-        claims = {name: claim_text(name, expected, statement) for name in decisions}
-        scenario = ADVERSARIAL_TRAINING.scenario()
-        source = StatedSource(HOSTILE, HOSTILE)
-        request = RunRequest(
-            "quick",
-            0,
-            StatedRates(1e-6, 1e-3, 1, 1e-6),
-            {"made_up": StatedTheorem("made_up", HOSTILE, statement, source, (HOSTILE,))},
-            claims,
-            {"t": stated_check(scenario)},
-            trials=16,
-        )
-        run = store.start_run(request, Provenance({"jax": HOSTILE}, HOSTILE, "float64", "x"))
-        rows = [
-            TrialRow(
-                "t",
-                "f",
-                WIDTH.at(scenario, width).as_dict(),
-                "width",
-                width,
-                seed,
-                Outcome.MEASURED,
-                {"gap": error * (1 + seed)},
-            )
-            for width, error in zip((8, 16, 32, 64), errors, strict=True)
-            for seed in range(4)
-        ]
-        store.add_trials(run, map(change, rows))
-        for name, items in decisions.items():
-            for said in items:
-                row = DecisionRow(name, "t", "f", scenario.as_dict(), "a label", "rate", said)
-                store.add_decision(run, row)
-        if finish:
-            store.finish_run(run, RunCosts(1.0, Compilations(1, 1.0), 2**30))
-        store.close()
-        return read_run(tmp_path / "evidence")
-
-    return make
-
-
-def well_formed(text):
-    """The page as strict XML; fails where it is none."""
-    return ElementTree.fromstring(text)
-
-
-def articles(text):
-    """The parts of a page that speak of one claim each."""
-    return re.findall(r"<article.*?</article>", text, re.S)
 
 
 @pytest.mark.parametrize(
@@ -370,79 +240,6 @@ def test_numbers_are_written_short_and_never_as_nan():
         "–",
     ]
     assert estimate(None) == "–"
-
-
-REQUEST = RunRequest("quick", 5, StatedRates(1e-6, 1e-3, 1, 1e-6), {}, {})
-
-
-def options(command):
-    """Name |-> values of the options of a command line."""
-    parts = shlex.split(command)[3:]
-    found = {}
-    for name, value in zip(parts[::2], parts[1::2], strict=True):
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def test_a_replay_command_holds_what_was_sampled_and_what_is_no_default():
-    scenario = ADVERSARIAL_TRAINING.scenario(depth=1, sigma_w=1.35, data="gaussian", width=8)
-    request = replace(REQUEST, checks={"t": stated_check(scenario)})
-    found = options(replay("made_up.claim", "t", scenario.as_dict(), request, Provenance()))
-    assert found == {
-        "--profile": ["quick"],
-        "--seed": ["5"],
-        "--axis": ["depth=1,sigma_w=1.35,width=8,data=gaussian"],
-    }
-
-
-def test_a_replay_command_leaves_the_sweep_to_its_points():
-    scenario = ADVERSARIAL_TRAINING.scenario(width=8, input_width=8)
-    request = replace(REQUEST, checks={"t": stated_check(scenario)}, sweeps={"width": [8, 16], "time": [1]})
-    given = ("made_up.claim", "t", scenario.as_dict(), request, Provenance(theories=("mine.py", "a b.py")))
-    found = options(replay(*given, swept=("width", "input_width")))
-    assert found["--axis"] == ["depth=1"] and found["--sweep"] == ["width=8,16"]
-    assert found["--theory"] == ["mine.py", "a b.py"]
-    alone = options(replay(*given))
-    assert alone["--axis"] == ["depth=1,width=8,input_width=8"] and "--sweep" not in alone
-
-
-def test_a_value_with_a_comma_has_an_option_of_its_own():
-    scenario = ADVERSARIAL_TRAINING.scenario(data="a,b.npz")
-    request = replace(REQUEST, checks={"t": stated_check(scenario)}, pins={"data": "a,b.npz", "depth": 2})
-    found = options(replay("c", "t", scenario.as_dict(), request, Provenance()))
-    assert found["--axis"] == ["depth=1", "data=a,b.npz"]
-
-
-def test_of_a_trial_that_evidence_does_not_describe_everything_is_held():
-    found = options(replay("c", "t", {"depth": 1, "alpha": 2.0}, REQUEST, Provenance()))
-    assert found["--axis"] == ["depth=1,alpha=2.0"]
-
-
-def test_decisions_and_findings_know_their_own_commands(evidence):
-    record = evidence({"made_up.claim": [decision("REFUTED")]})
-    (row,) = record.decisions
-    assert options(replay_decision(row, record))["--axis"] == ["depth=1"]
-    scenario = {**row.scenario, "width": 8}
-    finding = FindingRow("made_up.claim", FindingKind.COUNTEREXAMPLE, "", (), "", scenario)
-    # Without the name of its trial it is one of those that the claim reads.
-    assert options(replay_finding(finding, record))["--axis"] == ["depth=1,width=8"]
-    assert replay_finding(replace(finding, scenario=None), record) is None
-
-
-@pytest.mark.parametrize(
-    ("names", "asked"), [(None, ["made_up.claim"]), ((), []), (("made_up",), ["made_up"])], ids=str
-)
-def test_the_run_again_is_asked_for_as_it_was(evidence, names, asked):
-    record = evidence({"made_up.claim": [decision("HOLDS")]})
-    request = replace(
-        record.request, pins={"depth": 2, "data": "a,b"}, sweeps={"alpha": [1, 2.5]}, profile="thorough"
-    )
-    provenance = replace(record.provenance, names=names, theories=("mine.py",))
-    command = run_again(replace(record, request=request, provenance=provenance))
-    assert shlex.split(command) == [
-        *("advntk", "check", *asked, "--profile", "thorough", "--data", "digits", "--seed", "0"),
-        *("--axis", "depth=2", "--axis", "data=a,b", "--sweep", "alpha=1,2.5", "--theory", "mine.py"),
-    ]
 
 
 def test_what_broke_comes_with_its_traceback_and_what_stopped_is_counted(evidence):
