@@ -217,7 +217,7 @@ WRONG = {
     "an assumption that raises": (
         [assuming(lambda s: 1 / (s.depth - 1) > 0, "depth")],
         [CHECK],
-        ["claim 'mine.a'", "'odd' raises ZeroDivisionError (division by zero) at L=1", "mend it"],
+        ["claim 'mine.a'", "'odd' raises ZeroDivisionError: division by zero at L=1", "mend it"],
     ),
     "an assumption on what it does not name and is not there": (
         [assuming(lambda s: s.colour == "red")],
