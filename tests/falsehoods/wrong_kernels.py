@@ -13,7 +13,7 @@ import advntk.checks.trials.diagonal_limit.kernels as diagonal_limit
 import advntk.implementations.kernels.empirical as empirical
 import advntk.implementations.networks.activations as activations
 import advntk.implementations.networks.finite as finite
-from advntk.checks.scenario import Scenario
+from advntk.checks.sweeps import Sweep
 from advntk.implementations.dual_activation import dual
 from advntk.implementations.neural_tangents_adapter import elementwise, stax
 
@@ -80,8 +80,8 @@ def ark_that_lost_a_layer(monkeypatch):
 @refuted_by(ARK, SIMPLE, widths=LADDER, spares=(NTK,))
 def input_width_kept_fixed(monkeypatch):
     """Only the hidden widths grow where the limit is joint."""
-    # The number of inputs is a width of its own: 64 at every rung.
-    monkeypatch.setattr(Scenario, "at_width", lambda self, width: replace(self, width=width, input_width=64))
+    # The number of inputs is a width of its own: 64 at every point.
+    monkeypatch.setattr(Sweep, "at", lambda _, scenario, width: scenario.replace(width=width, input_width=64))
 
 
 @refuted_by(NTK, SIMPLE, widths=LADDER, also=(ARK,))
