@@ -156,7 +156,7 @@ def weights_of_twice_the_variance(monkeypatch):
     instead(monkeypatch, finite, "standard_normals", lambda honest, *drawn: 2**0.5 * honest(*drawn))
 
 
-@refuted_by(XI, SIMPLE, widths=LADDER, also=(NTK, ARK), by=("xi_off_diagonal",))
+@refuted_by(XI, SIMPLE, widths=LADDER, also=(NTK, ARK), by=("xi_gap", "xi_off_diagonal"))
 def outputs_that_share_their_weights(monkeypatch):
     """All outputs read the last hidden layer through the same weights, so that they never decouple."""
 
