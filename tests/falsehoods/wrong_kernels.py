@@ -218,7 +218,8 @@ def input_gradients_of_twice_the_covariance(monkeypatch):
     instead(monkeypatch, diagonal_limit, "input_gradient_covariance", lambda honest, *at: 2 * honest(*at))
 
 
-@refuted_by(LEVEL, SPREAD)
+# One network has some spread, which is far from the mean of all in some scenarios only: this is one.
+@refuted_by(LEVEL, {**SPREAD, "data_seed": 2})
 def the_same_key_for_every_seed(monkeypatch):
     """All seeds of a rung draw the same network, so that their mean is no expectation."""
 
