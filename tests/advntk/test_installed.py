@@ -64,7 +64,7 @@ def test_everything_is_installed_under_one_name(installed):
     tops = {path.name for path in installed.iterdir()}
     assert {name for name in tops if not name.endswith(".dist-info")} == {"advntk"}
     rooms = {path.name for path in (installed / "advntk").iterdir() if path.is_dir()}
-    assert rooms == {"checks", "implementations", "reports", "theorems"}
+    assert rooms == {"checks", "implementations", "reports", "theorems", "theories"}
     assert (installed / "advntk" / "reports" / "templates" / "page.html.j2").is_file()
     sources = [path.read_text(encoding="utf-8") for path in installed.rglob("*.py")]
     for room in rooms:
