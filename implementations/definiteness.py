@@ -99,9 +99,11 @@ def _factored(theta: np.ndarray, shift: float = 0.0) -> tuple[np.ndarray, bool] 
     wide = np.array(theta, np.float64, order="F")
     wide[np.diag_indices(len(wide))] += shift
     try:
-        return scipy.linalg.cho_factor(wide, overwrite_a=True, check_finite=False)
+        factor, lower = scipy.linalg.cho_factor(wide, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
         return None
+    # Newer versions of SciPy return an array of no dimensions.
+    return factor, bool(lower)
 
 
 def _largest(theta: np.ndarray) -> float:
