@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -141,7 +141,7 @@ class ClaimItem(pytest.Item):
         if not found.as_expected:
             raise UnexpectedVerdict(found.report)
 
-    def repr_failure(self, excinfo, style=None):
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The verdict in words; a traceback only for what is not a verdict."""
         if isinstance(excinfo.value, UnexpectedVerdict):
             return str(excinfo.value)

@@ -53,7 +53,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
         ),
         200,
     ),
-    "ladders": (
+    "sweeps": (
         (
             "ark_positive_definiteness.limit_kernel",
             "diagonal_limit.ntk",

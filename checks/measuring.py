@@ -6,7 +6,7 @@ import traceback
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.sweeps import Point
 from advntk.checks.trial import Check, Observation
 from advntk.implementations.foreign_code import contained, described
+
+if TYPE_CHECKING:
+    from jax import Array
 
 # Point of the sweep |-> statistic |-> array over the seeds.
 Observed = dict[Point, dict[str, np.ndarray]]
@@ -60,7 +63,7 @@ class Measured:
     device: str = ""
 
 
-def keys_for(check: Check, scenario: Scenario, run_seed: int, seeds: np.ndarray):
+def keys_for(check: Check, scenario: Scenario, run_seed: int, seeds: np.ndarray) -> Array:
     """Random keys of a trial: a function of the run's seed, the trial, the scenario and the seed number."""
     import jax
 

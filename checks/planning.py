@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -14,7 +14,7 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Space, Value, listed
 from advntk.checks.strategies import draw
 from advntk.checks.sweeps import Point
-from advntk.checks.theories import checks_of, validate
+from advntk.checks.theories import checks_of, refuse_namesakes, validate
 from advntk.checks.trial import Check
 from advntk.exceptions import UsageError
 from advntk.implementations.foreign_code import contained, described
@@ -175,10 +175,7 @@ def _wanted_checks(wanted: Mapping[str, tuple[Theorem, Claim]], modules: Sequenc
         checks += [check for check in found if wanted.keys() & set(check.decides)]
     for claim_id in wanted.keys() - {c for check in checks for c in check.decides}:
         raise BadPlan(f"claim {claim_id!r} is stated but no check decides it; write one")
-    names = [check.name for check in checks]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadPlan(f"two trials are named {name!r}; rename one of the functions")
+    refuse_namesakes(checks)
     return checks
 
 
@@ -313,7 +310,9 @@ def _last(space: Space) -> Scenario:
     return space.scenario(**{name: listed(choice)[-1] for name, choice in space.choices.items()})
 
 
-def _out_of_scope(claim: Claim, space: Space, at_points, request: Request) -> str:
+def _out_of_scope(
+    claim: Claim, space: Space, at_points: Callable[[Scenario], tuple[PlannedPoint, ...]], request: Request
+) -> str:
     pins = " ".join(pin.said for pin in request.pins) or "its axes"
     candidates = draw(space, 1, request.seed)
     with contained():

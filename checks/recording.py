@@ -28,12 +28,15 @@ class Recorder:
         """What applies of an `older` run is taken over."""
         self._store, self._run, self._seed = store, run, run_seed
         self._provenance = store.provenance_of(run)
+        self._code: dict[str, str] = {}  # trial |-> what its numbers depend on besides scenario and seeds
         self._written = store.measured(run)
         self._known = {**(store.measured(older) if older is not None else {}), **self._written}
 
     def _keys(self, batch: Batch) -> list[str]:
         name = batch.planned.check.name
-        code = circumstances(self._provenance, name)
+        if name not in self._code:
+            self._code[name] = circumstances(self._provenance, name)
+        code = self._code[name]
         scenario = batch.at.scenario.as_dict()
         return [trial_key(name, scenario, seed, self._seed, code) for seed in batch.seeds]
 

@@ -55,15 +55,25 @@ def validate(theorem: Theorem, checks: Iterable[Check]) -> None:
             raise BadTheory(
                 f"claim {claim.id!r}: expected = {claim.expected!r}; choose {', '.join(_EXPECTABLE)} or None"
             )
-    names = [check.name for check in found]
+    refuse_namesakes(found)
     claims = {claim.id: claim for claim in theorem.claims}
     for check in found:
-        if names.count(check.name) > 1:
-            raise BadTheory(f"two trials are named {check.name!r}; rename one of the functions")
         _check_alone(check)
         for claim_id, deciders in check.decides.items():
             if claim_id in claims:
                 _claim_by_check(claims[claim_id], check, deciders)
+
+
+def refuse_namesakes(checks: Sequence[Check]) -> None:
+    """Refuse two trials of one name, whose measurements would be taken for each other's.
+
+    Raises:
+      BadTheory: with the name.
+    """
+    names = [check.name for check in checks]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadTheory(f"two trials are named {name!r}; rename one of the functions")
 
 
 _EXPECTABLE = (Verdict.HOLDS, Verdict.REFUTED)

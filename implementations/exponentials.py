@@ -14,7 +14,7 @@ decrease in a and b, and are bounded by their values 1, 1/2, 1/6 at 0.
 from __future__ import annotations
 
 import math
-from typing import overload
+from typing import Any, overload
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,7 +28,7 @@ _TERMS = 17
 def phi1(a: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]: ...
 @overload
 def phi1(a: Float[Array, "*shape"]) -> Float[Array, "*shape"]: ...
-def phi1(a):
+def phi1(a: Any) -> Any:
     """(1 - e^{-a})/a for a >= 0, 1 at a = 0: NumPy's for its arrays, JAX's for its own, traced or not."""
     xp = np if isinstance(a, np.ndarray) else jnp
     safe = xp.where(a > 0, a, 1.0)

@@ -2,6 +2,8 @@ r"""Adv-NTK: the infinite-width AT predictor with strengths that are learnt, and
 
 from __future__ import annotations
 
+from typing import Any
+
 from advntk.theorems.assumptions import ADMISSIBLE, CLEAN_LABELS, FULLY_CONNECTED, NOISY_LABELS
 from advntk.theorems.sources import derived_in, fu_wang
 from advntk.theorems.vocabulary import Claim, Kind, Source, Step, Theorem, Verdict
@@ -41,7 +43,7 @@ def _gradient_integral() -> list:
     theta, d = sp.Matrix(2, 2, sp.symbols("t11 t12 t12 t22")), small * sp.diag(*strengths)
     y, g = sp.Matrix(2, 2, sp.symbols("y1:5")), sp.Matrix(2, 2, sp.symbols("g1:5"))
 
-    def decayed(time, columns):
+    def decayed(time: Any, columns: Any) -> Any:
         product = time * theta * d
         return (sp.eye(2) - product + product**2 / 2) * columns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,12 +95,7 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
         raise BadEvidence(f"--evidence {folder}: holds no run {'' if run is None else run}".rstrip())
     head = _head(row, folder)
     trials: dict[tuple[str, str], list[TrialRow]] = {}
-    for found in db.execute(
-        "SELECT rowid, trial, scenario_id, scenario, axis, point, seed, outcome, numbers, figures, message, "
-        "trace, device, key FROM trial WHERE run = ? ORDER BY point, seed",
-        (head.id,),
-    ):
-        trial = trial_row(found, folder)
+    for trial in read_trials(db, folder, "run = ? ORDER BY point, seed", (head.id,)):
         trials.setdefault((trial.trial, trial.scenario_id), []).append(trial)
     decisions = [
         typed(
@@ -112,9 +107,7 @@ def _read(db: sqlite3.Connection, folder: Path, run: int | None) -> RunRecord:
             ("scenario", "decision"),
         )
         for found in db.execute(
-            "SELECT rowid, claim, trial, scenario_id, scenario, label, decider, decision FROM decision "
-            "WHERE run = ? ORDER BY rowid",
-            (head.id,),
+            f"SELECT rowid, {', '.join(_DECISION)} FROM decision WHERE run = ? ORDER BY rowid", (head.id,)
         )
     ]
     findings = [
@@ -143,14 +136,19 @@ _TRIAL = (
 _DECISION = ("claim", "trial", "scenario_id", "scenario", "label", "decider", "decision")
 
 
-def trial_row(found: tuple, folder: Path) -> TrialRow:
-    """A row of the table `trial`, its number first.
+def read_trials(
+    db: sqlite3.Connection, folder: Path, condition: str, values: tuple[Any, ...]
+) -> Iterator[TrialRow]:
+    """Rows of the table `trial` for which an SQL condition holds.
 
     Raises:
-      BadEvidence: it is damaged.
+      BadEvidence: one of them is damaged.
     """
-    columns = dict(zip(_TRIAL, found[1:], strict=True))
-    return typed(TrialRow, columns, folder, "trial", found[0], ("scenario", "numbers", "figures"))
+    for number, *found in db.execute(
+        f"SELECT rowid, {', '.join(_TRIAL)} FROM trial WHERE {condition}", values
+    ):
+        columns = dict(zip(_TRIAL, found, strict=True))
+        yield typed(TrialRow, columns, folder, "trial", number, ("scenario", "numbers", "figures"))
 
 
 def _head(row: tuple, folder: Path) -> RunHead:

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from advntk.checks.evidence.migrations import migrate
 from advntk.checks.evidence.plain import dumps
-from advntk.checks.evidence.record import trial_row, typed
+from advntk.checks.evidence.record import read_trials, typed
 from advntk.checks.evidence.rows import (
     DecisionRow,
     FindingRow,
@@ -75,7 +75,10 @@ class EvidenceStore:
         if not os.access(folder, os.W_OK):
             raise BadEvidence(_unwritable(folder, "permission denied"))
         if not os.path.lexists(self.path):
-            self._create()
+            try:
+                self._create()
+            except OSError as error:  # a full disk, say
+                raise BadEvidence(_unwritable(folder, error.strerror or str(error))) from error
         check_header(self.path)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE_S)
@@ -87,6 +90,9 @@ class EvidenceStore:
                 f"--evidence {folder}: {self.path.name} is not readable evidence ({error}); "
                 "it was left as it is; choose another folder"
             ) from error
+        except OSError as error:  # what a migrated copy meets on its way
+            self._db.close()
+            raise BadEvidence(_unwritable(folder, error.strerror or str(error))) from error
         except BadEvidence:
             self._db.close()
             raise
@@ -173,13 +179,8 @@ class EvidenceStore:
 
     def measured(self, run: int) -> dict[str, TrialRow]:
         """Rows by key of what a run has measured; trials that broke are left out."""
-        rows = self._db.execute(
-            "SELECT rowid, trial, scenario_id, scenario, axis, point, seed, outcome, numbers, figures, "
-            "message, trace, device, key FROM trial WHERE run = ? AND key <> '' AND outcome <> 'error'",
-            (run,),
-        )
-        found = [trial_row(row, self.folder) for row in rows]
-        return {row.key: row for row in found}
+        condition = "run = ? AND key <> '' AND outcome <> 'error'"
+        return {row.key: row for row in read_trials(self._db, self.folder, condition, (run,))}
 
     def _forget_decisions(self, run: int) -> None:
         """Trials that broke are forgotten as well, and tried again."""

@@ -27,7 +27,7 @@ from advntk.implementations.baselines.recipe import PUBLISHED_WIDTH, Recipe, sam
 from advntk.implementations.data.dataset import one_hot
 from advntk.implementations.data.splits import AdversarialSplit
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.finite import Parameters
+from advntk.implementations.networks.protocol import Parameters
 
 # What a seed is used for; each use draws from its own key.
 _START, _BATCHES, _ATTACKS, _EVALUATIONS = range(4)

@@ -1,10 +1,10 @@
 r"""Kernel machines f(x) = Theta(x, X) p of the infinite-width network: weights p (m, c), float64.
 
-    regression      p = Theta^{-1} y                            training to the end (t -> infinity),
     ridge           p = (Theta + strength I)^{-1} y,
     early stopping  p = t phi_1(-t Theta) y = Theta^{-1} (I - e^{-t Theta}) y,    phi_1(z) = (e^z - 1)/z,
 
-each from one eigendecomposition of Theta(X, X).  Times and strengths are in the units of Theta: t is the
+each from one eigendecomposition of Theta(X, X); both tend to NTK regression, p = Theta^{-1} y, which
+`definiteness.solved` finds.  Times and strengths are in the units of Theta: t is the
 time of the flow dp/dt = y - Theta p.  Divide times by the mean diagonal of Theta, multiply strengths with
 it, to compare kernels.  What a path of weights is chosen by is the caller's score, larger is better.
 Source: Jacot et al., NeurIPS 2018 (arXiv 1806.07572), section 5; Fu & Wang, ICLR 2024 (arXiv 2310.06112).
@@ -29,20 +29,6 @@ Numbers = Sequence[float] | Sequence[int] | Float[Array, " k"] | Float[np.ndarra
 Score = Callable[[Float[Array, "m c"]], float | Float[Array, ""]]
 
 
-class Regression(NamedTuple):
-    """Weights of the NTK regression, and how far they can be trusted.
-
-    `condition` is largest/smallest eigenvalue, infinite where the smallest is not positive.  `converged`
-    says that it is below 1/(m eps), eps of the dtype that Theta came in: that no eigenvalue drowns in
-    rounding.  `residual` is ||Theta p - y|| / ||y|| over the training data, 0 for y = 0.
-    """
-
-    weights: Float[Array, "m c"]
-    condition: float
-    converged: bool
-    residual: float
-
-
 class Selection(NamedTuple):
     """The entry of a path that scored best, the first of equal ones: its place, setting, weights.
 
@@ -53,35 +39,6 @@ class Selection(NamedTuple):
     setting: float
     weights: Float[Array, "m c"]
     scores: Float[np.ndarray, " k"]
-
-
-def regression(ntk: Matrix, y: Columns) -> Regression:
-    """The weights that training without AT tends to.
-
-    Where Theta is singular within rounding (see `Regression.converged`), directions of eigenvalues below
-    m eps times the largest are left out: they move no training output, and 1/eigenvalue is arbitrary
-    there.  That is also where the flow leads the predictor.  Entries that are not finite give weights NaN
-    and `converged` False.
-
-    Args:
-      ntk: Theta(X, X), (m, m), symmetric up to rounding, of any floating dtype.
-      y: targets (m, c).
-
-    Raises:
-      ValueError: shapes that do not fit.
-    """
-    theta, targets = _checked(ntk, y)
-    if not bool(jnp.isfinite(theta).all() & jnp.isfinite(targets).all()):
-        return Regression(jnp.full_like(targets, jnp.nan), float("inf"), False, float("nan"))
-    values, vectors = _spectrum(theta)
-    smallest, largest = float(values[0]), float(values[-1])
-    kept = values > bound(len(theta), largest, ntk.dtype)
-    inverse = jnp.where(kept, 1 / jnp.where(kept, values, 1.0), 0.0)
-    weights = _in_basis(vectors, inverse, targets)
-    size = float(jnp.linalg.norm(targets))
-    residual = float(jnp.linalg.norm(theta @ weights - targets)) / size if size else 0.0
-    condition = largest / smallest if smallest > 0 else float("inf")
-    return Regression(weights, condition, bool(kept.all()), residual)
 
 
 def ridge(ntk: Matrix, y: Columns, strength: float) -> Float[Array, "m c"]:
@@ -105,7 +62,7 @@ def ridge_path(ntk: Matrix, y: Columns, strengths: Numbers) -> Float[Array, "k m
     theta, targets = _checked(ntk, y)
     settings = _settings("strengths", strengths)
     if not (settings > 0).all():
-        raise ValueError(f"strengths = {settings} must be positive; without ridge use regression")
+        raise ValueError(f"strengths = {settings} must be positive; without ridge solve with Theta itself")
     values, vectors = _spectrum(theta)
     # Rounding makes eigenvalues of a Gram matrix negative; a strength as small would then divide by 0.
     values = jnp.maximum(values, 0)

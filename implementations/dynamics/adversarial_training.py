@@ -25,7 +25,8 @@ from optimistix import two_norm
 
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.finite import Forward, Parameters, parameter_count, weight_shapes
+from advntk.implementations.networks.finite import Forward, parameter_count, weight_shapes
+from advntk.implementations.networks.protocol import Parameters
 from advntk.implementations.results import Result, first_failure, of_finite, of_integrator
 
 Batching = Literal["loop", "vmap"]

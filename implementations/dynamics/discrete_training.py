@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from advntk.implementations.dynamics.adversarial_training import Points
-from advntk.implementations.networks.finite import Forward, Parameters
+from advntk.implementations.networks.finite import Forward
+from advntk.implementations.networks.protocol import Parameters
 
 
 class GradientDescent(NamedTuple):

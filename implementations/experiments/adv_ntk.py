@@ -223,14 +223,6 @@ def attacked(
         yield Attacked(*(np.asarray(of)[here] for of in (at, moved, *classes)))
 
 
-def regression(ntk: Float[Array, "m m"], y: Float[np.ndarray, "m c"]) -> Float[Array, "m c"]:
-    """Weights Theta^{-1} y of NTK regression; NaN if Theta is singular to working precision.
-
-    That is the precision of its dtype, and of float32 for few samples enough: see `regressed`.
-    """
-    return jnp.asarray(solved(ntk, y).weights, ntk.dtype)
-
-
 def regressed(
     trained: KernelPredictor, y: Float[np.ndarray, "m c"], ntk: Float[Array, "m m"] | None = None
 ) -> tuple[KernelPredictor, Definiteness]:

@@ -24,12 +24,12 @@ from advntk.implementations.networks.activations import chosen
 from advntk.implementations.networks.architecture import Architecture
 from advntk.implementations.networks.finite import (
     Forward,
-    Parameters,
     forward_pass,
     initialize_seeds,
     parameter_count,
     weight_shapes,
 )
+from advntk.implementations.networks.protocol import Parameters
 
 
 class EmpiricalKernels(NamedTuple):

@@ -95,10 +95,10 @@ BOUND = st.floats(1e-6, 1e6)
     st.sampled_from(SIDES),
     st.lists(st.lists(st.tuples(VALUE, BOUND), min_size=1, max_size=6), min_size=1, max_size=4),
 )
-def test_the_worst_is_the_worst(side, rungs):
-    pairs = [pair for rung in rungs for pair in rung]
+def test_the_worst_is_the_worst(side, points):
+    pairs = [pair for point in points for pair in point]
     decision = decide(
-        side, [[v for v, _ in rung] for rung in rungs], [[b for _, b in rung] for rung in rungs]
+        side, [[v for v, _ in point] for point in points], [[b for _, b in point] for point in points]
     )
     ratios = [v / b for v, b in pairs]
     worst = max(ratios) if side == "at most" else min(ratios)

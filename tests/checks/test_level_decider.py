@@ -235,15 +235,15 @@ def weights_error(widths: np.ndarray) -> float:
     return 2 * 10 * len(widths) * EPS * values[0] / values[-1] ** 2
 
 
-LADDERS = st.lists(st.integers(8, 4096), min_size=4, max_size=8, unique=True).map(sorted)
+SWEEPS = st.lists(st.integers(8, 4096), min_size=4, max_size=8, unique=True).map(sorted)
 
 
 @FAIR
-@given(LADDERS)
-def test_weights_are_those_of_least_squares(ladder):
-    widths = np.array(ladder)
+@given(SWEEPS)
+def test_weights_are_those_of_least_squares(sweep):
+    widths = np.array(sweep)
     for found, exact in zip(
-        (intercept_weights(widths), slope_weights(widths)), exact_weights(ladder), strict=True
+        (intercept_weights(widths), slope_weights(widths)), exact_weights(sweep), strict=True
     ):
         assert np.abs(found - np.array([float(e) for e in exact])).max() <= weights_error(widths)
 
@@ -253,9 +253,9 @@ NUMBER = st.floats(-1000, 1000).filter(lambda v: v == 0 or abs(v) > 1e-100)
 
 
 @FAIR
-@given(LADDERS, NUMBER, NUMBER)
-def test_straight_lines_in_inverse_width_are_recovered(ladder, level, slope):
-    widths = np.array(ladder)
+@given(SWEEPS, NUMBER, NUMBER)
+def test_straight_lines_in_inverse_width_are_recovered(sweep, level, slope):
+    widths = np.array(sweep)
     line = level + slope / widths
     # Rounding of the weights, of the line, and of the sum over at most 8 widths.
     for weights, expected in ((intercept_weights(widths), level), (slope_weights(widths), slope)):

@@ -36,7 +36,7 @@ def looking(seeds: int, looks: int) -> PlannedCheck:
     return PlannedCheck(None, (), Space(), (), seeds, looks)  # type: ignore[arg-type]
 
 
-LADDER, LEVEL = looking(16, 4), looking(256, 3)
+SWEEP, LEVEL = looking(16, 4), looking(256, 3)
 
 
 def at_each_look(planned: PlannedCheck, rates: ErrorRates) -> ErrorRates:
@@ -44,7 +44,7 @@ def at_each_look(planned: PlannedCheck, rates: ErrorRates) -> ErrorRates:
     return Plan(None, (planned,), rates, 1).rates_of(planned)  # type: ignore[arg-type]
 
 
-def count(decider, draw, planned=LADDER, repetitions=REPETITIONS, shared=True, seed=0) -> Counter:
+def count(decider, draw, planned=SWEEP, repetitions=REPETITIONS, shared=True, seed=0) -> Counter:
     """How often each verdict comes, if more seeds are drawn as long as the decider asks for them.
 
     `draw` gives values (repetitions x widths, or the first of them, x seeds); with `shared` false every
@@ -76,8 +76,8 @@ def both_at_most(rate_at_most):
 
 
 def test_the_looks_are_those_of_a_run():
-    assert [LADDER.drawn(look).stop for look in range(LADDER.looks)] == [16, 32, 64, 128]
-    assert at_each_look(LADDER, RATES) == ErrorRates(0.005, 0.005)
+    assert [SWEEP.drawn(look).stop for look in range(SWEEP.looks)] == [16, 32, 64, 128]
+    assert at_each_look(SWEEP, RATES) == ErrorRates(0.005, 0.005)
 
 
 # --- rates -------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def power_law(exponent: float) -> np.ndarray:
 
 def slope(curve: np.ndarray) -> float:
     """Slope without noise.  It is the median slope with it: noise that is alike at all widths of a
-    ladder of equal ratios moves a slope up as often as down."""
+    sweep of equal ratios moves a slope up as often as down."""
     return float(slopes_of(WIDTHS, curve[:, None])[0])
 
 
@@ -123,7 +123,7 @@ def slope(curve: np.ndarray) -> float:
 def test_at_the_threshold_neither_rate_is_exceeded(noise, both_at_most):
     """The worst false claim and the worst true one."""
     repetitions = REPETITIONS if noise == "normal" else REPETITIONS // 4
-    said = count(RateDecider("it", 0.5), errors(power_law(0.35), noise), LADDER, repetitions, seed=1)
+    said = count(RateDecider("it", 0.5), errors(power_law(0.35), noise), SWEEP, repetitions, seed=1)
     both_at_most(said)
     # Errors do come, or nothing would have been measured.
     assert said[Verdict.HOLDS] and said[Verdict.REFUTED]
@@ -155,22 +155,22 @@ def test_in_weak_noise_the_truth_is_found(exponent, noise):
 BENT = {
     "rate, steeper at first": (power_law(0.5) * (1 + 100 / WIDTHS), True),
     "rate, flatter at first": (power_law(0.5) * (1 - 12 / WIDTHS), True),
-    "rate, almost flat on the ladder": (power_law(0.5) * (1 - 45 / WIDTHS), True),
+    "rate, almost flat on the sweep": (power_law(0.5) * (1 - 45 / WIDTHS), True),
     "plateau, slow correction": (1 + 40 / WIDTHS, False),
-    "plateau, correction beyond the ladder": (1 + 2000 / WIDTHS, False),
-    "floor reached on the ladder": (WIDTHS**-0.5 + 0.1, False),
+    "plateau, correction beyond the sweep": (1 + 2000 / WIDTHS, False),
+    "floor reached on the sweep": (WIDTHS**-0.5 + 0.1, False),
     "floor not yet reached": (WIDTHS**-0.5 + 0.005, False),
 }
 OUT_OF_SIGHT = {
-    "rate, almost flat on the ladder",
-    "plateau, correction beyond the ladder",
+    "rate, almost flat on the sweep",
+    "plateau, correction beyond the sweep",
     "floor not yet reached",
 }
 
 
 @pytest.mark.parametrize("process", BENT)
 def test_a_bent_slope_counts_as_the_ladder_shows_it(process, rate_at_most):
-    """What bends beyond the ladder is out of sight, as the decider says, and then decided wrongly."""
+    """What bends beyond the sweep is out of sight, as the decider says, and then decided wrongly."""
     curve, true = BENT[process]
     assert ((slope(curve) > 0.35) is not true) == (process in OUT_OF_SIGHT)
     said = count(RateDecider("it", 0.5), errors(curve, "normal", 0.3), repetitions=500, seed=6)
@@ -263,7 +263,7 @@ BROKEN = {
 def test_a_broken_rate_decider_is_caught(broken, rate_at_most):
     decider, draw, shared = BROKEN[broken]
     repetitions = 500 if shared else 3000
-    said = count(decider, draw, LADDER, repetitions, shared, seed=1)
+    said = count(decider, draw, SWEEP, repetitions, shared, seed=1)
     with pytest.raises(AssertionError, match="at a declared rate"):
         rate_at_most(said[Verdict.HOLDS], repetitions, RATES.miss)
 
@@ -311,7 +311,7 @@ def test_a_median_with_a_lost_repetition_is_never_decided():
 
 def test_a_median_whose_looks_do_not_share_is_caught(rate_at_most):
     decider = MedianDecider("it", 0.0, "above")
-    said = count(decider, EFFECTS["Cauchy"], LADDER, 3000, shared=False, seed=9)
+    said = count(decider, EFFECTS["Cauchy"], SWEEP, 3000, shared=False, seed=9)
     with pytest.raises(AssertionError, match="at a declared rate"):
         rate_at_most(said[Verdict.HOLDS], 3000, RATES.miss)
 

@@ -71,10 +71,10 @@ def test_the_sides_are_mirror_images_and_the_order_of_seeds_does_not_matter(valu
 
 
 def test_repetitions_of_all_rungs_count_together():
-    rungs = {w: {"gain": np.full(6, 1.0)} for w in (8, 16)}
+    points = {w: {"gain": np.full(6, 1.0)} for w in (8, 16)}
     decider, strict = MedianDecider("gain", 0.0, "above"), ErrorRates(2.0**-12, 2.0**-12)
-    assert decider.decide(rungs, strict).verdict is Verdict.HOLDS
-    assert decider.decide({8: rungs[8]}, strict).verdict is Verdict.INCONCLUSIVE
+    assert decider.decide(points, strict).verdict is Verdict.HOLDS
+    assert decider.decide({8: points[8]}, strict).verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("noise", NOISE)
@@ -126,7 +126,7 @@ def test_one_number_that_is_not_finite_makes_it_inconclusive(bad, side):
     assert isnan(decision.estimate)
 
 
-@pytest.mark.parametrize("observations", [{}, {64: {"gain": np.zeros(0)}}], ids=["no rung", "no seeds"])
+@pytest.mark.parametrize("observations", [{}, {64: {"gain": np.zeros(0)}}], ids=["no point", "no seeds"])
 def test_nothing_measured_is_inconclusive(observations):
     decision = MedianDecider("gain", 0.0, "above").decide(observations, RATES)
     assert (decision.verdict, decision.reason) == (Verdict.INCONCLUSIVE, "nothing was measured")

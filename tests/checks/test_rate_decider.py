@@ -70,7 +70,7 @@ def median_slope(curve: np.ndarray) -> float:
     """Population median of the slopes.
 
     The noise is independent and identically distributed over widths and the weights of a slope on
-    this ladder are antisymmetric, so its contribution is symmetric about zero whatever its law.
+    this sweep are antisymmetric, so its contribution is symmetric about zero whatever its law.
     """
     return float(slopes_of(WIDTHS, curve[:, None])[0])
 

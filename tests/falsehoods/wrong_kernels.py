@@ -34,7 +34,7 @@ SIMPLE = {
 STANDARD = {**SIMPLE, "parameterization": "standard"}
 TANH = {**SIMPLE, "activation": "tanh"}
 # Small networks: what is planted does not go away with any width.
-LADDER = (32, 64, 128, 256)
+SWEEP = (32, 64, 128, 256)
 SPREAD = {
     "depth": 1,
     "activation": "erf",
@@ -45,7 +45,7 @@ SPREAD = {
 }
 
 
-@refuted_by(ARK, SIMPLE, widths=LADDER, spares=(NTK,))
+@refuted_by(ARK, SIMPLE, widths=SWEEP, spares=(NTK,))
 def ark_without_any_sigma_w(monkeypatch):
     """The limit ARK lacks its factor sigma_w^{2(L+1)}."""
 
@@ -56,7 +56,7 @@ def ark_without_any_sigma_w(monkeypatch):
     instead(monkeypatch, diagonal_limit, "mlp_limits", without)
 
 
-@refuted_by(ARK, SIMPLE, widths=LADDER, spares=(NTK,))
+@refuted_by(ARK, SIMPLE, widths=SWEEP, spares=(NTK,))
 def ark_that_lost_one_sigma_w_squared(monkeypatch):
     """The limit ARK is sigma_w^{2L} times its product, one factor sigma_w^2 short."""
 
@@ -67,7 +67,7 @@ def ark_that_lost_one_sigma_w_squared(monkeypatch):
     instead(monkeypatch, diagonal_limit, "mlp_limits", without)
 
 
-@refuted_by(ARK, SIMPLE, widths=LADDER, spares=(NTK,))
+@refuted_by(ARK, SIMPLE, widths=SWEEP, spares=(NTK,))
 def ark_that_lost_a_layer(monkeypatch):
     """The product form runs over one hidden layer less than there are."""
 
@@ -77,32 +77,32 @@ def ark_that_lost_a_layer(monkeypatch):
     instead(monkeypatch, diagonal_limit, "mlp_limits", fewer)
 
 
-@refuted_by(ARK, SIMPLE, widths=LADDER, spares=(NTK,))
+@refuted_by(ARK, SIMPLE, widths=SWEEP, spares=(NTK,))
 def input_width_kept_fixed(monkeypatch):
     """Only the hidden widths grow where the limit is joint."""
     # The number of inputs is a width of its own: 64 at every point.
     monkeypatch.setattr(Sweep, "at", lambda _, scenario, width: scenario.replace(width=width, input_width=64))
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER, also=(ARK,))
+@refuted_by(NTK, SIMPLE, widths=SWEEP, also=(ARK,))
 def no_scaling_with_the_fan_in(monkeypatch):
     """The forward pass multiplies weights by sigma_w, without 1/sqrt(fan-in)."""
     instead(monkeypatch, finite, "layer_scales", lambda honest, arch, shape: (arch.sigma_w, arch.sigma_b))
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER)
+@refuted_by(NTK, SIMPLE, widths=SWEEP)
 def inputs_not_divided_by_their_width(monkeypatch):
     """The limit kernel takes x.x' for x.x'/d."""
     instead(monkeypatch, diagonal_limit, "gram", lambda honest, x: honest(x) * x.shape[1])
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER)
+@refuted_by(NTK, SIMPLE, widths=SWEEP)
 def bias_dropped_in_the_forward_pass(monkeypatch):
     """Networks are computed without their biases, the limit with them."""
     instead(monkeypatch, finite, "layer_scales", lambda honest, *layer: (honest(*layer)[0], 0.0))
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER, spares=(ARK,))
+@refuted_by(NTK, SIMPLE, widths=SWEEP, spares=(ARK,))
 def nngp_taken_for_the_ntk(monkeypatch):
     """The limit NTK is the NNGP kernel, as if the output layer alone were trained."""
 
@@ -113,7 +113,7 @@ def nngp_taken_for_the_ntk(monkeypatch):
     instead(monkeypatch, diagonal_limit, "mlp_limits", output_layer_alone)
 
 
-@refuted_by(ARK, SIMPLE, widths=LADDER, spares=(NTK,))
+@refuted_by(ARK, SIMPLE, widths=SWEEP, spares=(NTK,))
 def ntk_taken_for_the_ark(monkeypatch):
     """The kernel of parameter gradients stands for that of input gradients in the limit."""
 
@@ -124,7 +124,7 @@ def ntk_taken_for_the_ark(monkeypatch):
     instead(monkeypatch, diagonal_limit, "mlp_limits", confused)
 
 
-@refuted_by(NTK, STANDARD, widths=LADDER, spares=(ARK,))
+@refuted_by(NTK, STANDARD, widths=SWEEP, spares=(ARK,))
 def limit_in_the_other_parameterisation(monkeypatch):
     """Networks are in the standard parameterisation, the limit NTK in that named after it."""
 
@@ -134,7 +134,7 @@ def limit_in_the_other_parameterisation(monkeypatch):
     instead(monkeypatch, diagonal_limit, "mlp_limits", other)
 
 
-@refuted_by(ARK, STANDARD, widths=LADDER)
+@refuted_by(ARK, STANDARD, widths=SWEEP)
 def weights_scaled_twice(monkeypatch):
     """Weights of the standard parameterisation are drawn small and divided by sqrt(fan-in) once more."""
 
@@ -144,19 +144,19 @@ def weights_scaled_twice(monkeypatch):
     instead(monkeypatch, finite, "layer_scales", again)
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER)
+@refuted_by(NTK, SIMPLE, widths=SWEEP)
 def weights_with_a_mean(monkeypatch):
     """Initial weights are drawn from N(1/2, 1)."""
     instead(monkeypatch, finite, "standard_normals", lambda honest, *drawn: honest(*drawn) + 0.5)
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER)
+@refuted_by(NTK, SIMPLE, widths=SWEEP)
 def weights_of_twice_the_variance(monkeypatch):
     """Initial weights are drawn from N(0, 2)."""
     instead(monkeypatch, finite, "standard_normals", lambda honest, *drawn: 2**0.5 * honest(*drawn))
 
 
-@refuted_by(XI, SIMPLE, widths=LADDER, also=(NTK, ARK), by=("xi_gap", "xi_off_diagonal"))
+@refuted_by(XI, SIMPLE, widths=SWEEP, also=(NTK, ARK), by=("xi_gap", "xi_off_diagonal"))
 def outputs_that_share_their_weights(monkeypatch):
     """All outputs read the last hidden layer through the same weights, so that they never decouple."""
 
@@ -177,14 +177,14 @@ def xi_of_the_last_strength(monkeypatch):
     instead(monkeypatch, diagonal_limit, "xi_diagonal", at_the_end)
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER)
+@refuted_by(NTK, SIMPLE, widths=SWEEP)
 def slope_of_the_activation_in_its_place(monkeypatch):
     """Finite networks apply phi' where phi belongs."""
     slope = replace(activations.ACTIVATIONS["erf"], phi=lambda u: 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2)))
     monkeypatch.setitem(activations.ACTIVATIONS, "erf", slope)
 
 
-@refuted_by(ARK, SIMPLE, widths=LADDER, also=(NTK,))
+@refuted_by(ARK, SIMPLE, widths=SWEEP, also=(NTK,))
 def slope_of_the_activation_taken_as_one(monkeypatch):
     """The kernels' backward pass goes straight through activations, as if phi' = 1."""
 
@@ -194,14 +194,14 @@ def slope_of_the_activation_taken_as_one(monkeypatch):
     instead(monkeypatch, empirical, "chosen", straight_through)
 
 
-@refuted_by(NTK, SIMPLE, widths=LADDER)
+@refuted_by(NTK, SIMPLE, widths=SWEEP)
 def dual_of_another_activation(monkeypatch):
     """The limit of erf networks is computed with the arc-cosine dual of relu."""
     relu = replace(activations.ACTIVATIONS["erf"], layer=lambda: stax().Relu())
     monkeypatch.setitem(activations.ACTIVATIONS, "erf", relu)
 
 
-@refuted_by(ARK, TANH, widths=LADDER)
+@refuted_by(ARK, TANH, widths=SWEEP)
 def dual_of_phi_for_that_of_its_slope(monkeypatch):
     """Each layer multiplies the limit ARK by E[phi phi'] of the values in place of that of the slopes."""
 
@@ -221,9 +221,9 @@ def input_gradients_of_twice_the_covariance(monkeypatch):
 # One network has some spread, which is far from the mean of all in some scenarios only: this is one.
 @refuted_by(LEVEL, {**SPREAD, "data_seed": 2})
 def the_same_key_for_every_seed(monkeypatch):
-    """All seeds of a rung draw the same network, so that their mean is no expectation."""
+    """All seeds of a point draw the same network, so that their mean is no expectation."""
 
-    def same(honest, check, rung, run_seed, seeds):
-        return honest(check, rung, run_seed, 0 * seeds)
+    def same(honest, check, point, run_seed, seeds):
+        return honest(check, point, run_seed, 0 * seeds)
 
     instead(monkeypatch, advntk.checks.measuring, "keys_for", same)

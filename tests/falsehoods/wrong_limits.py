@@ -44,10 +44,10 @@ ENSEMBLE = {
     "training_time": 0.5,
 }
 # Small networks: what is planted does not go away with any width.
-LADDER, ENSEMBLE_LADDER = (32, 64, 128, 256), (16, 24, 32, 64)
+SWEEP, ENSEMBLE_SWEEP = (32, 64, 128, 256), (16, 24, 32, 64)
 NOISY = {"label_noise": 0.1}
-IN_TRAINING = {"pins": TRAINED, "widths": LADDER, "slow": True}
-IN_ENSEMBLES = {"pins": ENSEMBLE, "widths": ENSEMBLE_LADDER, "slow": True}
+IN_TRAINING = {"pins": TRAINED, "widths": SWEEP, "slow": True}
+IN_ENSEMBLES = {"pins": ENSEMBLE, "widths": ENSEMBLE_SWEEP, "slow": True}
 ON_DIGITS = {"pins": NOISY, "slow": True}
 
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 from falsehood import Falsehood, as_stated, instead, refuted_by
-from wrong_kernels import LADDER, SIMPLE, SPREAD
+from wrong_kernels import SIMPLE, SPREAD, SWEEP
 
 import advntk.checks.trials.ark_positive_definiteness.spectra as definiteness
 import advntk.checks.trials.diagonal_limit.kernels as diagonal_limit
@@ -45,19 +45,19 @@ def faster(monkeypatch, claim_id, statistics):
     decide(monkeypatch, diagonal_limit, "joint_limit", claim_id, deciders)
 
 
-@refuted_by("diagonal_limit.ntk", SIMPLE, widths=LADDER)
+@refuted_by("diagonal_limit.ntk", SIMPLE, widths=SWEEP)
 def ntk_that_converges_like_one_over_n(monkeypatch):
     """The NTK is claimed to be within O(1/n) of its limit."""
     faster(monkeypatch, "diagonal_limit.ntk", ["ntk_gap"])
 
 
-@refuted_by("diagonal_limit.ark", SIMPLE, widths=LADDER)
+@refuted_by("diagonal_limit.ark", SIMPLE, widths=SWEEP)
 def ark_that_converges_like_one_over_n(monkeypatch):
     """The ARK is claimed to be within O(1/n) of its limit."""
     faster(monkeypatch, "diagonal_limit.ark", ["ark_gap"])
 
 
-@refuted_by("diagonal_limit.xi", SIMPLE, widths=LADDER, by=("xi_off_diagonal",))
+@refuted_by("diagonal_limit.xi", SIMPLE, widths=SWEEP, by=("xi_off_diagonal",))
 def xi_off_its_diagonal_like_one_over_n(monkeypatch):
     """Entries of Xi off its diagonal are claimed to fade like 1/n."""
     faster(monkeypatch, "diagonal_limit.xi", ["xi_off_diagonal"])

@@ -7,7 +7,6 @@ import pickle
 import subprocess
 import sys
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,13 +16,13 @@ from advntk.implementations.adv_ntk.contract import Krylov
 from advntk.implementations.adv_ntk.problem import problem
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.training import fit
+from advntk.implementations.definiteness import solved
 from advntk.implementations.experiments.adv_ntk import (
     OutOfMemory,
     accuracy,
     attacked,
     memory_parts,
     prepare,
-    regression,
 )
 from advntk.implementations.experiments.presets import (
     PRESETS,
@@ -206,7 +205,7 @@ def test_accuracy_counts_every_sample_once(trained):
     found, fitted = trained
     labels = found.labels
     predictor = fitted.predictor._replace(
-        weights=regression(found.kernel.gram(jnp.asarray(found.x)), found.y)
+        weights=jnp.asarray(solved(found.kernel.gram(jnp.asarray(found.x)), found.y).weights)
     )
     # The validation samples of the fixture are those of its training: regression fits them.
     whole = accuracy(predictor, found.validation_x, labels, SETTINGS)
@@ -233,17 +232,3 @@ def test_accuracies_are_those_of_what_the_attack_found(trained):
     shares = accuracy(fitted.predictor, x, labels, settings)
     assert shares == ((classes == labels).mean(), (classes_moved == labels).mean())
     assert shares.robust < shares.clean
-
-
-def test_regression_interpolates_and_a_singular_kernel_has_none():
-    ntk = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
-    y = np.array([[1.0], [-1.0]])
-    np.testing.assert_allclose(ntk @ regression(ntk, y), y, atol=1e-12)
-    assert np.isnan(regression(jnp.zeros((2, 2)), y)).all()
-    assert jax.tree.leaves(regression(ntk.astype(jnp.float32), y))[0].dtype == jnp.float32
-
-
-def test_regression_leaves_the_kernel_as_it_was():
-    ntk = jnp.asarray([[2.0, 1.0], [1.0, 2.0]])
-    regression(ntk, np.array([[1.0], [-1.0]]))
-    np.testing.assert_array_equal(ntk, [[2.0, 1.0], [1.0, 2.0]])

@@ -1,4 +1,4 @@
-"""NTK regression, ridge and early stopping against formulas of their own; selection on validation."""
+"""Ridge and early stopping against formulas of their own; selection on validation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from advntk.implementations.baselines.infinite import (
     clean_accuracy,
     early_stopped,
     early_stopped_path,
-    regression,
     ridge,
     ridge_path,
     ridge_selected,
     select,
 )
 from advntk.implementations.data.splits import adversarial_split
+from advntk.implementations.definiteness import solved
 from advntk.implementations.kernels.closed_form_ntk import mlp_ntk, mlp_ntk_gram
 from advntk.implementations.networks.architecture import architecture
 
@@ -44,45 +44,6 @@ def close(found, expected, condition: float = 1.0) -> bool:
 
 
 @EXACT
-@given(SEEDS, st.floats(0, 8))
-def test_regression_interpolates_the_training_data_and_reports_the_condition(seed, decades):
-    ntk, y = with_spectrum(seed, np.logspace(0, decades, M))
-    found = regression(ntk, y)
-    assert found.converged
-    # The smallest eigenvalue is known to m eps times the largest.
-    assert found.condition == pytest.approx(10**decades, rel=10 * M * EPS * 10**decades)
-    assert close(ntk @ np.asarray(found.weights), y, found.condition)
-    assert found.residual <= 10 * M * EPS * found.condition
-    assert close(found.weights, np.linalg.solve(ntk, y), found.condition)
-
-
-def test_regression_says_where_theta_is_singular_within_the_rounding_of_its_dtype():
-    ntk, y = with_spectrum(0, np.logspace(0, 7, M))
-    assert regression(ntk, y).converged
-    # m eps is 1.4e-6 in single precision.
-    single = regression(ntk.astype(np.float32), y.astype(np.float32))
-    assert not single.converged and single.residual > 0.01 and np.isfinite(single.weights).all()
-    assert single.weights.dtype == jnp.float64
-
-    for broken in (np.where(np.eye(M) > 0, np.nan, ntk), np.full_like(ntk, np.inf)):
-        found = regression(broken, y)
-        assert not found.converged and found.condition == np.inf and np.isnan(found.weights).all()
-    assert regression(ntk, np.zeros_like(y)).residual == 0
-
-
-def test_a_duplicated_input_with_the_same_target_changes_no_prediction():
-    rng = np.random.default_rng(1)
-    features, other = rng.standard_normal((D, 2 * D)), rng.standard_normal((V, 2 * D))
-    y = rng.standard_normal((D, C))
-    once = regression(features @ features.T, y)
-    twice = np.concatenate([features, features[:1]])
-    found = regression(twice @ twice.T, np.concatenate([y, y[:1]]))
-    assert once.converged and not found.converged and found.condition > 1e14
-    assert found.residual <= 10 * M * EPS * once.condition
-    assert close(other @ twice.T @ found.weights, other @ features.T @ once.weights, once.condition)
-
-
-@EXACT
 @given(SEEDS, st.floats(0.01, 100))
 def test_ridge_is_the_solution_of_the_normal_equations_in_feature_space(seed, strength):
     rng = np.random.default_rng(seed)
@@ -98,7 +59,7 @@ def test_ridge_is_the_solution_of_the_normal_equations_in_feature_space(seed, st
 
 def test_ridge_tends_to_regression_and_to_nothing():
     ntk, y = with_spectrum(2, np.logspace(0, 2, M))
-    assert np.allclose(ridge(ntk, y, 1e-10), regression(ntk, y).weights, rtol=0, atol=1e-9)
+    assert np.allclose(ridge(ntk, y, 1e-10), np.linalg.solve(ntk, y), rtol=0, atol=1e-9)
     assert np.allclose(ridge(ntk, y, 1e8), y / 1e8, rtol=1e-5)
 
 
@@ -128,7 +89,7 @@ def test_early_stopping_starts_along_the_targets_and_ends_at_regression():
     # The next term is t^2 Theta y/2.
     assert np.allclose(early, 1e-7 * y, rtol=0, atol=1e-7 * 1e-7 * 100 * np.linalg.norm(y))
     # e^{-40} is 4e-18.
-    assert close(late, regression(ntk, y).weights, 100)
+    assert close(late, np.linalg.solve(ntk, y), 100)
 
 
 def test_the_first_of_the_best_is_chosen_and_nan_never():
@@ -159,8 +120,8 @@ def test_on_noisy_digits_stopping_and_ridge_beat_regression():
             (split.validation_x, split.validation_labels), (split.test_x, split.test_labels)
         )
     )  # fmt: skip
-    full = regression(ntk, y)
-    assert full.converged and full.residual < 1e-9
+    full = solved(ntk, y)
+    assert full.judged.definite
     times, strengths = np.logspace(-2, 3, 11) / scale, scale * np.logspace(2, -4, 13)
     stopped, shrunk = early_stopped(ntk, y, times, validation), ridge_selected(ntk, y, strengths, validation)
     for chosen, grid in ((stopped, times), (shrunk, strengths)):
@@ -184,7 +145,7 @@ NTK, Y = with_spectrum(5, np.ones(M))
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: regression(NTK[:-1], Y), "ntk"),
+        (lambda: ridge(NTK[:-1], Y, 1.0), "ntk"),
         (lambda: early_stopped_path(NTK, Y, [0.1, 0.1]), "times"),
         (lambda: early_stopped_path(NTK, Y, [-0.1, 0.1]), "times"),
         (lambda: early_stopped_path(NTK, Y, [0.0, np.inf]), "times"),

@@ -2,6 +2,8 @@ r"""Lazy training: a scaled network of fixed width follows its linearization."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from advntk import Assumption, Claim, Kind, Rate, Source, Step, Theorem, Verdict
 
 _PAPER = Source(
@@ -39,7 +41,7 @@ UNCENTRED = Assumption(
 )
 
 
-def _model():
+def _model() -> tuple[Any, ...]:
     """Two outputs f_i of two parameters at w_0 = 0, the first one trained, expanded to third order."""
     import sympy as sp
 
@@ -54,7 +56,7 @@ def _model():
     return w, gradients, hessians, outputs
 
 
-def _expanded():
+def _expanded() -> tuple[Any, ...]:
     """w = eps u1 + eps^2 u2 with eps = 1/alpha, and the right-hand sides of u1' and u2'."""
     import sympy as sp
 

@@ -33,6 +33,7 @@ from advntk.checks.trials.adv_ntk.problems import (
 from advntk.checks.trials.adv_ntk.space import ADV_NTK
 from advntk.checks.trials.shared.building import build, network_trial
 from advntk.checks.trials.shared.linear_systems import Setting, setting
+from advntk.checks.trials.shared.space import PUBLISHED_DIGITS
 from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
@@ -144,16 +145,9 @@ def interrupted_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
         "adv_ntk.robustness_gain_clean_labels": [MedianDecider("gain", POINTS, "above")],
     },
     space=ADV_NTK.over(
-        data=("digits",),
+        **PUBLISHED_DIGITS,
         label_noise=(0.1, 0.0),
-        depth=(5,),
-        activation=("relu",),
-        sigma_w=(1.76,),
-        sigma_b=(0.18,),
-        input_growth=("fixed",),
-        input_width=(64,),
         samples=(200,),
-        outputs=(10,),
     ),
     effort=SPLITS,
 )

@@ -37,7 +37,7 @@ from advntk.implementations.dynamics.magnus import predicted_defect
 from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import input_jacobians
-from advntk.implementations.kernels.infinite import infinite_kernels
+from advntk.implementations.kernels.infinite import InfiniteKernels, infinite_kernels
 from advntk.implementations.results import first_failure
 from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
@@ -308,7 +308,12 @@ def _defects(
 
 @jax.jit(static_argnames=("samples",))
 def _ensemble(
-    found: Float[Array, "s p c"], kernels, ark: Array, points: Points, end: Array, samples: int
+    found: Float[Array, "s p c"],
+    kernels: InfiniteKernels,
+    ark: Array,
+    points: Points,
+    end: Array,
+    samples: int,
 ) -> tuple[dict[str, Float[Array, " s"]], dict[str, Array]]:
     xi = xi_diagonal(ark[:samples, None], points.schedule.take(samples), end)[:, 0]
     ntk, nngp = kernels.ntk, kernels.nngp

@@ -75,7 +75,7 @@ _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0
         activation=SMOOTH,
         sigma_w=Between(1.1, 1.7),
         parameterization=("ntk", "standard"),
-        # Stronger searches need wider networks than a quick ladder has before any rate shows.
+        # Stronger searches need wider networks than those of a quick sweep before any rate shows.
         strength=Between(0.1, 0.4),
         **_COMMON,
     ),

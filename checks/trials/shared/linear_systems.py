@@ -23,11 +23,11 @@ from advntk.implementations.kernels.infinite import MlpLimits, mlp_limits
 from advntk.implementations.networks.architecture import Architecture, architecture
 from advntk.implementations.networks.finite import (
     Forward,
-    Parameters,
     forward_pass,
     initialize_seeds,
     weight_shapes,
 )
+from advntk.implementations.networks.protocol import Parameters
 
 # Phase that a schedule runs through in the training time: one, but oscillations make two full turns.
 _PHASE = {"oscillating": 4 * math.pi}

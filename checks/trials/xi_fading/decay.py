@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ from advntk.checks.trials.shared.linear_systems import (
     networks,
     setting,
 )
-from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING, PUBLISHED_DIGITS
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
 from advntk.implementations.dynamics.linearized import LinearFlow, integrate_seeds, lyapunov, outputs
@@ -164,16 +165,9 @@ def slowed_down(scenario: Scenario, keys: Array) -> Observation:
         "xi_fading.robust_overfitting_clean_labels": _OVERFITTING,
     },
     space=ADVERSARIAL_TRAINING.over(
-        data=("digits",),
+        **PUBLISHED_DIGITS,
         label_noise=(0.1, 0.0),
-        depth=(5,),
-        activation=("relu",),
-        sigma_w=(1.76,),
-        sigma_b=(0.18,),
-        input_growth=("fixed",),
-        input_width=(64,),
         samples=(300,),
-        outputs=(10,),
         schedule=("constant",),
         strength=(0.5,),
         spread=(0.5,),
@@ -263,7 +257,9 @@ def _against_bounds(
     schedule = points.schedule.take(m)
     times = flow.times[0]
 
-    def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Any]:
+    def one(
+        ntk: Array, ark: Array, initial: Array, residuals: Array, integrals: Array, steps: Array
+    ) -> dict[str, Any]:
         theta = ntk[:m, :, :m]
         values, vectors = jnp.linalg.eigh(theta.reshape(residuals[0].size, -1))
         condition = values[-1] / jnp.maximum(values[0], 0.0)
@@ -330,7 +326,9 @@ def _singular(
     """End of the flow against training without a search, and against what the growths predict."""
     schedule = points.schedule.take(m)
 
-    def one(ntk, ark, initial, residuals, integrals, steps) -> dict[str, Array]:
+    def one(
+        ntk: Array, ark: Array, initial: Array, residuals: Array, integrals: Array, steps: Array
+    ) -> dict[str, Array]:
         theta = ntk[:m, :, :m].reshape(residuals[0].size, -1)
         values, vectors = jnp.linalg.eigh(theta)
         c = initial.shape[1]
