@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from advntk.theorems.vocabulary import AS_MEASURED, Claim, Theorem, Verdict
-from advntk.wiring import Settings, measure, prepare, run
+from advntk.wiring import RunSettings, measure, prepare, run
 
 if TYPE_CHECKING:
     import pyarrow
@@ -184,7 +184,7 @@ def check(
       >>> run.verdicts  # doctest: +SKIP
       {'closed_form.search': <Verdict.HOLDS: 'HOLDS'>}
     """
-    settings = Settings(
+    settings = RunSettings(
         claims=_several(claims),
         profile=profile,
         data=data,
@@ -207,7 +207,7 @@ def check(
         return Run(_carry_out(replace(settings, evidence=Path(temporary)), progress))
 
 
-def _carry_out(settings: Settings, progress: bool) -> RunRecord:
+def _carry_out(settings: RunSettings, progress: bool) -> RunRecord:
     if settings.jobs == 1:
         return measure(prepare(settings), show_progress=progress)
     return run(settings, progress)

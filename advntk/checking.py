@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, is_lost_worker
 from advntk.implementations.foreign_code import contained
-from advntk.wiring import Settings, run
+from advntk.wiring import RunSettings, run
 
 if TYPE_CHECKING:
     from advntk.checks.evidence import RunRecord
 
 
-def check_claims(settings: Settings, as_json: bool) -> int:
+def check_claims(settings: RunSettings, as_json: bool) -> int:
     """Carry out `advntk check`: run, show, and return the exit code."""
     try:
         # A user's code that calls sys.exit() does not choose our exit code.

@@ -150,11 +150,11 @@ def check(
     something broke.
     """
     from advntk.checking import check_claims
-    from advntk.wiring import Settings
+    from advntk.wiring import RunSettings
 
     raise typer.Exit(
         check_claims(
-            Settings(
+            RunSettings(
                 claims=tuple(claims or ()),
                 profile=profile.value,
                 data=data,

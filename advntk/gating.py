@@ -26,7 +26,7 @@ from advntk.theorems.catalogue import load
 from advntk.theorems.vocabulary import Verdict
 
 
-class Outcome(IntEnum):
+class GateOutcome(IntEnum):
     """How one claim fares; the value is the exit code of a gate that finds nothing worse."""
 
     AS_EXPECTED = EXIT_OK
@@ -40,12 +40,12 @@ class Outcome(IntEnum):
 
 # The exit code is that of the first of these that occurs.
 _WORST_FIRST = (
-    Outcome.BROKEN,
-    Outcome.UNEXPECTED,
-    Outcome.NOTHING_MEASURED,
-    Outcome.STALE,
-    Outcome.INCONCLUSIVE,
-    Outcome.MOVED,
+    GateOutcome.BROKEN,
+    GateOutcome.UNEXPECTED,
+    GateOutcome.NOTHING_MEASURED,
+    GateOutcome.STALE,
+    GateOutcome.INCONCLUSIVE,
+    GateOutcome.MOVED,
 )
 
 
@@ -54,7 +54,7 @@ class Judgement:
     """One line of a gate's answer."""
 
     claim: str
-    outcome: Outcome
+    outcome: GateOutcome
     verdict: str | None
     expected: str
     text: str
@@ -81,7 +81,7 @@ def gate(
     if comparison:
         judgements += [_moved(move) for move in comparison.moves]
     outcomes = {judgement.outcome for judgement in judgements}
-    worst = next((o for o in _WORST_FIRST if o in outcomes), Outcome.AS_EXPECTED)
+    worst = next((o for o in _WORST_FIRST if o in outcomes), GateOutcome.AS_EXPECTED)
     text = _as_json(record, judgements, comparison, worst) if as_json else _as_text(judgements, comparison)
     return text, int(worst)
 
@@ -99,7 +99,7 @@ def judge(record: RunRecord, entries: Sequence[Expectation], known: set[str], to
 
 def _stale(entry: Expectation, known: set[str], today: date) -> Judgement | None:
     def stale(text: str) -> Judgement:
-        return Judgement(entry.claim, Outcome.STALE, None, entry.expected, text, entry.owner)
+        return Judgement(entry.claim, GateOutcome.STALE, None, entry.expected, text, entry.owner)
 
     if entry.claim not in known:
         return stale("no such claim: it was renamed or removed; mend or delete the entry")
@@ -112,7 +112,7 @@ def _listed(record: RunRecord, entry: Expectation, claims: dict[str, dict]) -> J
     claim = claims.get(entry.claim)
     if claim is None:
         text = f"run {record.id} did not measure it"
-        return Judgement(entry.claim, Outcome.NOTHING_MEASURED, None, entry.expected, text, entry.owner)
+        return Judgement(entry.claim, GateOutcome.NOTHING_MEASURED, None, entry.expected, text, entry.owner)
     outcome, text = _outcome(record, claim, entry.expected)
     because = f"{text}; expected {entry.expected} because {entry.reason}"
     return Judgement(entry.claim, outcome, claim["verdict"], entry.expected, because, entry.owner)
@@ -123,18 +123,18 @@ def _of_theory(record: RunRecord, claim: dict) -> Judgement:
     return Judgement(claim["id"], outcome, claim["verdict"], claim["expected"], text)
 
 
-def _outcome(record: RunRecord, claim: dict, expected: str) -> tuple[Outcome, str]:
+def _outcome(record: RunRecord, claim: dict, expected: str) -> tuple[GateOutcome, str]:
     if record.finished is None:
-        return Outcome.NOTHING_MEASURED, f"run {record.id} did not finish; go on with check --resume"
+        return GateOutcome.NOTHING_MEASURED, f"run {record.id} did not finish; go on with check --resume"
     if not claim["scenarios"] and not claim["out_of_scope"]:
-        return Outcome.NOTHING_MEASURED, "nothing was measured"
+        return GateOutcome.NOTHING_MEASURED, "nothing was measured"
     if claim["verdict"] == Verdict.ERROR:
-        return Outcome.BROKEN, claim["reason"]
+        return GateOutcome.BROKEN, claim["reason"]
     if is_expected(claim["verdict"], expected):
-        return Outcome.AS_EXPECTED, claim["reason"]
+        return GateOutcome.AS_EXPECTED, claim["reason"]
     if claim["verdict"] in (Verdict.INCONCLUSIVE, Verdict.OUT_OF_SCOPE):
-        return Outcome.INCONCLUSIVE, claim["reason"]
-    return Outcome.UNEXPECTED, claim["reason"]
+        return GateOutcome.INCONCLUSIVE, claim["reason"]
+    return GateOutcome.UNEXPECTED, claim["reason"]
 
 
 def _moved(move: Move) -> Judgement:
@@ -143,11 +143,11 @@ def _moved(move: Move) -> Judgement:
         f"{move.quantity} of {move.statistic} moved from {before:.3g} [{interval[0]:.3g}, {interval[1]:.3g}] "
         f"to {now:.3g} [{move.now[1]:.3g}, {move.now[2]:.3g}] ({move.scenario})"
     )
-    return Judgement(move.claim, Outcome.MOVED, None, "", text)
+    return Judgement(move.claim, GateOutcome.MOVED, None, "", text)
 
 
 def _as_text(judgements: list[Judgement], comparison: Comparison | None) -> str:
-    bad = [j for j in judgements if j.outcome is not Outcome.AS_EXPECTED]
+    bad = [j for j in judgements if j.outcome is not GateOutcome.AS_EXPECTED]
     lines = [
         f"{j.outcome.name.replace('_', ' ').lower():<16} {j.claim}"
         f"{f' is {j.verdict}' if j.verdict else ''}: {j.text}{f' (owner: {j.owner})' if j.owner else ''}"
@@ -156,13 +156,13 @@ def _as_text(judgements: list[Judgement], comparison: Comparison | None) -> str:
     if comparison:
         lines += [f"verdict changed  {c.claim}: {c.before} -> {c.now}" for c in comparison.changes]
         lines.append(f"{comparison.compared} estimates compared with the baseline")
-    good = sum(j.outcome is Outcome.AS_EXPECTED for j in judgements)
-    judged = sum(j.outcome is not Outcome.MOVED for j in judgements)
+    good = sum(j.outcome is GateOutcome.AS_EXPECTED for j in judgements)
+    judged = sum(j.outcome is not GateOutcome.MOVED for j in judgements)
     return "\n".join([*lines, f"{good} of {judged} claims as expected"])
 
 
 def _as_json(
-    record: RunRecord, judgements: list[Judgement], comparison: Comparison | None, worst: Outcome
+    record: RunRecord, judgements: list[Judgement], comparison: Comparison | None, worst: GateOutcome
 ) -> str:
     content: dict[str, Any] = {
         "run": record.id,

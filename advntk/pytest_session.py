@@ -13,7 +13,7 @@ from advntk.reports.formatting import replay
 from advntk.reports.summary import is_expected, worst
 from advntk.theorems.notation import plain
 from advntk.theorems.vocabulary import Claim, Verdict
-from advntk.wiring import Settings, costs, described, prepare
+from advntk.wiring import RunSettings, costs, described, prepare
 
 if TYPE_CHECKING:
     from advntk.checks.evidence import EvidenceStore, FindingRow
@@ -40,7 +40,7 @@ class Session:
         folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
         theories = tuple(os.environ.get("ADVNTK_THEORY", "").split())
         self._prepared = prepare(
-            Settings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
+            RunSettings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
         )
         self._store: EvidenceStore | None = None
         self._run = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advntk.checks.evidence import BadEvidence, RunRecord, read_run_heads
-from advntk.implementations.outputs import Kind, write_text
+from advntk.implementations.outputs import FileKind, write_text
 from advntk.reporting import Asked, BadReport, find_targets, read, said, write
 from advntk.reports.comparison import comparison_content
 from advntk.reports.history import history_content
@@ -83,7 +83,7 @@ def _written(
     names: dict[str, str],
     default: tuple[str, ...],
     text: Callable[[str, dict[str, Any]], str],
-    kinds: dict[str, Kind],
+    kinds: dict[str, FileKind],
 ) -> str:
     targets = find_targets(asked, names, default, asked.folders[-1])
     if targets[0].path is None:

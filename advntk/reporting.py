@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advntk.checks.evidence import FILE_NAME, BadEvidence, RunRecord, read_run
 from advntk.exceptions import UsageError
-from advntk.implementations.outputs import Kind, may_write
+from advntk.implementations.outputs import FileKind, may_write
 from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
@@ -137,7 +137,9 @@ def _formats(text: str, names: Mapping[str, str]) -> tuple[str, ...]:
     return chosen
 
 
-def write(asked: Asked, targets: list[Target], kinds: Mapping[str, Kind], job: Callable[[], None]) -> None:
+def write(
+    asked: Asked, targets: list[Target], kinds: Mapping[str, FileKind], job: Callable[[], None]
+) -> None:
     """Make folders and files; before any, look that each goes where nothing else is.
 
     Raises:

@@ -20,6 +20,7 @@ from advntk.theorems.catalogue import Catalogue, load
 from advntk.theorems.vocabulary import Claim, Theorem
 
 if TYPE_CHECKING:
+    from advntk.checks.efforts import Profile
     from advntk.checks.evidence import Provenance, RunCosts, RunRecord, RunRequest
     from advntk.checks.executors import Costs, Workers
     from advntk.checks.pins import Pin
@@ -31,7 +32,7 @@ Selected = list[tuple[Theorem, Claim]]
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """What a run is asked for, in the words of the command line.
 
     Args:
@@ -79,7 +80,7 @@ class BadArgument(UsageError):
 class Prepared:
     """A run that has been settled and not begun: its plan, and what its numbers depend on."""
 
-    settings: Settings
+    settings: RunSettings
     plan: Plan
     provenance: Provenance
     compilations: CompilationCount
@@ -90,7 +91,7 @@ class Prepared:
         return replace(self, plan=replace(self.plan, checks=tuple(checks)))
 
 
-def prepare(settings: Settings, jobs: int | None = None) -> Prepared:
+def prepare(settings: RunSettings, jobs: int | None = None) -> Prepared:
     """Settle device and plan; everything that can be wrong with a request is found here, and nothing written.
 
     Args:
@@ -100,11 +101,11 @@ def prepare(settings: Settings, jobs: int | None = None) -> Prepared:
     Raises:
       UsageError: with one line that says why.
     """
-    return _prepared(settings, *_selected(settings), jobs)
+    return _prepared(settings, _asked(settings), jobs)
 
 
 def run(
-    settings: Settings, show_progress: bool = True, ready: Callable[[], None] = lambda: None
+    settings: RunSettings, show_progress: bool = True, ready: Callable[[], None] = lambda: None
 ) -> RunRecord:
     """Measure, decide and keep the evidence; returns what was recorded.
 
@@ -117,10 +118,10 @@ def run(
       UsageError: with one line that says why.
       WorkerLost: a process that measured is gone.
     """
-    selected = _selected(settings)
+    asked = _asked(settings)
     ready()
     with _executor(settings) as (jobs, executor):
-        prepared = _prepared(settings, *selected, jobs)
+        prepared = _prepared(settings, asked, jobs)
         return measure(prepared, executor, show_progress)
 
 
@@ -182,23 +183,34 @@ def costs(prepared: Prepared, elsewhere: Sequence[Costs]) -> RunCosts:
     )
 
 
-def _selected(settings: Settings) -> tuple[Catalogue, Selected]:
-    """The theorems known and the claims asked for; all that can be wrong without starting JAX is found."""
-    if settings.profile not in _PROFILES:
-        raise BadArgument(f"--profile {settings.profile}: choose one of: {', '.join(_PROFILES)}")
-    pins(settings)
-    sweeps(settings)
+@dataclass(frozen=True)
+class _Asked:
+    """What a request means, as far as it can be said without starting JAX."""
+
+    catalogue: Catalogue
+    claims: Selected
+    profile: Profile
+    pins: tuple[Pin, ...]
+    defaults: tuple[Pin, ...]
+    sweeps: Mapping[str, tuple[tuple[str, ...], str]]
+
+
+def _asked(settings: RunSettings) -> _Asked:
+    """Read a request; all that can be wrong with it without starting JAX is found."""
+    from advntk.checks.efforts import PROFILES
+
+    if settings.profile not in PROFILES:
+        raise BadArgument(f"--profile {settings.profile}: choose one of: {', '.join(PROFILES)}")
+    (hard, soft), swept = pins(settings), sweeps(settings)
     if settings.theories:
         # A user's file may import JAX, which must find its device and precision settled.
         _start_jax(settings)
     catalogue = load(settings.theories)
-    return catalogue, catalogue.select(settings.claims)
+    chosen = catalogue.select(settings.claims)
+    return _Asked(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
 
 
-_PROFILES = ("quick", "standard", "thorough")
-
-
-def _prepared(settings: Settings, catalogue: Catalogue, selected: Selected, jobs: int | None) -> Prepared:
+def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepared:
     from advntk.implementations.runtime import CompilationCount
 
     started = time.perf_counter()
@@ -208,26 +220,24 @@ def _prepared(settings: Settings, catalogue: Catalogue, selected: Selected, jobs
     device = _start_jax(settings)
     compilations = CompilationCount().watch()
 
-    from advntk.checks.efforts import PROFILES
     from advntk.checks.planning import CONCURRENT, Request, make_plan
     from advntk.provenance import provenance
 
-    hard, soft = pins(settings)
     request = Request(
-        profile=PROFILES[settings.profile],
+        profile=asked.profile,
         seed=settings.seed,
-        pins=hard,
-        defaults=soft,
-        sweeps=sweeps(settings),
+        pins=asked.pins,
+        defaults=asked.defaults,
+        sweeps=asked.sweeps,
         memory=None if settings.memory_gib is None else int(settings.memory_gib * 2**30),
         jobs=jobs or settings.jobs or CONCURRENT,
     )
-    plan = make_plan(request, selected, catalogue.modules)
+    plan = make_plan(request, asked.claims, asked.catalogue.modules)
     found = provenance(plan, device, settings.data or "", settings.theories, settings.claims)
     return Prepared(settings, plan, found, compilations, started)
 
 
-def pins(settings: Settings) -> tuple[tuple[Pin, ...], tuple[Pin, ...]]:
+def pins(settings: RunSettings) -> tuple[tuple[Pin, ...], tuple[Pin, ...]]:
     """Axes to hold, and those to hold where a check does not sample them itself.
 
     Raises:
@@ -263,7 +273,7 @@ def _parts(texts: Sequence[str]) -> list[str]:
     return parts
 
 
-def sweeps(settings: Settings) -> Mapping[str, tuple[tuple[str, ...], str]]:
+def sweeps(settings: RunSettings) -> Mapping[str, tuple[tuple[str, ...], str]]:
     """Axis |-> texts of its points, and the option as it was written.
 
     Raises:
@@ -283,14 +293,14 @@ def sweeps(settings: Settings) -> Mapping[str, tuple[tuple[str, ...], str]]:
     return found
 
 
-def _start_jax(settings: Settings) -> str:
+def _start_jax(settings: RunSettings) -> str:
     from advntk.implementations.runtime import configure
 
     return configure(settings.device, cache_folder() / "programs")  # type: ignore[arg-type]
 
 
 @contextmanager
-def _executor(settings: Settings) -> Iterator[tuple[int, Workers]]:
+def _executor(settings: RunSettings) -> Iterator[tuple[int, Workers]]:
     """How many measure at a time, and who; other processes start on their own while the run is planned."""
     from advntk.checks.executors import processes, reasonable_number, threads
     from advntk.checks.planning import CONCURRENT

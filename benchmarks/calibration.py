@@ -160,11 +160,11 @@ def _source(row: dict, claim: str) -> str:
 def run_once(claims: tuple[str, ...], data: str, seed: int) -> dict:
     """Verdict by claim of one quick run."""
     import advntk
-    from advntk.wiring import Settings, measure, prepare
+    from advntk.wiring import RunSettings, measure, prepare
 
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(Settings(claims=claims, data=data, seed=seed, evidence=Path(folder)))
+        prepared = prepare(RunSettings(claims=claims, data=data, seed=seed, evidence=Path(folder)))
         # Searching for degenerate cases decides nothing.
         quiet = [replace(p, check=replace(p.check, explores=())) for p in prepared.plan.checks]
         found = advntk.Run(measure(prepared.only(quiet))).summary["claims"]

@@ -69,14 +69,14 @@ def main() -> None:
     from advntk.checks.evidence import EvidenceStore, read_run
     from advntk.checks.recording import Recorder
     from advntk.reports.page import render
-    from advntk.wiring import Settings, costs, described, prepare
+    from advntk.wiring import RunSettings, costs, described, prepare
 
     keeping = Stopwatch()
     keeping.put_around(Recorder, "find", "keep", "decision")
     keeping.put_around(running, "_decide")
     stage("start and imports")
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(Settings(profile=options.profile, data=options.data, evidence=Path(folder)))
+        prepared = prepare(RunSettings(profile=options.profile, data=options.data, evidence=Path(folder)))
         stage("planning: sampling scenarios, loading data")
         store = EvidenceStore(Path(folder))
         run = store.start_run(described(prepared), prepared.provenance)

@@ -32,7 +32,7 @@ class BadOutput(UsageError):
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """What one command writes in one format: a name for messages, and whether the file at a path is one."""
 
     name: str
@@ -40,7 +40,7 @@ class Kind:
 
 
 def may_write(
-    path: Path, kind: Kind, option: str = "--out", inputs: Iterable[Path] = (), force: bool | None = None
+    path: Path, kind: FileKind, option: str = "--out", inputs: Iterable[Path] = (), force: bool | None = None
 ) -> None:
     """Refuses a place that must not be written over; where nothing is, anything may be written.
 
@@ -151,17 +151,17 @@ def write_text(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
-def text_kind(name: str, mark: str, line: int = 0) -> Kind:
+def text_kind(name: str, mark: str, line: int = 0) -> FileKind:
     """Text with `mark` as a whole line of its own, the number `line` from 0."""
 
     def is_at(path: Path) -> bool:
         lines = _head(path).split(b"\n")
         return line < len(lines) and lines[line].rstrip(b"\r") == mark.encode()
 
-    return Kind(name, is_at)
+    return FileKind(name, is_at)
 
 
-def html_kind(name: str, generator: str) -> Kind:
+def html_kind(name: str, generator: str) -> FileKind:
     """A page whose head names its `generator` on a line of its own."""
     marks = {f'<meta name="generator" content="{generator}"{end}>'.encode() for end in ("", " /")}
 
@@ -169,10 +169,10 @@ def html_kind(name: str, generator: str) -> Kind:
         head = _head(path)
         return head[:14].lower() == b"<!doctype html" and not marks.isdisjoint(head.split(b"\n"))
 
-    return Kind(name, is_at)
+    return FileKind(name, is_at)
 
 
-def json_kind(name: str, generator: str) -> Kind:
+def json_kind(name: str, generator: str) -> FileKind:
     """A JSON object that names its `generator`."""
 
     def is_at(path: Path) -> bool:
@@ -182,12 +182,12 @@ def json_kind(name: str, generator: str) -> Kind:
             return False
         return isinstance(found, dict) and found.get("generator") == generator
 
-    return Kind(name, is_at)
+    return FileKind(name, is_at)
 
 
-def npz_of(name: str, what: str) -> Kind:
+def npz_of(name: str, what: str) -> FileKind:
     """One of our .npz files, which says that it is `what`, in any version."""
-    return Kind(name, lambda path: (npz_kind(path) or "").rpartition(" ")[0] == what)
+    return FileKind(name, lambda path: (npz_kind(path) or "").rpartition(" ")[0] == what)
 
 
 def npz_kind(path: Path) -> str | None:

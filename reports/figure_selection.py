@@ -48,7 +48,7 @@ Draw = Callable[[list[Scene]], Drawing | None]
 
 
 @dataclass(frozen=True)
-class Kind:
+class FigureKind:
     """A kind of figure, and what a row must have kept for it.
 
     Args:
@@ -85,24 +85,24 @@ class Kind:
 
 _ACCURACIES = ("robust", "robust_regression", "clean", "clean_regression")
 _IMAGES = ("clean", "moved", "moved_regression")
-KINDS: dict[str, Kind] = {
-    "margin": Kind(margin_figure, ("scale", "margin"), ("certified_scale", "critical_scale")),
-    "defect": Kind(defect_figure, ("time", "defect", "predicted")),
-    "fading": Kind(
+KINDS: dict[str, FigureKind] = {
+    "margin": FigureKind(margin_figure, ("scale", "margin"), ("certified_scale", "critical_scale")),
+    "defect": FigureKind(defect_figure, ("time", "defect", "predicted")),
+    "fading": FigureKind(
         fading_figure, ("time", "v", "bound", "distance", "distance_bound"), ("integration_error",)
     ),
-    "overfitting": Kind(
+    "overfitting": FigureKind(
         overfitting_figure,
         ("time", "robust", "clean"),
         ("best_time", "robust_without_search", "clean_without_search"),
     ),
-    "gain": Kind(gain_figure, numbers=_ACCURACIES),
-    "learning": Kind(learning_figure, ("loss", "clean", "robust"), ("varpi", "wrong_label")),
-    "images": Kind(images_figure, _IMAGES, ("label", "class", "class_regression")),
-    "ensemble": Kind(ensemble_figure, numbers=("mean", "variance")),
-    "band": Kind(band_figure, ("output", "band_mean", "band_deviation")),
-    "blocks": Kind(blocks_figure, by_statistic=True),
-    "phase": Kind(phase_figure, numbers=("strength",), by_statistic=True),
+    "gain": FigureKind(gain_figure, numbers=_ACCURACIES),
+    "learning": FigureKind(learning_figure, ("loss", "clean", "robust"), ("varpi", "wrong_label")),
+    "images": FigureKind(images_figure, _IMAGES, ("label", "class", "class_regression")),
+    "ensemble": FigureKind(ensemble_figure, numbers=("mean", "variance")),
+    "band": FigureKind(band_figure, ("output", "band_mean", "band_deviation")),
+    "blocks": FigureKind(blocks_figure, by_statistic=True),
+    "phase": FigureKind(phase_figure, numbers=("strength",), by_statistic=True),
 }
 
 

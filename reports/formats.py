@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advntk.checks.evidence import RunRecord
-from advntk.implementations.outputs import Kind, replacing, write_text
+from advntk.implementations.outputs import FileKind, replacing, write_text
 from advntk.reports import kinds
 from advntk.reports.mutation_score import MutationScore
 from advntk.reports.sanitization import sanitized_record
@@ -23,7 +23,7 @@ class Format:
 
     file_name: str
     about: str
-    kind: Kind
+    kind: FileKind
     text: Callable[[RunRecord], str] | None = None
     file: Callable[[RunRecord, Path], int] | None = None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from advntk.checks.evidence.export import FIRST_COLUMNS
 from advntk.checks.evidence.export import GENERATOR as TABLE_GENERATOR
-from advntk.implementations.outputs import Kind, html_kind, json_kind, text_kind
+from advntk.implementations.outputs import FileKind, html_kind, json_kind, text_kind
 from advntk.reports.summary import GENERATOR
 
 COMPARISON_GENERATOR = f"{GENERATOR} (comparison)"
@@ -61,7 +61,7 @@ def _is_parquet(path: Path) -> bool:
 
 # By the ending that chooses the format.
 TRIALS = {
-    ".csv": Kind("a table of trials as CSV", _is_csv),
-    ".jsonl": Kind("a table of trials as JSON lines", _is_json_lines),
-    ".parquet": Kind("a table of trials as Parquet", _is_parquet),
+    ".csv": FileKind("a table of trials as CSV", _is_csv),
+    ".jsonl": FileKind("a table of trials as JSON lines", _is_json_lines),
+    ".parquet": FileKind("a table of trials as Parquet", _is_parquet),
 }

@@ -42,14 +42,14 @@ def measure(tmp_path):
     import jax
 
     from advntk.reports.summary import summarise
-    from advntk.wiring import Settings, prepare
+    from advntk.wiring import RunSettings, prepare
     from advntk.wiring import measure as carry_out
 
     def run(claims, pins=None, theories=(), widths=(), **settings):
         # Traced programs remember the functions they were traced from; planted ones must be seen.
         jax.clear_caches()
         prepared = prepare(
-            Settings(
+            RunSettings(
                 claims=tuple(claims),
                 axes=tuple(f"{name}={value}" for name, value in (pins or {}).items()),
                 widths=",".join(map(str, widths)) or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -27,6 +28,16 @@ def test_modules_stay_small_enough_to_read():
         if (lines := len(path.read_text().splitlines())) > 400
     }
     assert long == {}
+
+
+def test_no_two_classes_share_a_name():
+    places: dict[str, list[str]] = {}
+    for room in ("theorems", "implementations", "checks", "reports", "advntk"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_only_the_adapter_touches_private_jax_names():

@@ -59,7 +59,7 @@ class NetworkState(NamedTuple):
     optimizer: optax.OptState
 
 
-class Measured(NamedTuple):
+class Metrics(NamedTuple):
     """Accuracy and mean loss at clean inputs and at those the attack ends at; NaN of an empty set."""
 
     clean: float
@@ -72,9 +72,9 @@ class Evaluation(NamedTuple):
     """The network after `step` updates; `train` is against the targets trained on, noise included."""
 
     step: int
-    train: Measured
-    validation: Measured
-    test: Measured
+    train: Metrics
+    validation: Metrics
+    test: Metrics
 
 
 class History(NamedTuple):
@@ -192,7 +192,7 @@ def adversarial(
 
 def measure(
     arch: Architecture, recipe: Recipe, parameters: Parameters, of: Labelled, key: Key[Array, ""]
-) -> Measured:
+) -> Metrics:
     """Accuracy and loss at clean inputs and under the recipe's attack, whatever the network was trained on.
 
     Robust accuracy is that at the input where the attack ends, as published and as for the infinite network.
@@ -208,8 +208,8 @@ def measure(
       Clean and robust accuracy (shares) and loss.
     """
     if not len(of.x):
-        return Measured(*[math.nan] * 4)
-    return Measured(*(float(value) for value in _averages(arch, recipe, parameters, of, key)))
+        return Metrics(*[math.nan] * 4)
+    return Metrics(*(float(value) for value in _averages(arch, recipe, parameters, of, key)))
 
 
 def train(
@@ -318,7 +318,7 @@ def _steps(
 def _averages(
     arch: Architecture, recipe: Recipe, parameters: Parameters, of: Labelled, key: Key[Array, ""]
 ) -> Float[Array, "4"]:
-    """The means that `Measured` names, a batch at a time."""
+    """The means that `Metrics` names, a batch at a time."""
 
     def one(row: tuple[Array, Array, Array]) -> Array:
         x, y, start = row[0][None], row[1][None], row[2]

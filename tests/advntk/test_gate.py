@@ -32,7 +32,7 @@ from advntk.exits import (
     EXIT_UNEXPECTED,
 )
 from advntk.expectations import BadExpectations, Expectation, read_expectations
-from advntk.gating import Outcome as Judged
+from advntk.gating import GateOutcome as Judged
 from advntk.gating import judge
 from advntk.theorems.vocabulary import Kind, Verdict
 

@@ -73,7 +73,7 @@ def test_the_worst_of_several_is_the_one_nearest_to_its_bound():
 
 
 def test_inputs_of_a_scene_lie_in_the_box_some_at_its_edge():
-    parts = problems.scene(SCENARIO, 3, "float32")
+    parts = problems.samples_of(SCENARIO, 3, "float32")
     both = np.concatenate([parts.x, parts.unseen])
     assert both.shape == (9, 16) and np.abs(both).max() == 0.5
     assert parts.matrix.shape == (9, 9)
@@ -81,7 +81,7 @@ def test_inputs_of_a_scene_lie_in_the_box_some_at_its_edge():
 
 
 def test_a_recorder_counts_points_and_forgets_them():
-    parts = problems.scene(SCENARIO, 3, "float64")
+    parts = problems.samples_of(SCENARIO, 3, "float64")
     counter = problems.GradientPointCounter(parts.kernel)
     problem = problems.problem_of(SCENARIO, parts, "float64")
     predictor = parts.predictor(Krylov(), problem)

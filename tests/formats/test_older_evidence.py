@@ -12,7 +12,7 @@ from format_readers import read_csv, read_html, read_junit, read_latex, read_mar
 from pyarrow import parquet
 
 from advntk.checks.evidence import FILE_NAME, read_run
-from advntk.gating import Outcome, judge
+from advntk.gating import GateOutcome, judge
 from advntk.reports.comparison import compare, comparison_content
 from advntk.reports.comparison_html import comparison_page
 from advntk.reports.comparison_text import comparison_markdown
@@ -108,7 +108,7 @@ def test_its_history_has_every_run(older):
 def test_it_is_judged(older, version):
     found = judge(older[version], [], set(), date(2026, 1, 1))
     outcomes = {
-        "HOLDS": Outcome.AS_EXPECTED,
-        "INCONCLUSIVE": Outcome.INCONCLUSIVE,
+        "HOLDS": GateOutcome.AS_EXPECTED,
+        "INCONCLUSIVE": GateOutcome.INCONCLUSIVE,
     }
     assert found and all(one.outcome is outcomes[one.verdict] for one in found)

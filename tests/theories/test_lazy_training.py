@@ -21,7 +21,7 @@ CENTRINGS = ("subtracted", "antisymmetric", "none")
 
 def small(centring="subtracted", activation="tanh", depth=1, outputs=1):
     """A small network, its start, points and targets."""
-    net = dynamics.Network(activation, depth, WIDTH, INPUTS, outputs, centring)
+    net = dynamics.CentredMLP(activation, depth, WIDTH, INPUTS, outputs, centring)
     rng = np.random.default_rng(3)
     x, y = rng.standard_normal((POINTS, INPUTS)), rng.standard_normal(SAMPLES * outputs)
     start = net.start(jax.random.key(5))
@@ -198,7 +198,7 @@ def test_integrals_of_exponentials(p, q, t):
 def test_networks_use_all_their_parameters_and_start_as_they_say(centring, depth):
     model, start, x, _ = small(centring, depth=depth, outputs=2)
     jacobian = dynamics.jacobian_of(model, start, x)
-    net = dynamics.Network("tanh", depth, WIDTH, INPUTS, 2, centring)
+    net = dynamics.CentredMLP("tanh", depth, WIDTH, INPUTS, 2, centring)
     assert jacobian.shape == (2 * POINTS, net.parameters) == (2 * POINTS, len(start))
     assert (jnp.abs(jacobian).max(0) > 0).all()
     assert bool((model(start, x) == 0).all()) is (centring != "none")

@@ -35,7 +35,7 @@ _WEIGHT, _BIAS = 1.5, 0.3
 _MOST_STEPS = 4096
 
 
-class Network(NamedTuple):
+class CentredMLP(NamedTuple):
     """An MLP in the NTK parameterization, and how its start is centred.
 
     `centring`: "subtracted" takes the outputs at the start away, "antisymmetric" takes half the difference of

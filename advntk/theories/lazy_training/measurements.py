@@ -38,7 +38,7 @@ class Start(NamedTuple):
 class Trained(NamedTuple):
     """A scenario's networks and their flows, integrated well and once more roughly."""
 
-    net: dynamics.Network
+    net: dynamics.CentredMLP
     situation: Situation
     alpha: Float[Array, ""]
     start: Start
@@ -56,9 +56,9 @@ def situation(scenario: Any) -> Situation:
     return Situation(jnp.asarray(x), jnp.asarray(y / np.sqrt((y**2).mean())))
 
 
-def network(scenario: Any) -> dynamics.Network:
+def network(scenario: Any) -> dynamics.CentredMLP:
     """The network of a scenario."""
-    return dynamics.Network(
+    return dynamics.CentredMLP(
         scenario.activation,
         scenario.depth,
         scenario.width,
@@ -83,7 +83,7 @@ def run(scenario: Any, keys: Array) -> Trained:
 
 
 @partial(jax.jit, static_argnames=("net",))
-def begun(net: dynamics.Network, keys: Array, x: Array, targets: Array, time: Array) -> Start:
+def begun(net: dynamics.CentredMLP, keys: Array, x: Array, targets: Array, time: Array) -> Start:
     """Networks of all seeds at their start; `time` is in units of 1 / (mean eigenvalue of their kernel)."""
     m = len(targets)
 
@@ -100,7 +100,7 @@ def begun(net: dynamics.Network, keys: Array, x: Array, targets: Array, time: Ar
 
 @partial(jax.jit, static_argnames=("net",))
 def trained(
-    net: dynamics.Network, start: Start, x: Array, targets: Array, alpha: Array, tolerance: Array
+    net: dynamics.CentredMLP, start: Start, x: Array, targets: Array, alpha: Array, tolerance: Array
 ) -> dynamics.Flow:
     """The flows of all seeds."""
 
@@ -127,7 +127,7 @@ def measured(run: Trained) -> dict[str, Array]:
 
 @partial(jax.jit, static_argnames=("net",))
 def compared(
-    net: dynamics.Network, start: Start, flow: dynamics.Flow, x: Array, targets: Array, alpha: Array
+    net: dynamics.CentredMLP, start: Start, flow: dynamics.Flow, x: Array, targets: Array, alpha: Array
 ) -> dict[str, Array]:
     """Distances of each seed's flow from its linearization, and from the first correction to that."""
     m = len(targets)

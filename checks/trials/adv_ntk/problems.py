@@ -201,7 +201,7 @@ def worst(errors: Sequence[float], allowed: Sequence[float]) -> tuple[np.ndarray
     return np.array([errors[index]]), np.array([allowed[index]])
 
 
-class Scene(NamedTuple):
+class Samples(NamedTuple):
     """A kernel, samples and unseen inputs in the box [-1/2, 1/2], some at its edge, in one dtype."""
 
     kernel: Kernel
@@ -222,17 +222,17 @@ class Scene(NamedTuple):
         )
 
 
-def scene(scenario: Scenario, unseen: int, dtype: str) -> Scene:
+def samples_of(scenario: Scenario, unseen: int, dtype: str) -> Samples:
     """The scenario's samples and `unseen` more, brought into the box."""
     arch, x, y = build(scenario, unseen)
     # Half of the unit variance; what lies beyond the box goes to its edge.
     inside = np.clip(np.asarray(x) / 2, LOW, HIGH)
     m = scenario.samples
     found = (inside[:m], y[:m], inside[m:], y[m:])
-    return Scene(kernel_of(arch), *(jnp.asarray(np.asarray(array), dtype) for array in found))
+    return Samples(kernel_of(arch), *(jnp.asarray(np.asarray(array), dtype) for array in found))
 
 
-def problem_of(scenario: Scenario, parts: Scene, dtype: str, per_class: bool = False) -> WeightsProblem:
+def problem_of(scenario: Scenario, parts: Samples, dtype: str, per_class: bool = False) -> WeightsProblem:
     """The problem of these samples, at `MODERATE` strengths."""
     m = scenario.samples
     return weights_problem(scenario, parts.matrix[:m, :m], MODERATE, per_class, dtype)

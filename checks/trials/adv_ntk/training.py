@@ -28,7 +28,7 @@ from advntk.checks.trials.adv_ntk.problems import (
     implementation_of,
     norm,
     rounding,
-    scene,
+    samples_of,
 )
 from advntk.checks.trials.adv_ntk.space import ADV_NTK
 from advntk.checks.trials.shared.building import build, network_trial
@@ -281,7 +281,7 @@ def _learnt(
 def _small(scenario: Scenario) -> Problem:
     """A few samples of the scenario to train on."""
     implementation = implementation_of(scenario)
-    parts = scene(scenario, UNSEEN, implementation.dtype)
+    parts = samples_of(scenario, UNSEEN, implementation.dtype)
     x, y, there, targets = (np.asarray(a) for a in (parts.x, parts.y, parts.unseen, parts.targets))
     return problem(parts.kernel, x, y, there, np.argmax(targets, axis=1), LOW, HIGH, implementation.dtype)
 

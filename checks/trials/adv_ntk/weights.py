@@ -32,7 +32,7 @@ from advntk.checks.trials.adv_ntk.problems import (
     norm,
     problem_of,
     rounding,
-    scene,
+    samples_of,
     solutions,
     weights_problem,
     worst,
@@ -137,7 +137,7 @@ def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.
     is taken at another point.  x' = x +- rho is rounded twice, at numbers below 1: two eps.
     """
     implementation = implementation_of(scenario)
-    parts = scene(scenario, UNSEEN, implementation.dtype)
+    parts = samples_of(scenario, UNSEEN, implementation.dtype)
     problem = problem_of(scenario, parts, implementation.dtype)
     counter = GradientPointCounter(parts.kernel)
     predictor = parts.predictor(implementation, problem)._replace(kernel=counter)
@@ -198,7 +198,7 @@ def what_must_not_matter(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
     entries (products, then some operations per layer), which the weights take up as they do rounding.
     """
     implementation = implementation_of(scenario)
-    parts = scene(scenario, UNSEEN, implementation.dtype)
+    parts = samples_of(scenario, UNSEEN, implementation.dtype)
     rng = np.random.default_rng([scenario.data_seed, 12])
     samples, classes = rng.permutation(len(parts.y)), rng.permutation(parts.y.shape[1])
     errors: dict[str, list[float]] = {"weights": [], "gradient": []}
@@ -263,7 +263,7 @@ def batches_and_their_parts(scenario: Scenario, keys: Array) -> dict[str, np.nda
     norm times the cancellation in the predictions.
     """
     implementation = implementation_of(scenario)
-    parts = scene(scenario, UNSEEN, implementation.dtype)
+    parts = samples_of(scenario, UNSEEN, implementation.dtype)
     predictor = parts.predictor(implementation, problem_of(scenario, parts, implementation.dtype))
     halves = slice(UNSEEN // 2), slice(UNSEEN // 2, None)
 
@@ -304,7 +304,7 @@ def at_zero(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     relative to sum_c |Y_ic G_ic|.
     """
     implementation = implementation_of(scenario)
-    parts = scene(scenario, UNSEEN, implementation.dtype)
+    parts = samples_of(scenario, UNSEEN, implementation.dtype)
     weights, predictions, errors, allowed = [], [], [], []
     for per_class in (False, True):
         problem = problem_of(scenario, parts, implementation.dtype, per_class)
