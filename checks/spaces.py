@@ -230,10 +230,14 @@ class Space(Mapping[str, Axis]):
         """The scenario with these values, and defaults elsewhere.
 
         Raises:
-          BadAxis: an axis that is not there.
+          BadAxis: an axis that is not there, or a value that it does not admit.
         """
-        for name in values:
-            self.axis(name)
+        for name, value in values.items():
+            axis = self.axis(name)
+            # A default was looked at when the axis was made.
+            known = type(value) is axis.kind and value == axis.default
+            if not known and (reason := axis.refusal(value)):
+                raise BadAxis(f"axis {name!r}: {value!r} {reason}")
         return Scenario(self, values)
 
     def simplest(self) -> Scenario:

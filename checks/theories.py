@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
 from advntk.checks.deciders.decision import LEAST_POINTS
 from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Space, listed
 from advntk.checks.trial import Check
 from advntk.exceptions import UsageError
 from advntk.implementations.foreign_code import contained, described
@@ -170,6 +172,11 @@ def _assumption_on(assumption: Assumption, claim: Claim, check: Check) -> None:
             f"claim {claim.id!r}: the assumption {assumption.name!r} raises {described(error)} "
             f"at {watched.label()}; mend it"
         ) from error
+    # `and` and `or` look at their second half in some scenarios only.
+    for scenario in _varied(check.space):
+        # What raises in one of these is an ERROR of the claim in that scenario.
+        with suppress(Exception), contained():
+            assumption.holds(_Watched(scenario, watched.seen))
     if undeclared := sorted(watched.seen - set(assumption.axes)):
         raise BadTheory(
             f"claim {claim.id!r}: the assumption {assumption.name!r} looks at {', '.join(undeclared)} "
@@ -177,12 +184,23 @@ def _assumption_on(assumption: Assumption, claim: Claim, check: Check) -> None:
         )
 
 
+def _varied(space: Space) -> Iterator[Scenario]:
+    """Scenarios that differ from the simplest and from the last one in one choice at a time."""
+    first = {name: listed(choice)[0] for name, choice in space.choices.items()}
+    last = {name: listed(choice)[-1] for name, choice in space.choices.items()}
+    for corner in (first, last):
+        yield space.scenario(**corner)
+        for name, choice in space.choices.items():
+            for value in choice if isinstance(choice, tuple) else (first[name], last[name]):
+                yield space.scenario(**{**corner, name: value})
+
+
 class _Watched:
     """A scenario that notes which axes are looked at."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, seen: set[str] | None = None) -> None:
         self._scenario = scenario
-        self.seen: set[str] = set()
+        self.seen: set[str] = set() if seen is None else seen
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._scenario, name)

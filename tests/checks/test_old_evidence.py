@@ -192,7 +192,7 @@ def test_a_copy_that_cannot_take_its_place_leaves_the_file_as_it_was(old, monkey
 
     monkeypatch.setattr(Path, "replace", fails)
     before = content(old)
-    with pytest.raises(OSError, match="no such luck"):
+    with pytest.raises(BadEvidence, match=r"cannot be written \(no such luck\)"):
         EvidenceStore(old)
     assert content(old) == before
     monkeypatch.undo()

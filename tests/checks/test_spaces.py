@@ -189,6 +189,11 @@ class TestSpace:
     def test_values_that_an_axis_does_not_admit(self, choices, reason):
         with pytest.raises(BadAxis, match=reason):
             SPACE.over(**choices)
+        for name, values in choices.items():
+            if isinstance(values, tuple):
+                for ask in (SPACE.scenario, SPACE.scenario().replace):
+                    with pytest.raises(BadAxis, match=reason):
+                        ask(**{name: values[-1]})
 
     def test_sampling_adds_to_what_was_sampled_and_leaves_the_original(self):
         first = SPACE.over(depth=(1, 2))

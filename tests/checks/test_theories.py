@@ -214,6 +214,11 @@ WRONG = {
         [CHECK],
         ["'odd' looks at depth without saying so", "add axes=('depth',)"],
     ),
+    "an assumption that looks at more than it says, at the last of its values only": (
+        [assuming(lambda s: s.depth < 2 or s.width > 3, "depth")],
+        [CHECK],
+        ["claim 'mine.a'", "'odd' looks at width without saying so", "add axes=('width',)"],
+    ),
     "an assumption that raises": (
         [assuming(lambda s: 1 / (s.depth - 1) > 0, "depth")],
         [CHECK],
