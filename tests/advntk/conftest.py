@@ -34,3 +34,10 @@ def advntk() -> Callable[..., subprocess.CompletedProcess[str]]:
 def advntk_command(advntk):
     """The same under a name that leaves the module's free."""
     return advntk
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what starts the command, so that it can be left out where seconds of start-up add up."""
+    for item in items:
+        if {"advntk", "advntk_command"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.command)

@@ -38,7 +38,13 @@ AROUND = {"advntk.checks.description", "advntk.checks.coverage", "advntk.checks.
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "claim", ["ark_positive_definiteness.rank", "diagonal_limit.ntk", "adv_ntk.batching"]
+    "claim",
+    [
+        # Tracing a claim that traces much itself takes half a minute.
+        pytest.param("ark_positive_definiteness.rank", marks=pytest.mark.evidence),
+        pytest.param("diagonal_limit.ntk", marks=pytest.mark.evidence),
+        "adv_ntk.batching",
+    ],
 )
 def test_all_that_runs_is_part_of_the_source(claim):
     found = subprocess.run([sys.executable, "-c", TRACED, claim], capture_output=True, text=True, check=True)

@@ -21,9 +21,13 @@ from advntk.theorems.catalogue import load
 pytestmark = pytest.mark.slow
 LEAST = 40
 BY_NAME = {falsehood.name: falsehood for falsehood in LIBRARY}
+# The ordinary suite plants one per claim, the first that takes seconds; `tox -e catch` plants all.
+FIRST = {falsehood.claim: falsehood.name for falsehood in reversed(LIBRARY) if not falsehood.slow}
 
 
-@pytest.mark.parametrize("falsehood", parameters({f.name: f.slow for f in LIBRARY}, BY_NAME))
+@pytest.mark.parametrize(
+    "falsehood", parameters({f.name: f.name not in FIRST.values() for f in LIBRARY}, BY_NAME)
+)
 def test_a_falsehood_is_refuted(measure, monkeypatch, falsehood):
     start = time.perf_counter()
     falsehood.plant(monkeypatch)
