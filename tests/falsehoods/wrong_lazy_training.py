@@ -26,7 +26,7 @@ def subtracted(monkeypatch, output):
     def model(net, start):
         return lambda w, x: output(net, w, x) - output(net, start, x)
 
-    monkeypatch.setattr(dynamics.Network, "model", model)
+    monkeypatch.setattr(dynamics.CentredMLP, "model", model)
 
 
 @refuted_by(LINEARIZATION, FLOW, also=(BESIDE, REACH), spares=(PARAMETERS,))
@@ -42,7 +42,7 @@ def loss_divided_by_alpha_once(monkeypatch):
 @refuted_by(LINEARIZATION, FLOW, also=(KERNEL, PARAMETERS))
 def centring_dropped(monkeypatch):
     """Outputs at the start are not taken away."""
-    monkeypatch.setattr(dynamics.Network, "model", lambda net, _: net._plain)
+    monkeypatch.setattr(dynamics.CentredMLP, "model", lambda net, _: net._plain)
 
 
 @refuted_by(LINEARIZATION, FLOW, also=(KERNEL, BESIDE), spares=(PARAMETERS,))
@@ -152,7 +152,7 @@ def linearization_to_second_order(monkeypatch):
 @refuted_by(COPIES, FLOW)
 def copies_with_starts_of_their_own(monkeypatch):
     """The two copies start apart, and their difference at the start is subtracted."""
-    monkeypatch.setattr(dynamics.Network, "start", lambda net, key: jax.random.normal(key, (net.parameters,)))
+    monkeypatch.setattr(dynamics.CentredMLP, "start", lambda net, key: jax.random.normal(key, (net.parameters,)))
     subtracted(monkeypatch, lambda net, w, x: net._difference(w, x))
 
 
