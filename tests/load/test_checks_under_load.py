@@ -74,7 +74,9 @@ def test_signals_end_a_run_at_once_and_keep_what_was_measured(tmp_path, undistur
         time.sleep(0.2)
     _, errors = process.communicate(timeout=30)
     assert "Traceback" not in errors
-    assert process.returncode == (130 if signals[0] is signal.SIGINT else 143)
+    # A second signal may meet Python on its way out, and end it as the system does: 130 to a shell.
+    ends = (130, -signal.SIGINT) if len(signals) > 1 else (130,)
+    assert process.returncode in (ends if signals[0] is signal.SIGINT else (143,))
     wait_for_end(others)
     assert trials_in(tmp_path) >= measured > 0
     resumed(tmp_path, undisturbed)

@@ -44,7 +44,9 @@ def test_signals_end_training_and_it_goes_on(tmp_path, trained, signals):
         time.sleep(0.1)
     _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
-    assert process.returncode == (130 if signals[0] is signal.SIGINT else 143)
+    # A second signal may meet Python on its way out, and end it as the system does: 130 to a shell.
+    ends = (130, -signal.SIGINT) if len(signals) > 1 else (130,)
+    assert process.returncode in (ends if signals[0] is signal.SIGINT else (143,))
     resumed(model, trained)
 
 
