@@ -6,7 +6,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, is_lost_worker
+from advntk.exceptions import Terminated
+from advntk.exits import (
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_TERMINATED,
+    EXIT_UNEXPECTED,
+    is_lost_worker,
+)
 from advntk.implementations.foreign_code import contained
 from advntk.wiring import RunSettings, run
 
@@ -21,13 +29,16 @@ def check_claims(settings: RunSettings, as_json: bool) -> int:
         with contained():
             record = run(settings, ready=lambda: may_report(settings.evidence))
             summary = write_reports(record, settings.evidence)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as ended:
+        how, code = ("terminated", EXIT_TERMINATED)
+        if isinstance(ended, KeyboardInterrupt):
+            how, code = ("interrupted", EXIT_INTERRUPTED)
         print(
-            f"interrupted; what was measured is kept in {settings.evidence}; go on with --resume, or look "
-            f"at it with `advntk report {settings.evidence}`",
+            f"{how}; what was measured is kept in {settings.evidence}; go on with --resume, or look at it "
+            f"with `advntk report {settings.evidence}`",
             file=sys.stderr,
         )
-        return EXIT_INTERRUPTED
+        return code
     except Exception as error:
         if not is_lost_worker(error):
             raise

@@ -6,16 +6,18 @@ Exit codes: see `advntk.exits`.
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
-from advntk.exceptions import UsageError
-from advntk.exits import EXIT_INTERNAL, EXIT_USAGE
+from advntk.exceptions import Terminated, UsageError
+from advntk.exits import EXIT_INTERNAL, EXIT_TERMINATED, EXIT_USAGE
 from advntk.options import AsJson, DeviceName, Force, OnDevice
 from advntk.report_cli import report
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
@@ -291,13 +293,23 @@ def data_check(
     typer.echo(check_data(source, data_dir, as_json))
 
 
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """What ends the process in good order; a second request ends it as it is."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Terminated
+
+
 def main() -> None:
     """Run the command line; a request that cannot be met ends with one line and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app(standalone_mode=True)
     except UsageError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EXIT_USAGE)
+    except Terminated:
+        typer.echo("terminated", err=True)
+        sys.exit(EXIT_TERMINATED)
     except Exception:
         traceback.print_exc()
         sys.exit(EXIT_INTERNAL)

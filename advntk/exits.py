@@ -13,6 +13,7 @@ EXIT_NOTHING_MEASURED = 5  # gate: a claim was not measured, or the run did not 
 EXIT_STALE = 6  # gate: an expectation matches no claim, or has expired
 EXIT_MOVED = 7  # gate: an estimate moved beyond its interval since the baseline
 EXIT_INTERRUPTED = 130  # Ctrl-C; what was measured is kept
+EXIT_TERMINATED = 143  # SIGTERM; the same
 
 
 def is_lost_worker(error: BaseException) -> bool:

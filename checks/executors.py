@@ -126,7 +126,8 @@ class Workers:
             self._waiting.clear()
         for worker in self._workers:
             if kind is not None and worker.process is not None:
-                worker.process.terminate()
+                # One that is stopped, by a debugger say, does not hear of anything milder.
+                worker.process.kill()
             worker.pool.shutdown(cancel_futures=True)
 
     def _feed(self) -> None:

@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from advntk.exceptions import Terminated
+
 
 class Raised(Exception):
     """Code raised what is no `Exception`: SystemExit, KeyboardInterrupt, or anything else derived so."""
@@ -15,33 +17,34 @@ class Raised(Exception):
 class contained:
     """Within, what is raised and is no `Exception` becomes one (`Raised`), from which a run can go on.
 
-    So `sys.exit()` in a trial cannot end the run, with whatever exit code.  A KeyboardInterrupt that a
-    signal caused (Ctrl-C) passes through; Python delivers signals to the main thread alone, so that in any
-    other thread it was the code itself that raised it.
+    So `sys.exit()` in a trial cannot end the run, with whatever exit code.  What a signal caused (Ctrl-C, or
+    the request of a scheduler to end) passes through; Python delivers signals to the main thread alone, so
+    that in any other thread it was the code itself that raised it.
     """
 
     def __enter__(self) -> None:
         self._signalled = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            before = signal.getsignal(signal.SIGINT)
-            # Where interruptions are ignored, or handled outside of Python, there is nothing to notice.
-            if callable(before):
-                self._before = before
-                signal.signal(signal.SIGINT, self._noticed)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.getsignal(number)
+                # Where a signal is ignored, or handled outside of Python, there is nothing to notice.
+                if callable(before):
+                    self._before[number] = before
+                    signal.signal(number, self._noticed)
 
     def _noticed(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True
-        self._before(number, frame)
+        self._before[number](number, frame)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
         if error is None or isinstance(error, Exception):
             return
-        if isinstance(error, KeyboardInterrupt) and self._signalled:
+        if isinstance(error, KeyboardInterrupt | Terminated) and self._signalled:
             return
         raise Raised(_words(error)) from error
 

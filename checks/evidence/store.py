@@ -19,6 +19,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -125,13 +126,30 @@ class EvidenceStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        """All or nothing.
+
+        Raises:
+          BadEvidence: the disk is full, or the file cannot be written any more.
+        """
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk has rolled back already.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise BadEvidence(
+                f"--evidence {self.folder}: cannot be written ({error}); what was measured before is kept: "
+                "mend that and go on with --resume"
+            ) from error
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        with self._transaction():
+            return self._db.execute(statement, values)
 
     def close(self) -> None:
         """Close the file, and let others resume the run that was written."""
@@ -155,7 +173,7 @@ class EvidenceStore:
 
     def start_run(self, request: RunRequest, provenance: Provenance) -> int:
         """Note the start of a run and return its id."""
-        cursor = self._db.execute(
+        cursor = self._write(
             "INSERT INTO run (started, request, provenance) VALUES (?, ?, ?)",
             (_now(), dumps(asdict(request)), dumps(asdict(provenance))),
         )
@@ -218,7 +236,7 @@ class EvidenceStore:
 
     def add_decision(self, run: int, row: DecisionRow) -> None:
         """Append one decision."""
-        self._db.execute(
+        self._write(
             "INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run,
@@ -235,11 +253,11 @@ class EvidenceStore:
     def add_finding(self, run: int, row: FindingRow) -> None:
         """Append one finding."""
         kept = {name: value for name, value in asdict(row).items() if name != "claim"}
-        self._db.execute("INSERT INTO finding VALUES (?, ?, ?)", (run, row.claim, dumps(kept)))
+        self._write("INSERT INTO finding VALUES (?, ?, ?)", (run, row.claim, dumps(kept)))
 
     def finish_run(self, run: int, costs: RunCosts) -> None:
         """Note the end of a run and what it took."""
-        self._db.execute(
+        self._write(
             "UPDATE run SET finished = ?, costs = ? WHERE id = ?", (_now(), dumps(asdict(costs)), run)
         )
 
