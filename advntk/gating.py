@@ -82,8 +82,11 @@ def gate(
         judgements += [_moved(move) for move in comparison.moves]
     outcomes = {judgement.outcome for judgement in judgements}
     worst = next((o for o in _WORST_FIRST if o in outcomes), GateOutcome.AS_EXPECTED)
-    text = _as_json(record, judgements, comparison, worst) if as_json else _as_text(judgements, comparison)
-    return text, int(worst)
+    if as_json:
+        return _as_json(record, judgements, comparison, worst), int(worst)
+    # Damaged evidence is not judged at all; what an older version of it left open is said.
+    notes = [f"left out         {row}" for row in record.left_out]
+    return "\n".join([*notes, _as_text(judgements, comparison)]), int(worst)
 
 
 def judge(record: RunRecord, entries: Sequence[Expectation], known: set[str], today: date) -> list[Judgement]:
@@ -170,5 +173,6 @@ def _as_json(
         "outcome": worst.name,
         "claims": [{**asdict(j), "outcome": j.outcome.name} for j in judgements],
         "comparison": asdict(comparison) if comparison else None,
+        "left_out": [asdict(row) for row in record.left_out],
     }
     return to_json(content)
