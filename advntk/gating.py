@@ -21,6 +21,7 @@ from advntk.exits import (
 )
 from advntk.expectations import Expectation, read_expectations
 from advntk.reports.comparison import Comparison, Move, compare
+from advntk.reports.sanitization import sanitized, sanitized_record
 from advntk.reports.summary import is_expected, summarise, to_json
 from advntk.theorems.catalogue import load
 from advntk.theorems.vocabulary import Verdict
@@ -75,9 +76,9 @@ def gate(
     """
     entries = read_expectations(expectations) if expectations else []
     known = {claim.id for _, claim in load(theories).claims()}
-    record = read_run(evidence)
+    record = sanitized_record(read_run(evidence))
     judgements = judge(record, entries, known, datetime.now(UTC).date())
-    comparison = compare(read_run(baseline), record) if baseline else None
+    comparison = compare(sanitized_record(read_run(baseline)), record) if baseline else None
     if comparison:
         judgements += [_moved(move) for move in comparison.moves]
     outcomes = {judgement.outcome for judgement in judgements}
@@ -86,7 +87,8 @@ def gate(
         return _as_json(record, judgements, comparison, worst), int(worst)
     # Damaged evidence is not judged at all; what an older version of it left open is said.
     notes = [f"left out         {row}" for row in record.left_out]
-    return "\n".join([*notes, _as_text(judgements, comparison)]), int(worst)
+    # What a file of expectations says may hold anything, and each judgement is a line.
+    return sanitized("\n".join([*notes, _as_text(judgements, comparison)])), int(worst)
 
 
 def judge(record: RunRecord, entries: Sequence[Expectation], known: set[str], today: date) -> list[Judgement]:
@@ -153,7 +155,8 @@ def _as_text(judgements: list[Judgement], comparison: Comparison | None) -> str:
     bad = [j for j in judgements if j.outcome is not GateOutcome.AS_EXPECTED]
     lines = [
         f"{j.outcome.name.replace('_', ' ').lower():<16} {j.claim}"
-        f"{f' is {j.verdict}' if j.verdict else ''}: {j.text}{f' (owner: {j.owner})' if j.owner else ''}"
+        f"{f' is {j.verdict}' if j.verdict else ''}: {' '.join(j.text.split())}"
+        f"{f' (owner: {j.owner})' if j.owner else ''}"
         for j in bad
     ]
     if comparison:

@@ -16,8 +16,8 @@ from advntk.checks.evidence.plain import dumps, loads
 from advntk.checks.evidence.rows import LeftOut, Outcome, StatedAxis
 from advntk.checks.evidence.scanning import scanned
 from advntk.checks.evidence.schema import LEFT_OUT, SCHEMA_VERSION, split_statements, version_of
-from advntk.checks.evidence.validation import one_line
 from advntk.checks.labels import written_label
+from advntk.implementations.inputs import one_line
 
 
 def migrate(db: sqlite3.Connection) -> list[LeftOut]:
@@ -161,8 +161,9 @@ def _unreadable(table: str, number: int, old: Mapping[str, Any], error: Exceptio
             column = name
             break
     texts = {name: value for name, value in old.items() if isinstance(value, str)}
-    whose = (texts.get(name) for name in ("claim", "trial", "family"))
-    return LeftOut(table, number, column, one_line(f"{type(error).__name__}: {error}"), *whose)
+    claim, trial, scenario = (texts.get(name) for name in ("claim", "trial", "family"))
+    reason = one_line(f"{type(error).__name__}: {error}")
+    return LeftOut(table, number, column, reason, claim, trial, scenario)
 
 
 def _drop_ambiguous(db: sqlite3.Connection, left_out: list[LeftOut]) -> None:

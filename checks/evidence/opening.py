@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from advntk.checks.evidence.schema import COMPANIONS, FILE_NAME, BadEvidence, check_header, check_tables
-from advntk.checks.evidence.validation import one_line
+from advntk.implementations.inputs import one_line
 
 T = TypeVar("T")
 

@@ -24,7 +24,8 @@ from advntk.checks.evidence.rows import (
 )
 from advntk.checks.evidence.scanning import scanned
 from advntk.checks.evidence.schema import SCHEMA_VERSION, BadEvidence, columns_of, version_of
-from advntk.checks.evidence.validation import DamagedRow, one_line, typed
+from advntk.checks.evidence.validation import DamagedRow, typed
+from advntk.implementations.inputs import one_line
 
 T = TypeVar("T")
 

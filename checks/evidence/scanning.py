@@ -9,7 +9,7 @@ from typing import Any
 
 from advntk.checks.evidence.rows import LeftOut
 from advntk.checks.evidence.schema import columns_of
-from advntk.checks.evidence.validation import one_line
+from advntk.implementations.inputs import one_line
 
 # Rows are looked for one by one between two that can be read; in a longer gap the rest is one note.
 _LONGEST_GAP = 1000

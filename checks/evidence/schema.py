@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from advntk.exceptions import UsageError
+from advntk.implementations.inputs import kind_in_words
 from advntk.implementations.outputs import STORE_MARK, STORE_NAME
 
 SCHEMA_VERSION = 3
@@ -110,7 +111,7 @@ def check_header(path: Path, salvage: bool = False) -> None:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # to open a FIFO would be to wait for ever
-            raise refused(f"is not readable evidence ({_kind(status.st_mode)}, not a file)")
+            raise refused(f"is not readable evidence ({kind_in_words(status.st_mode)}, not a file)")
         for beside in (path.resolve().with_name(path.resolve().name + ending) for ending in COMPANIONS):
             if beside.exists() and not beside.is_file():
                 raise refused(f"is not readable evidence ({beside.name} beside it is no file)")
@@ -166,11 +167,6 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
 def columns_of(db: sqlite3.Connection, table: str) -> set[str]:
     """The columns of a table; empty if there is none."""
     return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-
-
-def _kind(mode: int) -> str:
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _bytes_promised(header: bytes) -> int:

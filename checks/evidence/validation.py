@@ -10,12 +10,12 @@ import msgspec
 
 from advntk.checks.evidence.plain import loads
 from advntk.checks.evidence.rows import DecisionRow, RunRequest
+from advntk.implementations.inputs import one_line
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 T = TypeVar("T")
 
 _EXPECTED = (*Verdict, AS_MEASURED)
-_LONGEST_REASON = 100
 # What is read goes through functions that call themselves: they all get through this many lists in lists.
 _DEEPEST = 100
 _LARGEST_INTEGER = 2**63
@@ -28,12 +28,6 @@ class DamagedRow(ValueError):
         self.column = column
         self.reason = one_line(reason)
         super().__init__(f"{column}: {self.reason}" if column else self.reason)
-
-
-def one_line(text: object) -> str:
-    """The text on one line of bounded length, as it goes into messages."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
 
 
 class _Power(TypedDict):

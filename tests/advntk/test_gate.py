@@ -164,7 +164,7 @@ class TestFile:
             (entry(reason=3), "reason = 3"),
             (entry(expires='"soon"'), "write a date"),
             (entry(expires="5"), "write a date"),
-            (entry() + entry(), "has two entries"),
+            (entry() + entry(), "has 2 entries"),
         ],
     )
     def test_what_is_refused(self, tmp_path, text, words):
