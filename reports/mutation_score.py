@@ -80,7 +80,9 @@ def read_mutation_score(path: Path) -> MutationScore:
         raise _bad(path, f"is no mutation score ({one_line(error)})") from error
     return MutationScore(
         sanitized(found["code"]),
-        tuple({**fault, **{name: sanitized(fault[name]) for name in _TEXTS}} for fault in falsehoods),
+        tuple(
+            {**fault, **{name: sanitized(fault[name]) for name in _TEXTS}} for fault in found["falsehoods"]
+        ),
     )
 
 

@@ -44,7 +44,7 @@ def reading(folder: Path, read: Callable[[sqlite3.Connection], T], salvage: bool
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first") from None
     except OSError as error:
         raise BadEvidence(
-            f"--evidence {folder}: cannot be read ({error.strerror}); choose another"
+            f"--evidence {folder}: cannot be read ({error.strerror}); choose another folder"
         ) from error
     check_header(path, salvage)
     try:
