@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from advntk.checks.evidence import RunRecord, read_run
+from advntk.checks.evidence import BadEvidence, RunRecord, read_run
 from advntk.exits import (
     EXIT_INCONCLUSIVE,
     EXIT_INTERNAL,
@@ -78,7 +78,7 @@ def gate(
     known = {claim.id for _, claim in load(theories).claims()}
     record = sanitized_record(read_run(evidence))
     judgements = judge(record, entries, known, datetime.now(UTC).date())
-    comparison = compare(sanitized_record(read_run(baseline)), record) if baseline else None
+    comparison = compare(_baseline(baseline), record) if baseline else None
     if comparison:
         judgements += [_moved(move) for move in comparison.moves]
     outcomes = {judgement.outcome for judgement in judgements}
@@ -89,6 +89,13 @@ def gate(
     notes = [f"left out         {row}" for row in record.left_out]
     # What a file of expectations says may hold anything, and each judgement is a line.
     return sanitized("\n".join([*notes, _as_text(judgements, comparison)])), int(worst)
+
+
+def _baseline(folder: Path) -> RunRecord:
+    try:
+        return sanitized_record(read_run(folder))
+    except BadEvidence as error:
+        raise BadEvidence(f"--baseline {str(error).removeprefix('--evidence ')}") from error
 
 
 def judge(record: RunRecord, entries: Sequence[Expectation], known: set[str], today: date) -> list[Judgement]:

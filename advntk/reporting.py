@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advntk.checks.evidence import FILE_NAME, BadEvidence, RunRecord, read_run
 from advntk.exceptions import UsageError
-from advntk.implementations.outputs import FileKind, may_write
+from advntk.implementations.outputs import FileKind, may_write, told
 from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
@@ -115,6 +115,7 @@ def find_targets(
 
     Raises:
       BadReport: an unknown format, or several for one file.
+      BadOutput: a place that cannot be written.
     """
     out = asked.out
     chosen = default if asked.formats is None else _formats(asked.formats, names)
@@ -130,7 +131,9 @@ def find_targets(
                 f"--out -: takes one format that is text, not {','.join(chosen)}; choose it with --format"
             )
         return [Target(chosen[0], None)]
-    if not out.is_dir() and (out.is_file() or out.suffix[1:2].isalpha()):
+    with told(out):  # a name may be too long to ask what is there
+        is_file = not out.is_dir() and (out.is_file() or out.suffix[1:2].isalpha())
+    if is_file:
         if len(chosen) > 1:
             raise BadReport(
                 f"--out {out}: one file cannot hold {','.join(chosen)}; name a folder, or one format"

@@ -47,7 +47,7 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         size = regular_file(path)
     except BadInput as error:
-        if not path.exists() and not path.is_symlink():
+        if isinstance(error.__cause__, FileNotFoundError) and not path.is_symlink():
             raise BadFile(f"{path}: no such file") from None
         raise BadFile(f"{path}: {error}") from error
     try:

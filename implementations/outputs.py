@@ -63,7 +63,7 @@ def may_write(
     another = "choose another place"
     try:
         place = path.resolve()
-        if any(other.exists() and place.exists() and place.samefile(other) for other in inputs):
+        if any(_is_same(place, other) for other in inputs):
             raise refused("is read by the same command", another)
         _no_companion(place, refused)
         if not os.path.lexists(place):
@@ -205,6 +205,14 @@ def npz_kind(path: Path) -> str | None:
     except Exception:  # somebody else's archive, or a damaged one: zipfile and numpy raise a dozen kinds
         return None
     return found if isinstance(found, str) and found.startswith("advntk ") else None
+
+
+def _is_same(place: Path, other: Path) -> bool:
+    """Whether both are one file; one that cannot be found is none."""
+    try:
+        return place.samefile(other)
+    except (OSError, RuntimeError):
+        return False
 
 
 def _no_companion(path: Path, refused: Callable[[str, str], BadOutput]) -> None:

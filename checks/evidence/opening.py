@@ -40,7 +40,9 @@ def reading(folder: Path, read: Callable[[sqlite3.Connection], T], salvage: bool
     path = folder / FILE_NAME
     try:
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        raise BadEvidence(f"--evidence {folder}: is not a folder; name one that holds {FILE_NAME}") from None
+    except FileNotFoundError:
         raise BadEvidence(f"--evidence {folder}: no {FILE_NAME} there; run `advntk check` first") from None
     except OSError as error:
         raise BadEvidence(

@@ -213,16 +213,21 @@ class Rows:
             self.left_out,
         )
 
-    def trials(self, run: int, request: RunRequest | None = None) -> Iterator[TrialRow]:
+    def trials(self, run: int, request: RunRequest | None = None) -> list[TrialRow]:
         """The trials of a run that can be read, each once, in the order of their rows."""
-        seen: dict[tuple, int] = {}
+        found: dict[tuple, list[tuple[int, TrialRow]]] = {}
         for number, row in self._rows(TrialRow, run, request):
-            key = (row.trial, row.scenario_id, row.point, row.seed)
-            if seen.setdefault(key, number) == number:
-                yield row
-            else:
-                reason = f"the same trial as row {seen[key]}"
+            found.setdefault((row.trial, row.scenario_id, row.point, row.seed), []).append((number, row))
+        for several in found.values():
+            # The same row twice is one; which of different ones is right nobody knows.
+            alike = len({repr(row) for _, row in several}) == 1
+            for number, row in several[1:] if alike else several if len(several) > 1 else []:
+                others = ", ".join(str(other) for other, _ in several if other != number)
+                reason = one_line(f"the same trial as row {others}{'' if alike else ', and says otherwise'}")
                 self._note_once(LeftOut("trial", number, "", reason, None, row.trial, row.scenario_id))
+            if len(several) > 1 and not alike:
+                several.clear()
+        return [several[0][1] for several in found.values() if several]
 
     def _of(self, kind: type[T], run: int, request: RunRequest) -> Iterator[T]:
         return (row for _, row in self._rows(kind, run, request))

@@ -164,6 +164,22 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
             )
 
 
+def check_constraints(db: sqlite3.Connection, path: Path) -> None:
+    """Look for what keeps rows apart, before any is added.
+
+    Raises:
+      BadEvidence: it was lost.
+    """
+    keys = {row[1] for row in db.execute("PRAGMA table_info(run)") if row[5]}
+    unique = {row[1] for row in db.execute("PRAGMA index_list(trial)") if row[2]}
+    if keys != {"id"} or "trial_once" not in unique:
+        lost = "key of table run" if keys != {"id"} else "index of table trial"
+        raise BadEvidence(
+            f"--evidence {path.parent}: {path.name} cannot be added to (the {lost} was lost); it was left as "
+            "it is; choose another folder"
+        )
+
+
 def columns_of(db: sqlite3.Connection, table: str) -> set[str]:
     """The columns of a table; empty if there is none."""
     return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}

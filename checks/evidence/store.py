@@ -41,6 +41,7 @@ from advntk.checks.evidence.schema import (
     FILE_NAME,
     SCHEMA_VERSION,
     BadEvidence,
+    check_constraints,
     check_header,
     check_tables,
     create,
@@ -105,6 +106,7 @@ class EvidenceStore:
             check_pages(self._db, self.path)
             if version_of(self._db) < SCHEMA_VERSION:
                 self._migrate()
+            check_constraints(self._db, self.path)
             with self._transaction():
                 pass
         except sqlite3.Error as error:

@@ -126,6 +126,11 @@ def test_the_same_trial_twice_is_damage(folder):
     with pytest.raises(BadEvidence, match=r"row 9 of table trial is damaged \(the same trial as row 3\)"):
         read_run(folder)
     assert len(read_run(folder, salvage=True).trials["joint_limit", "id"]) == 8
+    damage(folder, "trial", 9, "numbers", "{}")
+    with pytest.raises(BadEvidence, match=r"row 3 of table trial is damaged \(the same trial as row 9, and"):
+        read_run(folder)
+    seeds = [one.seed for one in read_run(folder, salvage=True).trials["joint_limit", "id"]]
+    assert seeds == [0, 1, 3, 4, 5, 6, 7]
 
 
 def test_provenance_and_costs_cost_themselves_a_request_costs_the_run(folder):

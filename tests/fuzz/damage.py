@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
 import sys
 import zipfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 TABLES = ("run", "trial", "decision", "finding")
@@ -140,6 +142,8 @@ def damaged_cells(draw: st.DrawFn) -> CellDamage:
             name = names[column % len(names)]
             # Rows are counted round and round.
             (rows,) = db.execute(f"SELECT max(rowid) FROM {table}").fetchone()
+            if not rows:
+                return
             number = (row - 1) % rows + 1
             found = db.execute(f"SELECT {name} FROM {table} WHERE rowid = ?", (number,)).fetchone()
             plain(db, table)
@@ -211,6 +215,21 @@ def damaged_json(draw: st.DrawFn, size: int) -> Damage:
             path.write_bytes(text.encode("utf-8", "surrogatepass"))
 
     return Damage(f"text {text!r}"[:200] if text is not None else f"at step {step} {value!r}"[:200], to)
+
+
+@st.composite
+def damaged_texts(draw: st.DrawFn, size: int, text: str) -> Damage:
+    """Any damage to a file of text: to its bytes, or one word of it replaced by something odd."""
+    if draw(st.booleans()):
+        return draw(damaged_bytes(size))
+    words = text.split()
+    word = words[draw(st.integers(0, len(words) - 1))]
+    odd = draw(st.sampled_from((*ODD_TEXTS, "nan", "1_0", "'''", '"\\ud800"', "[[x]]", "{x = 1}", "1e999")))
+
+    def to(path: Path) -> None:
+        path.write_bytes(text.replace(word, odd, 1).encode("utf-8", "surrogatepass"))
+
+    return Damage(f"{word!r} becomes {odd!r}"[:200], to)
 
 
 @st.composite
@@ -295,3 +314,19 @@ def answer(*arguments: object) -> Answer:
         except SystemExit as end:
             code = end.code or 0
     return Answer(int(code), out.getvalue(), err.getvalue())
+
+
+def examples(default: int) -> int:
+    """How many examples each test draws; long runs ask for more by ADVNTK_FUZZ_EXAMPLES."""
+    return int(os.environ.get("ADVNTK_FUZZ_EXAMPLES", default))
+
+
+def fuzzed(default: int) -> Callable[[Any], Any]:
+    """Settings of a fuzz test: the same examples in every run, and no time limit for one of them."""
+    return settings(
+        max_examples=examples(default),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
