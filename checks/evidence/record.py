@@ -36,6 +36,7 @@ _TRIAL = (
 )  # fmt: skip
 _DECISION = ("claim", "trial", "scenario_id", "scenario", "label", "decider", "decision")
 _FINDING = ("claim", "finding")
+_NO_RUN = -1  # ids begin at 1
 # What a row is read as |-> its table, its columns, and those of JSON.
 _TABLES: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     TrialRow: ("trial", _TRIAL, ("scenario", "numbers", "figures")),
@@ -142,6 +143,12 @@ class Rows:
         raise BadEvidence(
             f"--evidence {self._folder}: {damaged[0]}{more}; the file was left as it is; {fix}"
         ) from None
+
+    def check_owners(self) -> None:
+        """Look for rows that belong to no run, which every run would be read without."""
+        for kind in _TABLES:
+            for _ in self._rows(kind, _NO_RUN, None):
+                pass
 
     def runs(self) -> list[int]:
         """Ids of all runs, rising."""

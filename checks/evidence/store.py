@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock, Timeout
 
 from advntk.checks.evidence.migrations import migrate
-from advntk.checks.evidence.opening import check_pages, text
+from advntk.checks.evidence.opening import SALVAGE, check_pages, text
 from advntk.checks.evidence.plain import dumps
 from advntk.checks.evidence.record import Rows
 from advntk.checks.evidence.rows import (
@@ -107,6 +107,10 @@ class EvidenceStore:
             if version_of(self._db) < SCHEMA_VERSION:
                 self._migrate()
             check_constraints(self._db, self.path)
+            # Found only when a run is read, that would be after all was measured.
+            rows = Rows(self._db, self.folder)
+            rows.check_owners()
+            rows.refuse_damage(f"choose another folder; {SALVAGE}")
             with self._transaction():
                 pass
         except sqlite3.Error as error:

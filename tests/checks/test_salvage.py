@@ -222,6 +222,46 @@ def test_a_store_cut_short_gives_what_is_left(tmp_path):
     assert found.left_out and sum(map(len, found.trials.values())) < 60
 
 
+@pytest.mark.parametrize("table", ["trial", "decision", "finding"])
+def test_nothing_is_measured_into_evidence_that_could_not_be_read_again(folder, table):
+    damage(folder, table, 1, "run", "nobody")
+    before = content(folder)
+    with pytest.raises(
+        BadEvidence, match=rf"row 1 of table {table} .*; choose another folder; `advntk report"
+    ):
+        EvidenceStore(folder)
+    assert content(folder) == before
+
+
+def test_damage_to_one_run_does_not_keep_others_from_being_added(folder):
+    damage(folder, "trial", 1, "numbers", "null")
+    damage(folder, "run", 1, "request", "null")
+    made(folder)
+    assert read_run(folder).id == 2 and read_run(folder, 2).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        (["DROP INDEX trial_once"], "index of table trial was lost"),
+        (
+            ["CREATE TABLE plain AS SELECT * FROM run", "DROP TABLE run", "ALTER TABLE plain RENAME TO run"],
+            "key of table run was lost",
+        ),
+    ],
+)
+def test_without_its_constraints_evidence_is_read_and_not_added_to(folder, statements, words):
+    whole = read_run(folder)
+    with closing(sqlite3.connect(folder / FILE_NAME)) as db:
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+    before = content(folder)
+    with pytest.raises(BadEvidence, match=words):
+        EvidenceStore(folder)
+    assert content(folder) == before and read_run(folder) == whole
+
+
 class TestResuming:
     @pytest.mark.parametrize(
         ("table", "column"),

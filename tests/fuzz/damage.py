@@ -141,10 +141,10 @@ def damaged_cells(draw: st.DrawFn) -> CellDamage:
             names = _columns(db, table)
             name = names[column % len(names)]
             # Rows are counted round and round.
-            (rows,) = db.execute(f"SELECT max(rowid) FROM {table}").fetchone()
-            if not rows:
+            numbers = [number for (number,) in db.execute(f"SELECT rowid FROM {table} ORDER BY rowid")]
+            if not numbers:
                 return
-            number = (row - 1) % rows + 1
+            number = numbers[(row - 1) % len(numbers)]
             found = db.execute(f"SELECT {name} FROM {table} WHERE rowid = ?", (number,)).fetchone()
             plain(db, table)
             new = cell
