@@ -19,6 +19,7 @@ _EXPECTED = (*Verdict, AS_MEASURED)
 # What is read goes through functions that call themselves: they all get through this many lists in lists.
 _DEEPEST = 100
 _LARGEST_INTEGER = 2**63
+_MANY_DIGITS = re.compile(r"\d{19}")
 
 
 class DamagedRow(ValueError):
@@ -67,7 +68,9 @@ def typed(kind: type[T], columns: Mapping[str, Any], json: tuple[str, ...] = ())
         if name not in columns:
             continue  # the table has no such column
         try:
-            fields[name] = _bounded(loads(columns[name]), 0)
+            fields[name] = loads(columns[name])
+            if _is_suspect(columns[name]):
+                fields[name] = _bounded(fields[name], 0)
             if name == whole:
                 inside = fields.pop(name)
                 if not isinstance(inside, dict):
@@ -89,6 +92,11 @@ def typed(kind: type[T], columns: Mapping[str, Any], json: tuple[str, ...] = ())
             if claim.expected not in _EXPECTED:
                 raise DamagedRow(f"claim {name!r} expects {claim.expected!r}, which is no verdict", whole)
     return found
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether numbers beyond 64 bits, or values that lie too deep, can be in a text of JSON at all."""
+    return text.count("[") + text.count("{") > _DEEPEST or _MANY_DIGITS.search(text) is not None
 
 
 def _bounded(value: Any, depth: int) -> Any:
