@@ -226,13 +226,15 @@ class Rows:
         for number, row in self._rows(TrialRow, run, request):
             found.setdefault((row.trial, row.scenario_id, row.point, row.seed), []).append((number, row))
         for several in found.values():
+            if len(several) == 1:
+                continue
             # The same row twice is one; which of different ones is right nobody knows.
             alike = len({repr(row) for _, row in several}) == 1
-            for number, row in several[1:] if alike else several if len(several) > 1 else []:
+            for number, row in several[1:] if alike else several:
                 others = ", ".join(str(other) for other, _ in several if other != number)
                 reason = one_line(f"the same trial as row {others}{'' if alike else ', and says otherwise'}")
                 self._note_once(LeftOut("trial", number, "", reason, None, row.trial, row.scenario_id))
-            if len(several) > 1 and not alike:
+            if not alike:
                 several.clear()
         return [several[0][1] for several in found.values() if several]
 
