@@ -14,7 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from advntk.checks.evidence.schema import COMPANIONS, FILE_NAME, BadEvidence, check_header, check_tables
+from advntk.checks.evidence.schema import (
+    COMPANIONS,
+    DAMAGE,
+    FILE_NAME,
+    BadEvidence,
+    check_header,
+    check_tables,
+)
 from advntk.implementations.inputs import one_line
 
 T = TypeVar("T")
@@ -64,7 +71,7 @@ def reading(folder: Path, read: Callable[[sqlite3.Connection], T], salvage: bool
                 raise
         with _copied(path) as copy:
             return _checked(copy, path, read)
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise BadEvidence(
             f"--evidence {folder}: {FILE_NAME} is not readable evidence ({one_line(error)}); it was left as "
             f"it is; choose another folder{'' if salvage else f', or {SALVAGE}'}"
@@ -99,7 +106,7 @@ def damaged_pages(db: sqlite3.Connection) -> str:
     """What SQLite says of the first page that is damaged; empty if none is."""
     try:
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         if isinstance(error, sqlite3.OperationalError):
             raise  # locked, or to be read from a copy
         return str(error)

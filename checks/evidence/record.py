@@ -23,7 +23,7 @@ from advntk.checks.evidence.rows import (
     TrialRow,
 )
 from advntk.checks.evidence.scanning import scanned
-from advntk.checks.evidence.schema import SCHEMA_VERSION, BadEvidence, columns_of, version_of
+from advntk.checks.evidence.schema import DAMAGE, SCHEMA_VERSION, BadEvidence, columns_of, version_of
 from advntk.checks.evidence.validation import DamagedRow, typed
 from advntk.implementations.inputs import one_line
 
@@ -269,7 +269,7 @@ class Rows:
             return
         try:
             (found,) = self._db.execute(f"PRAGMA quick_check({table})").fetchone()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             found = str(error)
         if found != "ok":
             self._note_once(LeftOut(table, None, "", one_line(found)))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from advntk.checks.evidence.rows import LeftOut
-from advntk.checks.evidence.schema import columns_of
+from advntk.checks.evidence.schema import DAMAGE, columns_of
 from advntk.implementations.inputs import one_line
 
 # Rows are looked for one by one between two that can be read; in a longer gap the rest is one note.
@@ -61,11 +61,11 @@ def scanned(
         return
     except sqlite3.OperationalError:
         raise
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         reason = one_line(error)
     # From the other end, up to the damage; then each number between on its own.
     tail: list[tuple[int, dict[str, Any]]] = []
-    with suppress(sqlite3.DatabaseError):
+    with suppress(*DAMAGE):
         for number, row in rows("DESC"):
             if number <= last or (tail and number >= tail[-1][0]):
                 break
@@ -77,7 +77,7 @@ def scanned(
     for number in range(last + 1, min(end, last + 1 + _LONGEST_GAP)):
         try:
             found = db.execute(f"{select} AND rowid = ?", (*values, number)).fetchone()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             note(LeftOut(table, number, "", one_line(error)))
         else:
             if found is not None and found[0] == number:

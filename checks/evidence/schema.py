@@ -67,6 +67,8 @@ _COLUMNS: dict[int, dict[str, set[str]]] = {
         "finding": {"run", "claim", "finding"},
     },
 }  # fmt: skip
+# What SQLite raises for a damaged file; a message may quote bytes that are no text.
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _MAGIC, _HEADER_BYTES = b"SQLite format 3\0", 100
 
 

@@ -38,6 +38,7 @@ from advntk.checks.evidence.rows import (
     TrialRow,
 )
 from advntk.checks.evidence.schema import (
+    DAMAGE,
     FILE_NAME,
     SCHEMA_VERSION,
     BadEvidence,
@@ -47,6 +48,7 @@ from advntk.checks.evidence.schema import (
     create,
     version_of,
 )
+from advntk.implementations.inputs import one_line
 
 # How long one process waits for another that is writing to the same file.
 _PATIENCE_S = 60.0
@@ -89,7 +91,7 @@ class EvidenceStore:
             if not is_there:
                 self._create()
                 check_header(self.path)
-        except (OSError, sqlite3.Error, RuntimeError) as error:  # a full disk, a loop of links
+        except (OSError, RuntimeError, *DAMAGE) as error:  # a full disk, a loop of links
             raise BadEvidence(_unwritable(folder, getattr(error, "strerror", None) or str(error))) from error
         self._db = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE_S)
         try:
@@ -113,10 +115,10 @@ class EvidenceStore:
             rows.refuse_damage(f"choose another folder; {SALVAGE}")
             with self._transaction():
                 pass
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             raise BadEvidence(
-                f"--evidence {self.folder}: {self.path.name} is not readable evidence ({error}); "
-                "it was left as it is; choose another folder"
+                f"--evidence {self.folder}: {self.path.name} is not readable evidence "
+                f"({one_line(error)}); it was left as it is; choose another folder"
             ) from error
         except OSError as error:  # what a migrated copy meets on its way
             raise BadEvidence(_unwritable(self.folder, error.strerror or str(error))) from error
@@ -213,8 +215,8 @@ class EvidenceStore:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise  # ours to mend
-        except sqlite3.DatabaseError as error:
-            raise BadEvidence(_unwritable(self.folder, str(error))) from error
+        except DAMAGE as error:
+            raise BadEvidence(_unwritable(self.folder, one_line(error))) from error
 
     def heads(self) -> list[RunHead]:
         """All runs, oldest first.
