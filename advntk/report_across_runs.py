@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from advntk.checks.evidence import BadEvidence, RunRecord, read_run_heads
+from advntk.checks.evidence import BadEvidence, RunRecord, read_run_ids
 from advntk.implementations.outputs import FileKind, write_text
 from advntk.reporting import Asked, BadReport, find_targets, read, said, write
 from advntk.reports.comparison import comparison_content
@@ -45,8 +45,19 @@ def show_history(asked: Asked) -> str:
     if asked.runs:
         raise BadReport(f"--run {asked.runs[0]}: --history shows all runs; leave it out")
     folders = list(dict.fromkeys(asked.folders))
-    runs = [_named(asked, folder, run) for folder in folders for run in _run_ids(asked, folder)]
-    return _written(asked, history_content(runs), _HISTORY_FILES, ("html",), _history_text, HISTORY)
+    runs: list[Named] = []
+    lost: list[str] = []
+    for folder in folders:
+        for run in _run_ids(asked, folder):
+            try:
+                runs.append(_named(asked, folder, run))
+            except BadReport as error:
+                if not asked.salvage:
+                    raise
+                lost.append(sanitized(f"Left out: {error}"))
+    content = history_content(runs, lost)
+    text = _written(asked, content, _HISTORY_FILES, ("html",), _history_text, HISTORY)
+    return text if str(asked.out) == "-" else "\n".join([*lost, text])
 
 
 def _two(asked: Asked) -> tuple[Named, Named]:
@@ -67,10 +78,9 @@ def _two(asked: Asked) -> tuple[Named, Named]:
 
 def _run_ids(asked: Asked, folder: Path) -> list[int]:
     try:
-        heads = read_run_heads(folder, asked.salvage)
+        return read_run_ids(folder, asked.salvage)
     except BadEvidence as error:
         raise BadReport(f"DIR {str(error).removeprefix('--evidence ')}") from error
-    return [head.id for head in heads]
 
 
 def _named(asked: Asked, folder: Path, run: int | None) -> Named:

@@ -47,8 +47,8 @@ _TABLES: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 _REST_OF_RUN: tuple[tuple[str, type], ...] = (("provenance", Provenance), ("costs", RunCosts))
 
 
-def read_run_heads(folder: Path, salvage: bool = False) -> list[RunHead]:
-    """All runs of a folder, oldest first; with `salvage` those whose request can be read.
+def read_run_heads(folder: Path) -> list[RunHead]:
+    """All runs of a folder, oldest first.
 
     Raises:
       BadEvidence: no evidence there, or rows that are damaged.
@@ -58,6 +58,21 @@ def read_run_heads(folder: Path, salvage: bool = False) -> list[RunHead]:
         heads = [head for number in rows.runs() if (head := rows.head(number)) is not None]
         rows.refuse_damage()
         return heads
+
+    return _reading(folder, read, salvage=False)
+
+
+def read_run_ids(folder: Path, salvage: bool = False) -> list[int]:
+    """Ids of all runs of a folder, rising; with `salvage` also of runs that cannot be read.
+
+    Raises:
+      BadEvidence: no evidence there, or none that can be read.
+    """
+
+    def read(rows: Rows) -> list[int]:
+        found = rows.runs()
+        rows.refuse_damage()
+        return found
 
     return _reading(folder, read, salvage)
 

@@ -148,6 +148,22 @@ def test_on_the_command_line(folder, tmp_path):
         assert found.exit_code == 0 and "The evidence is damaged" in str(read_json(found.stdout))
 
 
+def test_a_run_that_is_lost_is_left_out_of_a_history_with_a_word(folder, tmp_path):
+    add_run(folder, CLAIMS)
+    damage(folder, "run", 2, "request", "null")
+    found = call(
+        "report", "--history", folder, "--salvage", "--format", "json,html", "--out", tmp_path / "out"
+    )
+    assert found.exit_code == 0 and "run 2 cannot be salvaged: row 2 of table run is damaged" in found.stdout
+    content = read_json((tmp_path / "out" / "history.json").read_text())
+    assert [run["id"] for run in content["runs"]] == [1] and len(content["left_out"]) == 1
+    page = "".join(read_html((tmp_path / "out" / "history.html").read_text()).texts)
+    assert "run 2 cannot be salvaged" in page
+    for arguments in (("--compare", folder), (folder,)):
+        found = call("report", *arguments, "--salvage")
+        assert "run 2 cannot be salvaged" in str(found.exception)
+
+
 def test_a_gate_and_a_table_of_trials_refuse_damaged_evidence(folder, tmp_path):
     damage(folder, "finding", 1, "finding", "7")
     for arguments in (
