@@ -107,7 +107,7 @@ def one_line(error: UsageError) -> None:
     assert "\n" not in line and len(line) <= 300, line
 
 
-@fuzzed(18)
+@fuzzed(12)
 @given(data=st.data())
 def test_a_report_on_a_damaged_store(good, data):
     damage = data.draw(damaged_stores(size(good)))
