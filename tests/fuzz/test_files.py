@@ -277,3 +277,8 @@ def model(tmp_path_factory) -> Path:
         course=np.zeros((2, 7)),
     )  # fmt: skip
     return path
+
+
+def test_a_model_that_does_not_say_what_it_was_trained_on(model):
+    found = told("evaluate", model, codes=(2,))
+    assert f"{model}: says not what it was trained on" in found.err
