@@ -213,15 +213,18 @@ def _carry_out(settings: RunSettings, progress: bool) -> RunRecord:
     return run(settings, progress)
 
 
-def load_run(evidence: str | Path, number: int | None = None) -> Run:
+def load_run(evidence: str | Path, number: int | None = None, salvage: bool = False) -> Run:
     """A run from the evidence that is there; the latest one unless its number is given.
 
+    With `salvage` what is damaged is left out: claims that lost a decision are INCONCLUSIVE then, unless
+    another one refutes them.
+
     Raises:
-      UsageError: no evidence there, or no such run.
+      UsageError: no evidence there, no such run, or evidence that is damaged.
     """
     from advntk.checks.evidence import read_run
 
-    return Run(read_run(Path(evidence), number), Path(evidence))
+    return Run(read_run(Path(evidence), number, salvage), Path(evidence))
 
 
 def theorems(theories: str | Iterable[str] = ()) -> tuple[Theorem, ...]:

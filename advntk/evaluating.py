@@ -68,10 +68,15 @@ def _evaluated(
     from advntk.implementations.attacks.threat import ThreatModel
     from advntk.implementations.attacks.worst_case import worst_case
     from advntk.implementations.experiments.presets import experiment_from
+    from advntk.implementations.inputs import one_line
+    from advntk.implementations.npz_files import BadFile
 
     predictor, about = load_model(model)
     settings = from_dict(about["settings"])
-    experiment = experiment_from(about["about"]["experiment"], settings)
+    try:
+        experiment = experiment_from(about["about"]["experiment"], settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadFile(f"{model}: says not what it was trained on ({one_line(error)}); train anew") from error
     images, labels = _test_images(experiment, data, data_dir, test)
     if images.shape[1:] != predictor.x_train.shape[1:]:
         raise BadTraining(

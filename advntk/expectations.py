@@ -11,15 +11,30 @@ expires = 2027-06-30
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from advntk.exceptions import UsageError
+from advntk.implementations.inputs import BadInput, one_line, read_text
 from advntk.theorems.vocabulary import Verdict
 
-_FIELDS = ("claim", "expected", "reason", "owner", "expires")
+_Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
+_SOME_TEXT = "write some text in quotes"
+# What broke is never what one expects.
+_ALLOWED = tuple(verdict.value for verdict in Verdict if verdict is not Verdict.ERROR)
+# Field |-> what it holds, and what to do where it does not.
+_FIELDS: dict[str, tuple[Any, str]] = {
+    "claim": (_Text, _SOME_TEXT),
+    "expected": (Verdict, f"choose {', '.join(_ALLOWED)}"),
+    "reason": (_Text, _SOME_TEXT),
+    "owner": (_Text, _SOME_TEXT),
+    "expires": (date, "write a date, for example 2027-06-30"),
+}
 
 
 class BadExpectations(UsageError):
@@ -44,22 +59,22 @@ def read_expectations(path: Path) -> list[Expectation]:
       BadExpectations: no such file, no TOML, an unknown field, a missing one, or an id twice.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        content = tomllib.loads(read_text(path))
+    except BadInput as error:
+        raise BadExpectations(f"--expectations {path}: {error}; name a TOML file") from error
+    except (ValueError, RecursionError) as error:  # no TOML, numbers too long for Python, tables too deep
         raise BadExpectations(
-            f"--expectations {path}: cannot be read ({reason}); name a TOML file"
+            f"--expectations {path}: is no TOML ({one_line(error)}); mend it there"
         ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadExpectations(f"--expectations {path}: is no TOML ({error}); mend it there") from error
     entries = content.get("claim")
     if not isinstance(entries, list) or not entries or set(content) != {"claim"}:
         raise BadExpectations(f"--expectations {path}: must hold [[claim]] entries and nothing else")
     found = [_entry(path, number, values) for number, values in enumerate(entries, 1)]
-    names = [entry.claim for entry in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadExpectations(f"--expectations {path}: claim {name!r} has two entries; keep one")
+    for name, number in Counter(entry.claim for entry in found).items():
+        if number > 1:
+            raise BadExpectations(
+                f"--expectations {path}: claim {one_line(repr(name))} has {number} entries; keep one"
+            )
     return found
 
 
@@ -69,31 +84,13 @@ def _entry(path: Path, number: int, values: Any) -> Expectation:
         raise BadExpectations(f"{where} is no table; write [[claim]]")
     for name in [n for n in _FIELDS if n not in values] + [n for n in values if n not in _FIELDS]:
         word = "lacks" if name in _FIELDS else "has the unknown field"
-        raise BadExpectations(f"{where} {word} {name!r}; an entry has {', '.join(_FIELDS)}")
-    for name in ("claim", "expected", "reason", "owner"):
-        if not isinstance(values[name], str) or not values[name].strip():
-            raise BadExpectations(f"{where}: {name} = {values[name]!r}; write some text in quotes")
-    return Expectation(
-        values["claim"],
-        _verdict(where, values["expected"]),
-        values["reason"],
-        values["owner"],
-        _date(where, values["expires"]),
-    )
-
-
-def _verdict(where: str, text: str) -> Verdict:
-    # What broke is never what one expects.
-    allowed = [v for v in Verdict if v is not Verdict.ERROR]
-    if text not in allowed:
-        raise BadExpectations(f"{where}: expected = {text!r}; choose {', '.join(allowed)}")
-    return Verdict(text)
-
-
-def _date(where: str, value: Any) -> date:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise BadExpectations(f"{where}: expires = {value!r}; write a date, for example 2027-06-30") from None
+        raise BadExpectations(f"{where} {word} {one_line(repr(name))}; an entry has {', '.join(_FIELDS)}")
+    found = {}
+    for name, (kind, fix) in _FIELDS.items():
+        try:
+            found[name] = msgspec.convert(values[name], kind)
+            if found[name] is Verdict.ERROR or isinstance(found[name], datetime):
+                raise msgspec.ValidationError(name)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise BadExpectations(f"{where}: {name} = {one_line(repr(values[name]))}; {fix}") from error
+    return Expectation(**found)

@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from advntk.checks.evidence import RunRecord, read_run
+from advntk.checks.evidence import BadEvidence, RunRecord, read_run
 from advntk.exits import (
     EXIT_INCONCLUSIVE,
     EXIT_INTERNAL,
@@ -21,6 +21,7 @@ from advntk.exits import (
 )
 from advntk.expectations import Expectation, read_expectations
 from advntk.reports.comparison import Comparison, Move, compare
+from advntk.reports.sanitization import sanitized, sanitized_record
 from advntk.reports.summary import is_expected, summarise, to_json
 from advntk.theorems.catalogue import load
 from advntk.theorems.vocabulary import Verdict
@@ -75,15 +76,26 @@ def gate(
     """
     entries = read_expectations(expectations) if expectations else []
     known = {claim.id for _, claim in load(theories).claims()}
-    record = read_run(evidence)
+    record = sanitized_record(read_run(evidence))
     judgements = judge(record, entries, known, datetime.now(UTC).date())
-    comparison = compare(read_run(baseline), record) if baseline else None
+    comparison = compare(_baseline(baseline), record) if baseline else None
     if comparison:
         judgements += [_moved(move) for move in comparison.moves]
     outcomes = {judgement.outcome for judgement in judgements}
     worst = next((o for o in _WORST_FIRST if o in outcomes), GateOutcome.AS_EXPECTED)
-    text = _as_json(record, judgements, comparison, worst) if as_json else _as_text(judgements, comparison)
-    return text, int(worst)
+    if as_json:
+        return _as_json(record, judgements, comparison, worst), int(worst)
+    # Damaged evidence is not judged at all; what an older version of it left open is said.
+    notes = [f"left out         {row}" for row in record.left_out]
+    # What a file of expectations says may hold anything, and each judgement is a line.
+    return sanitized("\n".join([*notes, _as_text(judgements, comparison)])), int(worst)
+
+
+def _baseline(folder: Path) -> RunRecord:
+    try:
+        return sanitized_record(read_run(folder))
+    except BadEvidence as error:
+        raise BadEvidence(f"--baseline {str(error).removeprefix('--evidence ')}") from error
 
 
 def judge(record: RunRecord, entries: Sequence[Expectation], known: set[str], today: date) -> list[Judgement]:
@@ -150,7 +162,8 @@ def _as_text(judgements: list[Judgement], comparison: Comparison | None) -> str:
     bad = [j for j in judgements if j.outcome is not GateOutcome.AS_EXPECTED]
     lines = [
         f"{j.outcome.name.replace('_', ' ').lower():<16} {j.claim}"
-        f"{f' is {j.verdict}' if j.verdict else ''}: {j.text}{f' (owner: {j.owner})' if j.owner else ''}"
+        f"{f' is {j.verdict}' if j.verdict else ''}: {' '.join(j.text.split())}"
+        f"{f' (owner: {j.owner})' if j.owner else ''}"
         for j in bad
     ]
     if comparison:
@@ -170,5 +183,6 @@ def _as_json(
         "outcome": worst.name,
         "claims": [{**asdict(j), "outcome": j.outcome.name} for j in judgements],
         "comparison": asdict(comparison) if comparison else None,
+        "left_out": [asdict(row) for row in record.left_out],
     }
     return to_json(content)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from advntk.checks.evidence import BadEvidence, RunRecord, read_run_heads
+from advntk.checks.evidence import BadEvidence, RunRecord, read_run_ids
 from advntk.implementations.outputs import FileKind, write_text
 from advntk.reporting import Asked, BadReport, find_targets, read, said, write
 from advntk.reports.comparison import comparison_content
@@ -45,19 +45,30 @@ def show_history(asked: Asked) -> str:
     if asked.runs:
         raise BadReport(f"--run {asked.runs[0]}: --history shows all runs; leave it out")
     folders = list(dict.fromkeys(asked.folders))
-    runs = [_named(folder, run) for folder in folders for run in _run_ids(folder)]
-    return _written(asked, history_content(runs), _HISTORY_FILES, ("html",), _history_text, HISTORY)
+    runs: list[Named] = []
+    lost: list[str] = []
+    for folder in folders:
+        for run in _run_ids(asked, folder):
+            try:
+                runs.append(_named(asked, folder, run))
+            except BadReport as error:
+                if not asked.salvage:
+                    raise
+                lost.append(sanitized(f"Left out: {error}"))
+    content = history_content(runs, lost)
+    text = _written(asked, content, _HISTORY_FILES, ("html",), _history_text, HISTORY)
+    return text if str(asked.out) == "-" else "\n".join([*lost, text])
 
 
 def _two(asked: Asked) -> tuple[Named, Named]:
     folders, runs = asked.folders, asked.runs
     if len(folders) == 2 and len(runs) in (0, 2):
         old, new = runs or (None, None)
-        return _named(folders[0], old), _named(folders[1], new)
+        return _named(asked, folders[0], old), _named(asked, folders[1], new)
     if len(folders) == 1 and len(runs) in (0, 2):
-        ids = runs or tuple(_run_ids(folders[0])[-2:])
+        ids = runs or tuple(_run_ids(asked, folders[0])[-2:])
         if len(ids) == 2:
-            return _named(folders[0], ids[0]), _named(folders[0], ids[1])
+            return _named(asked, folders[0], ids[0]), _named(asked, folders[0], ids[1])
     given = " ".join([*map(str, folders), *(f"--run {run}" for run in runs)])
     raise BadReport(
         f"--compare {given}: takes two runs; name two folders, or one that holds two runs, with --run twice "
@@ -65,16 +76,15 @@ def _two(asked: Asked) -> tuple[Named, Named]:
     )
 
 
-def _run_ids(folder: Path) -> list[int]:
+def _run_ids(asked: Asked, folder: Path) -> list[int]:
     try:
-        heads = read_run_heads(folder)
+        return read_run_ids(folder, asked.salvage)
     except BadEvidence as error:
         raise BadReport(f"DIR {str(error).removeprefix('--evidence ')}") from error
-    return [head.id for head in heads]
 
 
-def _named(folder: Path, run: int | None) -> Named:
-    return sanitized(str(folder)), sanitized_record(read(folder, run))
+def _named(asked: Asked, folder: Path, run: int | None) -> Named:
+    return sanitized(str(folder)), sanitized_record(read(folder, run, asked.salvage))
 
 
 def _written(

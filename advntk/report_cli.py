@@ -54,6 +54,10 @@ def report(
             "`python -m benchmarks.catch` measured it (benchmarks/catch.json).",
         ),
     ] = None,
+    salvage: Annotated[
+        bool,
+        typer.Option("--salvage", help="Leave out rows of the evidence that are damaged, and say which."),
+    ] = False,
     force: Force = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
@@ -70,7 +74,7 @@ def report(
     from advntk.reporting import Asked, BadReport, report_run
 
     where = tuple(folders or [Path("advntk-evidence")])
-    asked = Asked(where, formats, out, tuple(run or ()), open_browser, mutation_score, force)
+    asked = Asked(where, formats, out, tuple(run or ()), open_browser, mutation_score, force, salvage)
     if compare and history:
         raise BadReport("--compare --history: choose one of them")
     if mutation_score is not None and (compare or history):

@@ -10,12 +10,15 @@ from pathlib import Path
 
 from advntk.checks.evidence import FILE_NAME, BadEvidence, RunRecord, read_run
 from advntk.exceptions import UsageError
-from advntk.implementations.outputs import FileKind, may_write
+from advntk.implementations.outputs import FileKind, may_write, told
 from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
+from advntk.reports.sanitization import sanitized
 
 STANDARD_OUTPUT = "-"
+# Rows that were left out, on a terminal.
+_MOST_NAMED = 20
 
 
 class BadReport(UsageError):
@@ -33,6 +36,7 @@ class Asked:
     open_browser: bool = False
     mutation_score: Path | None = None
     force: bool = False
+    salvage: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,20 @@ def report_run(asked: Asked) -> str:
     names = {name: chosen.file_name for name, chosen in FORMATS.items()}
     targets = find_targets(asked, names, ("html", "json"), folder)
     mutations = _mutations(asked, targets)
-    record = read(folder, asked.runs[0] if asked.runs else None)
+    record = read(folder, asked.runs[0] if asked.runs else None, asked.salvage)
     if targets[0].path is None:
         return rendered(record, targets[0].format, mutations)
-    lacking = missing(record)["words"]
+    lacking = [f"missing: {words}" for words in missing(record)["words"]] + _left_out(record)
     kinds = {name: chosen.kind for name, chosen in FORMATS.items()}
     files = [(t.format, t.path) for t in targets if t.path]
     write(asked, targets, kinds, lambda: write_reports(record, files, mutations))
-    return "\n".join([*(f"missing: {words}" for words in lacking), *said(asked, targets)])
+    return "\n".join([*lacking, *said(asked, targets)])
+
+
+def _left_out(record: RunRecord) -> list[str]:
+    lines = [f"left out: {row}" for row in map(sanitized, map(str, record.left_out[:_MOST_NAMED]))]
+    rest = len(record.left_out) - len(lines)
+    return [*lines, *([f"left out: {rest} more rows; summary.json names them"] if rest else [])]
 
 
 def _mutations(asked: Asked, targets: list[Target]) -> MutationScore | None:
@@ -83,14 +93,14 @@ def _mutations(asked: Asked, targets: list[Target]) -> MutationScore | None:
         raise BadReport(str(error)) from error
 
 
-def read(folder: Path, run: int | None = None) -> RunRecord:
-    """A run of the evidence in `folder`; the latest one unless named.
+def read(folder: Path, run: int | None = None, salvage: bool = False) -> RunRecord:
+    """A run of the evidence in `folder`; the latest one unless named; salvaged, without what is damaged.
 
     Raises:
       BadReport: no evidence there, or no such run.
     """
     try:
-        return read_run(folder, run)
+        return read_run(folder, run, salvage)
     except BadEvidence as error:
         # The folder is an argument here, not an option.
         raise BadReport(f"DIR {str(error).removeprefix('--evidence ')}") from error
@@ -105,6 +115,7 @@ def find_targets(
 
     Raises:
       BadReport: an unknown format, or several for one file.
+      BadOutput: a place that cannot be written.
     """
     out = asked.out
     chosen = default if asked.formats is None else _formats(asked.formats, names)
@@ -120,7 +131,9 @@ def find_targets(
                 f"--out -: takes one format that is text, not {','.join(chosen)}; choose it with --format"
             )
         return [Target(chosen[0], None)]
-    if not out.is_dir() and (out.is_file() or out.suffix[1:2].isalpha()):
+    with told(out):  # a name may be too long to ask what is there
+        is_file = not out.is_dir() and (out.is_file() or out.suffix[1:2].isalpha())
+    if is_file:
         if len(chosen) > 1:
             raise BadReport(
                 f"--out {out}: one file cannot hold {','.join(chosen)}; name a folder, or one format"

@@ -13,7 +13,6 @@ from advntk.checks.evidence import (
     RunRequest,
     dumps,
     loads,
-    read_run_heads,
 )
 
 # Noted for people.  What a change of source reaches is said by the digest of each trial, and what was asked
@@ -34,12 +33,14 @@ def start_or_resume(
       allow_changed: whether that run may have been asked for something else, or under other circumstances.
 
     Raises:
-      BadEvidence: the latest run differs, and that was not allowed; or another process is writing it.
+      BadEvidence: the latest run is damaged, or differs, and that was not allowed; or another process is
+        writing it.
     """
-    heads = read_run_heads(store.folder) if resume else []
+    heads = store.heads() if resume else []
     if not heads:
         return store.start_run(request, provenance), None
     latest = heads[-1]
+    store.check_trials(latest.id)
     before = latest.provenance
     if not before.digests:
         # Evidence from before digests were kept: any change of the source may have changed any number.

@@ -6,6 +6,7 @@ The command line, the Python API, the pytest plugin, the benchmarks and the test
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -139,6 +140,8 @@ def measure(prepared: Prepared, executor: Workers | None = None, show_progress: 
 
     settings, plan = prepared.settings, prepared.plan
     with closing(EvidenceStore(settings.evidence)) as store:
+        for row in store.left_out:
+            print(f"--evidence {settings.evidence}: brought up to date without {row}", file=sys.stderr)
         number, older = start_or_resume(
             store, described(prepared), prepared.provenance, settings.resume, settings.allow_changed
         )

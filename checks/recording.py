@@ -8,6 +8,7 @@ import numpy as np
 
 from advntk.checks.deciders.decision import Decision
 from advntk.checks.evidence import (
+    BadEvidence,
     DecisionRow,
     EvidenceStore,
     FindingRow,
@@ -48,15 +49,21 @@ class Recorder:
         # Older evidence does not say why an integrator stopped.
         if len(rows) < len(batch.seeds) or any(row.outcome is Outcome.STOPPED for row in rows):
             return None
-        return Measured(
-            {name: np.array([row.numbers[name] for row in rows]) for name in rows[0].numbers},
-            {
-                kind: {name: np.array([row.figures[kind][name] for row in rows]) for name in parts}
-                for kind, parts in rows[0].figures.items()
-            },
-            np.array([_RESULTS[row.outcome] for row in rows]),
-            rows[0].device,
-        )
+        try:
+            return Measured(
+                {name: np.array([row.numbers[name] for row in rows]) for name in rows[0].numbers},
+                {
+                    kind: {name: np.array([row.figures[kind][name] for row in rows]) for name in parts}
+                    for kind, parts in rows[0].figures.items()
+                },
+                np.array([_RESULTS[row.outcome] for row in rows]),
+                rows[0].device,
+            )
+        except (KeyError, ValueError) as error:
+            raise BadEvidence(
+                f"--resume: trials of {batch.planned.check.name} in {self._store.folder} do not fit one "
+                f"another ({type(error).__name__}: {error}); leave --resume out to start anew"
+            ) from error
 
     def keep(self, batch: Batch, found: Measured | Broken) -> None:
         """Write a batch, whole or not at all; one that is there already stays as it is."""

@@ -251,9 +251,10 @@ def _decided(record: RunRecord) -> dict[str, set[str]]:
 
 def _are_finite(curves: list[Any]) -> bool:
     """Whether curves are finite, not empty, and of one shape; numbers that are missing are not."""
+    if not all(map(is_finite, curves)):
+        return False
     arrays = [np.asarray(curve, dtype=float) for curve in curves]
-    alike = len({array.shape for array in arrays}) <= 1 and all(array.size for array in arrays)
-    return alike and all(np.isfinite(array).all() for array in arrays)
+    return len({array.shape for array in arrays}) <= 1 and all(array.size for array in arrays)
 
 
 def _is_number(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from advntk.checks.evidence import RunRecord
@@ -11,11 +12,11 @@ from advntk.reports.summary import claim_excerpt, run_excerpt, summarise
 CONTENT_VERSION = 1
 
 
-def history_content(runs: list[tuple[str, RunRecord]]) -> dict[str, Any]:
+def history_content(runs: list[tuple[str, RunRecord]], left_out: Sequence[str] = ()) -> dict[str, Any]:
     """The content of history.json: `runs` from the oldest to the latest, and for each claim its points.
 
     A point has the number of its run (from 1), the verdict and the estimate that settles it; runs that did
-    not ask for a claim have none.
+    not ask for a claim have none.  `left_out` says in sentences which runs could not be read.
     """
     ordered = sorted(runs, key=lambda named: (named[1].started, named[0], named[1].id))
     summaries = [summarise(record) for _, record in ordered]
@@ -36,4 +37,5 @@ def history_content(runs: list[tuple[str, RunRecord]]) -> dict[str, Any]:
             for number, ((name, _), summary) in enumerate(zip(ordered, summaries, strict=True), start=1)
         ],
         "claims": list(claims.values()),
+        "left_out": list(left_out),
     }

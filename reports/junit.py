@@ -20,6 +20,7 @@ from advntk.theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
 INTERRUPTED = "INTERRUPTED"
+DAMAGED = "DAMAGED"
 
 _LONGEST_S = 1e9
 
@@ -80,6 +81,8 @@ def _whole(summary: dict) -> TestCase:
     case = TestCase("finished", "advntk.run", round(seconds, 3) if known else 0)
     if not summary["missing"]["finished"]:
         case.result = [_result(Error, " ".join(summary["missing"]["words"]), INTERRUPTED)]
+    elif summary["missing"]["left_out"]:
+        case.result = [_result(Error, " ".join(summary["missing"]["words"]), DAMAGED)]
     return case
 
 
@@ -87,7 +90,7 @@ def _case(claim: dict, record: RunRecord) -> TestCase:
     # Claims of a run share trials, so that none has a time of its own.
     case = TestCase(claim["id"], claim["theorem"], 0)
     measured = claim["scenarios"] or claim["out_of_scope"]
-    if not measured:
+    if not measured or (not claim["decided"] and claim["verdict"] != Verdict.ERROR):
         case.result = [_result(Error, claim["reason"], NOT_MEASURED)]
     elif claim["verdict"] == Verdict.ERROR:
         case.result = [_result(Error, claim["reason"], claim["verdict"])]

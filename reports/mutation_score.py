@@ -9,12 +9,28 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+
+from advntk.implementations.inputs import BadInput, one_line, read_text
 from advntk.reports.sanitization import sanitized
 from advntk.theorems.vocabulary import Verdict
 
 _TEXTS = ("claim", "statement", "verdict")
+
+
+class _Falsehood(msgspec.Struct):
+    claim: str
+    statement: str
+    verdict: Verdict
+    # Drawn on a log axis.
+    seconds: Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+
+
+class _File(msgspec.Struct):
+    code: str
+    falsehoods: Annotated[list[_Falsehood], msgspec.Meta(min_length=1)]
 
 
 class BadMutationScore(ValueError):
@@ -53,30 +69,21 @@ def read_mutation_score(path: Path) -> MutationScore:
       BadMutationScore: the file cannot be read, or holds something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _bad(path, f"cannot be read ({error.strerror})") from error
-    except ValueError as error:
+        found = json.loads(read_text(path))
+    except BadInput as error:
+        raise _bad(path, str(error)) from error
+    except (ValueError, RecursionError) as error:
         raise _bad(path, "is no JSON") from error
-    falsehoods = found.get("falsehoods") if isinstance(found, dict) else None
-    if not isinstance(falsehoods, list) or not falsehoods or not isinstance(found.get("code"), str):
-        raise _bad(path, "has no `code` or no list of `falsehoods`")
-    for index, fault in enumerate(falsehoods):
-        if not _is_falsehood(fault):
-            raise _bad(path, f"falsehoods[{index}] lacks one of claim, statement, verdict, seconds (above 0)")
+    try:
+        msgspec.convert(found, _File)
+    except (ValueError, RecursionError) as error:
+        raise _bad(path, f"is no mutation score ({one_line(error)})") from error
     return MutationScore(
         sanitized(found["code"]),
-        tuple({**fault, **{name: sanitized(fault[name]) for name in _TEXTS}} for fault in falsehoods),
+        tuple(
+            {**fault, **{name: sanitized(fault[name]) for name in _TEXTS}} for fault in found["falsehoods"]
+        ),
     )
-
-
-def _is_falsehood(fault: Any) -> bool:
-    if not isinstance(fault, dict) or not all(isinstance(fault.get(name), str) for name in _TEXTS):
-        return False
-    seconds = fault.get("seconds")
-    # They are drawn on a log axis.
-    known = isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0
-    return known and fault["verdict"] in list(Verdict)
 
 
 def _bad(path: Path, what: str) -> BadMutationScore:

@@ -100,5 +100,8 @@ def _axis_label(axis: StatedAxis, others: list[StatedAxis]) -> str:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a statistic is there and every number of it finite."""
-    return value is not None and bool(np.isfinite(np.asarray(value, dtype=float)).all())
+    """Whether a statistic is there, made of numbers, and every one of them finite."""
+    try:
+        return value is not None and bool(np.isfinite(np.asarray(value, dtype=float)).all())
+    except (ValueError, TypeError, OverflowError):  # text, lists of several lengths, mappings
+        return False

@@ -11,7 +11,7 @@ from typing import Any
 
 from advntk.checks.coverage import coverage
 from advntk.checks.evidence.rows import DecisionRow, FindingRow, RunRecord, StatedClaim
-from advntk.reports.completeness import missing
+from advntk.reports.completeness import is_unknown, lost_decisions, lost_trials, missing
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 2
@@ -104,6 +104,10 @@ def _claim(record: RunRecord, stated: StatedClaim) -> dict[str, Any]:
     scenarios = {(row.trial, row.scenario_id) for row in in_scope}
     critical = _nearest(in_scope)
     verdict = worst(row.decision.verdict for row in decisions)
+    unknown = is_unknown(record, stated.id)
+    if unknown and verdict is not Verdict.ERROR:
+        # One that was lost may have refuted it.
+        verdict = Verdict.INCONCLUSIVE
     return {
         "id": stated.id,
         "theorem": stated.theorem,
@@ -111,13 +115,17 @@ def _claim(record: RunRecord, stated: StatedClaim) -> dict[str, Any]:
         "verdict": str(verdict),
         "expected": stated.expected,
         # What was not decided is no verdict, whatever was expected.
-        "as_expected": bool(decisions) and is_expected(verdict, stated.expected),
-        "decided": bool(decisions),
+        "as_expected": bool(decisions) and not unknown and is_expected(verdict, stated.expected),
+        "decided": bool(decisions) and not unknown,
         "scenarios": len(scenarios),
         "out_of_scope": len({(row.trial, row.scenario_id) for row in decisions} - scenarios),
         "trials": sum(len(record.trials.get(scenario, ())) for scenario in scenarios),
         "estimate": None if critical is None else _estimate(critical),
-        "reason": critical.decision.reason if critical else _why_nothing(record, decisions),
+        "left_out": {
+            "decisions": len(lost_decisions(record, stated.id)),
+            "trials": len(lost_trials(record, stated.id)),
+        },
+        "reason": _reason(record, stated.id, decisions, critical),
         "coverage": _coverage(record, in_scope),
         "power": critical.decision.detail.get("power") if critical else None,
         "findings": [_finding(row) for row in record.findings if row.claim == stated.id],
@@ -144,6 +152,15 @@ def _nearest(in_scope: list[DecisionRow]) -> DecisionRow | None:
 
 def _known_first(severity: float) -> tuple[bool, float]:
     return not math.isnan(severity), severity
+
+
+def _reason(record: RunRecord, claim: str, decisions: list[DecisionRow], critical: DecisionRow | None) -> str:
+    found = critical.decision.reason if critical else _why_nothing(record, decisions)
+    if is_unknown(record, claim):
+        rest = f"; without them: {critical.decision.verdict}, {found}" if critical else ""
+        return f"not known: decisions on it are damaged{rest}"
+    lost = " (some trials that it was decided from are left out here)" if lost_trials(record, claim) else ""
+    return f"{found}{lost}"
 
 
 def _why_nothing(record: RunRecord, decisions: list[DecisionRow]) -> str:

@@ -1,12 +1,13 @@
 """What was measured, kept: written by one run, read by every report."""
 
 from advntk.checks.evidence.plain import dumps, loads
-from advntk.checks.evidence.record import read_run, read_run_heads
+from advntk.checks.evidence.record import read_run, read_run_heads, read_run_ids
 from advntk.checks.evidence.rows import (
     Compilations,
     DecisionRow,
     FindingKind,
     FindingRow,
+    LeftOut,
     Outcome,
     Provenance,
     RunCosts,
@@ -28,6 +29,7 @@ __all__ = [
     "EvidenceStore",
     "FindingKind",
     "FindingRow",
+    "LeftOut",
     "Outcome",
     "Provenance",
     "RunCosts",
@@ -40,5 +42,6 @@ __all__ = [
     "loads",
     "read_run",
     "read_run_heads",
+    "read_run_ids",
     "trial_key",
 ]

@@ -8,44 +8,36 @@ nowhere else.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from advntk.checks.evidence.plain import dumps, loads
-from advntk.checks.evidence.rows import Outcome, StatedAxis
-from advntk.checks.evidence.schema import SCHEMA_VERSION, TABLES, BadEvidence, version_of
+from advntk.checks.evidence.rows import LeftOut, Outcome, StatedAxis
+from advntk.checks.evidence.scanning import scanned
+from advntk.checks.evidence.schema import LEFT_OUT, SCHEMA_VERSION, split_statements, version_of
 from advntk.checks.labels import written_label
+from advntk.implementations.inputs import one_line
 
 
-def migrate(db: sqlite3.Connection, folder: Path) -> None:
-    """Bring the tables up to the present version; the caller holds a transaction, and works on a copy.
+def migrate(db: sqlite3.Connection) -> list[LeftOut]:
+    """Bring the tables up to the present version; the caller works on a copy, in one transaction.
 
-    Raises:
-      BadEvidence: a row that is damaged; the message names it and the `folder`.
+    Rows that are damaged, and trials of which one key has several, are left out.  What was ambiguous is noted
+    in the copy as well, so that whoever reads it later knows.
+
+    Returns:
+      What was left out.
     """
+    left_out: list[LeftOut] = []
     for newer in range(version_of(db) + 1, SCHEMA_VERSION + 1):
-        _TO[newer](db, folder)
+        _TO[newer](db, left_out)
         db.execute(f"PRAGMA user_version = {newer}")
+    return left_out
 
 
-@contextmanager
-def _reading(folder: Path, table: str, number: int) -> Iterator[None]:
-    """Whatever a damaged row raises, in one line."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise BadEvidence(
-            f"--evidence {folder}: row {number} of table {table} is damaged ({reason}); "
-            "the file was left as it is"
-        ) from error
-
-
-def _keys(db: sqlite3.Connection, folder: Path) -> None:
-    del folder
+def _keys(db: sqlite3.Connection, left_out: list[LeftOut]) -> None:
+    del left_out
     # Rows of version 1 were measured by code that kept no key, and are never resumed.
     db.execute("ALTER TABLE trial ADD COLUMN key TEXT")
 
@@ -113,7 +105,7 @@ _RENAMED = {"xi_block": "xi_gap"}
 _PREFIXES = ("curve_learning_", "curve_shown_", "curve_")
 
 
-def _sweeps(db: sqlite3.Connection, folder: Path) -> None:
+def _sweeps(db: sqlite3.Connection, left_out: list[LeftOut]) -> None:
     """Version 3: sweeps over any axis, typed rows, what figures draw apart from what is decided on."""
     swept = {
         (run, trial)
@@ -125,15 +117,78 @@ def _sweeps(db: sqlite3.Connection, folder: Path) -> None:
     }
     for table in _NEWER:
         db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-    for statement in TABLES.split(";"):
+    tables, indices = split_statements()
+    for statement in tables:
         db.execute(statement)
     for table, (columns, newer) in _NEWER.items():
-        for number, *old in db.execute(f"SELECT rowid, {columns} FROM old_{table} ORDER BY rowid"):
-            with _reading(folder, table, number):
-                row = newer(old, swept)
-            db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        # Rows keep their numbers, by which messages name them.
+        columns_now = ("rowid", *_columns_now(db, table))
+        for number, old in scanned(db, f"old_{table}", columns, lambda one: left_out.append(_as_now(one))):
+            try:
+                row = newer([old.get(name) for name in columns], swept)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                left_out.append(_unreadable(table, number, old, error))
+                continue
+            if table == "run":
+                number = row[0]
+            db.execute(
+                f"INSERT INTO {table} ({', '.join(columns_now)}) VALUES ({', '.join('?' * (1 + len(row)))})",
+                (number, *row),
+            )
+    _drop_ambiguous(db, left_out)
+    for statement in indices:
+        db.execute(statement)
     for table in reversed(_NEWER):
         db.execute(f"DROP TABLE old_{table}")
+
+
+def _columns_now(db: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+def _as_now(one: LeftOut) -> LeftOut:
+    return replace(one, table=one.table.removeprefix("old_"))
+
+
+def _unreadable(table: str, number: int, old: Mapping[str, Any], error: Exception) -> LeftOut:
+    """A row of older evidence that makes none of today; the column at fault where it is one of JSON."""
+    column = ""
+    for name in _JSON:
+        try:
+            if old.get(name) is not None:
+                loads(old[name])
+        except (ValueError, TypeError, RecursionError, AttributeError):
+            column = name
+            break
+    texts = {name: value for name, value in old.items() if isinstance(value, str)}
+    claim, trial, scenario = (texts.get(name) for name in ("claim", "trial", "family"))
+    reason = one_line(f"{type(error).__name__}: {error}")
+    return LeftOut(table, number, column, reason, claim, trial, scenario)
+
+
+def _drop_ambiguous(db: sqlite3.Connection, left_out: list[LeftOut]) -> None:
+    """Of trials with one key the same row twice is one row; which of different ones is right nobody knows."""
+    every = ", ".join(_columns_now(db, "trial"))
+    db.execute(f"DELETE FROM trial WHERE rowid NOT IN (SELECT min(rowid) FROM trial GROUP BY {every})")
+    groups = db.execute(
+        "SELECT run, trial, scenario_id, group_concat(rowid) FROM trial "
+        "GROUP BY run, trial, scenario_id, coalesce(point, ''), seed HAVING count(*) > 1 ORDER BY min(rowid)"
+    ).fetchall()
+    if groups:
+        db.execute(LEFT_OUT)
+    for run, trial, scenario, numbers in groups:
+        several = sorted(map(int, numbers.split(",")))
+        for number in several:
+            others = ", ".join(str(other) for other in several if other != number)
+            reason = one_line(
+                f"row {others} has the same trial, scenario, point and seed, and says otherwise"
+            )
+            left_out.append(LeftOut("trial", number, "", reason, None, trial, scenario, damaged=False))
+            db.execute(
+                "INSERT INTO left_out VALUES (?, ?, ?, ?, ?, ?)",
+                (run, "trial", number, reason, trial, scenario),
+            )
+            db.execute("DELETE FROM trial WHERE rowid = ?", (number,))
 
 
 # Names of trials that were measured at several widths, each with its run.
@@ -239,12 +294,17 @@ def _costs(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name in known}
 
 
+# Columns of version 2 that hold JSON.
+_JSON = ("request", "environment", "result", "scenario", "numbers", "decision", "finding")
 # Table |-> its columns in version 2, and what makes a row of version 3 of them.
 _NEWER = {
-    "run": ("id, started, finished, request, environment, result", _run),
-    "trial": ("run, trial, family, scenario, width, seed, dtype, outcome, numbers, key", _trial),
-    "decision": ("run, claim, trial, family, scenario, decider, decision", _decision),
-    "finding": ("run, claim, finding", _finding),
+    "run": (("id", "started", "finished", "request", "environment", "result"), _run),
+    "trial": (
+        ("run", "trial", "family", "scenario", "width", "seed", "dtype", "outcome", "numbers", "key"),
+        _trial,
+    ),
+    "decision": (("run", "claim", "trial", "family", "scenario", "decider", "decision"), _decision),
+    "finding": (("run", "claim", "finding"), _finding),
 }
 # Version |-> what makes a file of the version before into one of this.
 _TO = {2: _keys, 3: _sweeps}

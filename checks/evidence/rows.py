@@ -240,8 +240,42 @@ class RunHead:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A row that was left out of what was read, and whose it was, as far as that is known.
+
+    Attributes:
+      table: that it is in.
+      row: its number (SQLite's rowid); None: an unknown number of rows.
+      column: that is damaged; empty: another reason.
+      reason: in one line.
+      claim: of a decision or finding; None: unknown.
+      trial: name of the trial; None: unknown.
+      scenario_id: of a trial or decision; None: unknown.
+      damaged: otherwise it was left out by a migration, as ambiguous.
+    """
+
+    table: str
+    row: int | None
+    column: str
+    reason: str
+    claim: str | None = None
+    trial: str | None = None
+    scenario_id: str | None = None
+    damaged: bool = True
+
+    def __str__(self) -> str:
+        """'row 3 of table trial is damaged (numbers: no object)'."""
+        what = f"table {self.table}" if self.row is None else f"row {self.row} of table {self.table}"
+        why = f"{self.column}: {self.reason}" if self.column else self.reason
+        return f"{what} is {'damaged' if self.damaged else 'ambiguous'} ({why})"
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """One run read back; `trials` are by (trial, scenario_id), each in the order of point and seed."""
+    """One run read back; `trials` are by (trial, scenario_id), each in the order of point and seed.
+
+    `left_out` are rows that are missing from it: none, unless evidence was salvaged or migrated.
+    """
 
     id: int
     started: str
@@ -252,6 +286,7 @@ class RunRecord:
     decisions: list[DecisionRow]
     findings: list[FindingRow]
     trials: dict[tuple[str, str], list[TrialRow]]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 __all__ = [
@@ -260,6 +295,7 @@ __all__ = [
     "DecisionRow",
     "FindingKind",
     "FindingRow",
+    "LeftOut",
     "Outcome",
     "Provenance",
     "RunCosts",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from itertools import chain
 from pathlib import Path
 
 from advntk.exceptions import UsageError
+from advntk.implementations.inputs import kind_in_words
 from advntk.implementations.outputs import STORE_MARK, STORE_NAME
 
 SCHEMA_VERSION = 3
@@ -37,6 +39,14 @@ CREATE TABLE finding (
 """
 
 
+# What a migration could not bring over; only where it left something out.
+LEFT_OUT = (
+    "CREATE TABLE left_out (run INTEGER, source TEXT, number INTEGER, reason TEXT, trial TEXT, "
+    "scenario_id TEXT)"
+)
+# Files that SQLite keeps beside a database: without them it may be broken.
+COMPANIONS = ("-journal", "-wal")
+
 # Version |-> table |-> its columns.
 _OLDER = {
     "run": {"id", "started", "finished", "request", "environment", "result"},
@@ -57,6 +67,8 @@ _COLUMNS: dict[int, dict[str, set[str]]] = {
         "finding": {"run", "claim", "finding"},
     },
 }  # fmt: skip
+# What SQLite raises for a damaged file; a message may quote bytes that are no text.
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _MAGIC, _HEADER_BYTES = b"SQLite format 3\0", 100
 
 
@@ -66,10 +78,16 @@ class BadEvidence(UsageError):
 
 def create(db: sqlite3.Connection) -> None:
     """Make the tables of the present version."""
-    for statement in TABLES.split(";"):
+    for statement in chain(*split_statements()):
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def split_statements() -> tuple[list[str], list[str]]:
+    """What makes the tables, and what makes their indices."""
+    every = [statement.strip() for statement in TABLES.split(";")]
+    return [s for s in every if s.startswith("CREATE TABLE")], [s for s in every if "INDEX" in s]
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -78,8 +96,10 @@ def version_of(db: sqlite3.Connection) -> int:
     return version
 
 
-def check_header(path: Path) -> None:
+def check_header(path: Path, salvage: bool = False) -> None:
     """Look at what stands at `path` before SQLite does, so that a foreign or damaged file is not even opened.
+
+    With `salvage` a file may be cut short.
 
     Raises:
       BadEvidence: no regular file, no database, another program's, another version's, or cut short.
@@ -93,7 +113,10 @@ def check_header(path: Path) -> None:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # to open a FIFO would be to wait for ever
-            raise refused(f"is not readable evidence ({_kind(status.st_mode)}, not a file)")
+            raise refused(f"is not readable evidence ({kind_in_words(status.st_mode)}, not a file)")
+        for beside in (path.resolve().with_name(path.resolve().name + ending) for ending in COMPANIONS):
+            if beside.exists() and not beside.is_file():
+                raise refused(f"is not readable evidence ({beside.name} beside it is no file)")
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError in some versions of Python
@@ -118,7 +141,9 @@ def check_header(path: Path) -> None:
         )
     # Looked at twice: another process may write the last pages, and end its journal, in between.
     wanted = _bytes_promised(header)
-    if wanted > path.stat().st_size and not _has_journal(path) and wanted > (left := path.stat().st_size):
+    if salvage or wanted <= path.stat().st_size or _has_journal(path):
+        return
+    if wanted > (left := path.stat().st_size):
         raise refused(f"is not readable evidence (cut short: {left} of {wanted} bytes are left)")
 
 
@@ -132,7 +157,7 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
     """
     # Versions are counted by SQLite from 0, which is that of an empty file.
     for table, columns in _COLUMNS.get(version_of(db), _COLUMNS[SCHEMA_VERSION]).items():
-        found = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        found = columns_of(db, table)
         if missing := sorted(columns - found):
             what = f"column {missing[0]} of table {table}" if found else f"table {table}"
             raise BadEvidence(
@@ -141,9 +166,25 @@ def check_tables(db: sqlite3.Connection, path: Path) -> None:
             )
 
 
-def _kind(mode: int) -> str:
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
+def check_constraints(db: sqlite3.Connection, path: Path) -> None:
+    """Look for what keeps rows apart, before any is added.
+
+    Raises:
+      BadEvidence: it was lost.
+    """
+    keys = {row[1] for row in db.execute("PRAGMA table_info(run)") if row[5]}
+    unique = {row[1] for row in db.execute("PRAGMA index_list(trial)") if row[2]}
+    if keys != {"id"} or "trial_once" not in unique:
+        lost = "key of table run" if keys != {"id"} else "index of table trial"
+        raise BadEvidence(
+            f"--evidence {path.parent}: {path.name} cannot be added to (the {lost} was lost); it was left as "
+            "it is; choose another folder"
+        )
+
+
+def columns_of(db: sqlite3.Connection, table: str) -> set[str]:
+    """The columns of a table; empty if there is none."""
+    return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
 
 
 def _bytes_promised(header: bytes) -> int:
@@ -157,4 +198,4 @@ def _bytes_promised(header: bytes) -> int:
 
 def _has_journal(path: Path) -> bool:
     """Whether a writer was killed in the middle: the journal, not the file, then says how long it is."""
-    return any(path.with_name(path.name + ending).exists() for ending in ("-journal", "-wal"))
+    return any(path.resolve().with_name(path.resolve().name + ending).exists() for ending in COMPANIONS)

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from advntk.implementations.adv_ntk.contract import KernelPredictor
 from advntk.implementations.adv_ntk.problem import Problem
-from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.adv_ntk.settings import Settings, from_dict
 from advntk.implementations.adv_ntk.training import Fitted, Row, TrainingState, init
+from advntk.implementations.inputs import one_line
 from advntk.implementations.kernels.described import described, kernel_from
-from advntk.implementations.npz_files import BadFile, read, write
+from advntk.implementations.npz_files import BadFile, like, numbers, read, write
 from advntk.implementations.outputs import npz_of
 
 MODEL_FILE = npz_of("a model of `advntk train`", "advntk model")
 CHECKPOINT_FILE = npz_of("a checkpoint of `advntk train`", "advntk checkpoint")
 # Checkpoints of version 1 identified kernels by other names.
 _CHECKPOINT, _MODEL = "advntk checkpoint 2", "advntk model 1"
+
+
+class _AboutCheckpoint(msgspec.Struct):
+    """What stands in a checkpoint beside its arrays."""
+
+    settings: dict[str, Any]
+    problem: str
+    iteration: Annotated[int, msgspec.Meta(ge=0)]
+    implementation: str = ""
 
 
 def save_checkpoint(
@@ -66,32 +77,35 @@ def load_checkpoint(
       BadFile: unreadable, or of another problem, implementation or other settings, which are named.
     """
     about, arrays = read(path, _CHECKPOINT)
+    try:
+        known = msgspec.convert(about, _AboutCheckpoint)
+    except (ValueError, RecursionError) as error:
+        raise _incomplete(path, error) from error
     ours = {**settings.as_dict(), "implementation": implementation}
-    theirs = {**about["settings"], "implementation": about.get("implementation", implementation)}
+    theirs = {**known.settings, "implementation": known.implementation or implementation}
     changed = [name for name in ours if name != "iterations" and theirs.get(name) != ours[name]]
     if changed:
         name = changed[0]
         raise BadFile(
-            f"{path}: made with {name} = {theirs.get(name)}, not {ours[name]}; resume with the same settings "
-            "or give another file"
+            f"{path}: made with {name} = {one_line(theirs.get(name))}, not {ours[name]}; resume with the "
+            "same settings or give another file"
         )
-    if about["problem"] != problem.digest:
+    if known.problem != problem.digest:
         raise BadFile(f"{path}: made with other samples or another kernel; resume with the same ones")
-    if about["iteration"] > settings.iterations:
-        raise BadFile(
-            f"{path}: is at iteration {about['iteration']}, beyond iterations = {settings.iterations}"
-        )
-    leaves, tree = jax.tree.flatten(init(problem, settings).optimizer_state)
+    if known.iteration > settings.iterations:
+        raise BadFile(f"{path}: is at iteration {known.iteration}, beyond iterations = {settings.iterations}")
+    fresh = init(problem, settings)
+    leaves, tree = jax.tree.flatten(fresh.optimizer_state)
     try:
-        memory = [jnp.asarray(arrays[f"memory_{i}"], leaf.dtype) for i, leaf in enumerate(leaves)]
+        memory = [jnp.asarray(like(arrays, f"memory_{i}", leaf)) for i, leaf in enumerate(leaves)]
         course = tuple(
             Row(int(i), float(a), float(b), float(c), float(d), bool(e), float(f))
             for i, a, b, c, d, e, f in arrays["course"]
         )
-        strengths = jnp.asarray(arrays["strengths"])
-    except (KeyError, ValueError) as error:
-        raise BadFile(f"{path}: incomplete ({error}); train anew") from error
-    return TrainingState(int(about["iteration"]), strengths, jax.tree.unflatten(tree, memory), course)
+        strengths = jnp.asarray(like(arrays, "strengths", fresh.strengths))
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise _incomplete(path, error) from error
+    return TrainingState(known.iteration, strengths, jax.tree.unflatten(tree, memory), course)
 
 
 def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[str, Any]) -> None:
@@ -129,10 +143,20 @@ def load_model(path: Path) -> tuple[KernelPredictor, dict[str, Any]]:
     """
     about, arrays = read(path, _MODEL)
     try:
-        kernel = kernel_from(about["kernel"])
-        return KernelPredictor(kernel, jnp.asarray(arrays["training"]), jnp.asarray(arrays["weights"])), about
-    except (KeyError, ValueError, TypeError) as error:
-        raise BadFile(f"{path}: incomplete ({error}); train anew") from error
+        kernel, _ = kernel_from(about["kernel"]), from_dict(about["settings"])
+        training = arrays["training"]
+        # In samples of one dimension or of three, as networks take them.
+        shape: tuple[int | None, ...] = (None,) * (2 if training.ndim == 2 else 4)
+        training = numbers(arrays, "training", *shape)
+        weights = numbers(arrays, "weights", len(training), None)
+        return KernelPredictor(kernel, jnp.asarray(training), jnp.asarray(weights)), about
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _incomplete(path, error) from error
+
+
+def _incomplete(path: Path, error: Exception) -> BadFile:
+    words = f"no {error}" if isinstance(error, KeyError) else error
+    return BadFile(f"{path}: incomplete or damaged ({one_line(words)}); train anew")
 
 
 def _table(course: tuple[Row, ...]) -> np.ndarray:

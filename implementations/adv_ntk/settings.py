@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import jax
+import msgspec
 import optax
 
 SHAPES = ("per_sample", "per_sample_and_class")
@@ -112,8 +113,14 @@ class Descent(NamedTuple):
 
 
 def from_dict(values: Mapping[str, Any]) -> Settings:
-    """The settings with these field values (the inverse of `as_dict`)."""
-    return Settings(**values)
+    """The settings with these field values (the inverse of `as_dict`).
+
+    Raises:
+      ValueError: a field is missing, unknown, of another type, or out of its range.
+    """
+    if unknown := set(values) - {part.name for part in fields(Settings)}:
+        raise ValueError(f"settings have no {min(unknown)!r}")
+    return msgspec.convert(values, Settings)
 
 
 def optimizer(settings: Descent) -> optax.GradientTransformation:

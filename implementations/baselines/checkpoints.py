@@ -10,10 +10,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
+from advntk.implementations import npz_files
 from advntk.implementations.baselines.finite import NetworkState, Sets
 from advntk.implementations.baselines.recipe import Recipe
+from advntk.implementations.inputs import one_line
 from advntk.implementations.npz_files import BadFile, read, write
 from advntk.implementations.outputs import npz_of
 
@@ -37,6 +40,13 @@ def identity(network: str, recipe: Recipe, seed: int, sets: Sets) -> dict[str, A
     for array in jax.tree.leaves(sets):
         digest.update(np.ascontiguousarray(array).tobytes())
     return {"network": network, **asdict(recipe), "seed": seed, "samples": digest.hexdigest()[:12]}
+
+
+class _AboutState(msgspec.Struct):
+    """What stands in the file beside its arrays."""
+
+    whose: dict[str, Any]
+    course: list[dict[str, float]]
 
 
 def save_state(
@@ -63,18 +73,20 @@ def load_state(
       BadFile: unreadable, or of another training; what differs is named.
     """
     about, arrays = read(path, _KIND)
-    theirs = about["whose"]
+    try:
+        known = msgspec.convert(about, _AboutState)
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"{path}: incomplete or damaged ({one_line(error)}); train anew") from error
+    theirs = known.whose
     for name, ours in whose.items():
         if theirs.get(name) != ours:
             raise BadFile(
-                f"{path}: made with {name} = {theirs.get(name)}, not {ours}; resume as it was begun, or "
-                "give another --out"
+                f"{path}: made with {name} = {one_line(theirs.get(name))}, not {ours}; resume as it was "
+                "begun, or give another --out"
             )
     leaves, tree = jax.tree.flatten(like)
     try:
-        found = [
-            jnp.asarray(arrays[f"leaf_{i}"], leaf.dtype).reshape(leaf.shape) for i, leaf in enumerate(leaves)
-        ]
+        found = [jnp.asarray(npz_files.like(arrays, f"leaf_{i}", leaf)) for i, leaf in enumerate(leaves)]
     except (KeyError, ValueError, TypeError) as error:
-        raise BadFile(f"{path}: incomplete ({error}); train anew") from error
-    return jax.tree.unflatten(tree, found), about["course"]
+        raise BadFile(f"{path}: incomplete or damaged ({one_line(error)}); train anew") from error
+    return jax.tree.unflatten(tree, found), known.course

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
+
+import msgspec
 
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.kernels.described import RESNETS
@@ -45,9 +47,15 @@ class Experiment:
 
 
 def experiment_from(values: Mapping[str, Any], settings: Settings) -> Experiment:
-    """The experiment with these field values, its settings given apart; older names of fields are known."""
-    named = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
-    return Experiment(**{**named, "settings": settings})
+    """The experiment with these field values, its settings given apart; older names of fields are known.
+
+    Raises:
+      ValueError: a field is missing, unknown, or of another type.
+    """
+    named = {_FORMER_NAMES.get(name, name): value for name, value in values.items() if name != "settings"}
+    if unknown := set(named) - {part.name for part in fields(Experiment)}:
+        raise ValueError(f"an experiment has no {min(unknown)!r}")
+    return msgspec.convert({**named, "settings": asdict(settings)}, Experiment)
 
 
 def _presets() -> dict[str, Experiment]:

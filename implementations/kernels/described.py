@@ -5,15 +5,51 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from advntk.implementations.kernels.ntk import Kernel, kernel_of
-from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.architecture import (
+    Architecture,
+    Family,
+    Parameterization,
+    Readout,
+    architecture,
+)
 from advntk.implementations.networks.protocol import Network
 from advntk.implementations.networks.residual import RESNET_18, RESNET_34, Residual
 
 RESNETS = {"resnet18": Residual(RESNET_18), "resnet34": Residual(RESNET_34)}
 _KINDS: dict[str, Any] = {one.kind: one for one in (Architecture, Residual)}
+_Scale = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+_Layers = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+
+class _PlainArchitecture(msgspec.Struct, forbid_unknown_fields=True):
+    family: Family
+    depth: _Layers
+    activation: str
+    sigma_w: _Scale
+    sigma_b: _Scale
+    parameterization: Parameterization
+    readout: Readout
+
+
+class _PlainResidual(msgspec.Struct, forbid_unknown_fields=True):
+    stages: Annotated[tuple[_Layers, ...], msgspec.Meta(min_length=1, max_length=10)]
+    sigma_w: _Scale
+    sigma_b: _Scale
+    activation: str
+    readout: Readout
+
+
+# Kind |-> what stands in files of it.
+_PLAIN: dict[str, type[msgspec.Struct]] = {
+    Architecture.kind: _PlainArchitecture,
+    Residual.kind: _PlainResidual,
+}
 NETWORKS = "mlpN (N layers in all), cnnN or cnnN-pool (N convolutions), " + ", ".join(RESNETS)
 
 
@@ -66,5 +102,6 @@ def kernel_from(values: Mapping[str, Any]) -> Kernel:
     """
     kind = next((name for name in values if name in _KINDS), Architecture.kind)
     # What was a tuple comes back from a file as a list.
-    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in values[kind].items()}
-    return kernel_of(_KINDS[kind](**fields))
+    found = msgspec.structs.asdict(msgspec.convert(values[kind], _PLAIN[kind]))
+    activation(found["activation"])
+    return kernel_of(_KINDS[kind](**found))

@@ -164,7 +164,7 @@ class TestFile:
             (entry(reason=3), "reason = 3"),
             (entry(expires='"soon"'), "write a date"),
             (entry(expires="5"), "write a date"),
-            (entry() + entry(), "has two entries"),
+            (entry() + entry(), "has 2 entries"),
         ],
     )
     def test_what_is_refused(self, tmp_path, text, words):
@@ -218,3 +218,30 @@ class TestBaseline:
         assert answer["outcome"] == "UNEXPECTED" and answer["comparison"]["changes"] == [
             {"claim": ARK, "before": "HOLDS", "now": "REFUTED"}
         ]
+
+
+def test_what_older_evidence_left_open_is_said(tmp_path):
+    import gzip
+    import sqlite3
+    from contextlib import closing
+    from pathlib import Path
+
+    old = Path(__file__).parents[1] / "checks" / "old_evidence" / "v2.sqlite.gz"
+    (tmp_path / "evidence.sqlite").write_bytes(gzip.decompress(old.read_bytes()))
+    with closing(sqlite3.connect(tmp_path / "evidence.sqlite")) as db:
+        db.execute("CREATE TABLE plain AS SELECT * FROM trial")
+        db.execute("INSERT INTO plain SELECT * FROM plain WHERE rowid = 7")
+        db.execute("UPDATE plain SET numbers = '{}' WHERE rowid = 7")
+        db.execute("DROP TABLE trial")
+        db.execute("ALTER TABLE plain RENAME TO trial")
+        db.commit()
+    found = CliRunner().invoke(app, ["gate", "--evidence", str(tmp_path)])
+    assert "left out         row 7 of table trial is ambiguous (row " in found.stdout
+    found = CliRunner().invoke(app, ["gate", "--evidence", str(tmp_path), "--json"])
+    assert json.loads(found.stdout)["left_out"][0]["row"] == 7
+
+
+def test_terminal_escapes_of_evidence_and_expectations_stay_out_of_the_answer(tmp_path, gate):
+    found = gate({ARK: "REFUTED"}, entry(reason="\x1b[31mred\nand more"))
+    assert found.exit_code == EXIT_UNEXPECTED
+    assert "\x1b" not in found.stdout and "because \ufffd[31mred and more" in found.stdout

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from math import isnan
 
-from advntk.checks.evidence import Outcome, Provenance, RunRequest, TrialRow
+from advntk.checks.deciders.decision import Decision
+from advntk.checks.evidence import (
+    FILE_NAME,
+    DecisionRow,
+    EvidenceStore,
+    FindingKind,
+    FindingRow,
+    Outcome,
+    Provenance,
+    RunCosts,
+    RunRequest,
+    TrialRow,
+)
 from advntk.checks.evidence.rows import (
     StatedAxis,
     StatedCheck,
@@ -14,7 +28,7 @@ from advntk.checks.evidence.rows import (
     StatedSource,
     StatedTheorem,
 )
-from advntk.theorems.vocabulary import Kind
+from advntk.theorems.vocabulary import Kind, Verdict
 
 BOOK = StatedSource("a book", "page 1")
 REQUEST = RunRequest(
@@ -74,3 +88,28 @@ def same(one, other) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and (one == other or (isnan(one) and isnan(other)))
+
+
+def made(folder, seeds=8, **numbers):
+    """A finished run with one decision and one finding."""
+    store = EvidenceStore(folder)
+    run = store.start_run(REQUEST, PROVENANCE)
+    store.add_trials(run, [row(seed, gap=float(seed), **numbers) for seed in range(seeds)])
+    said = Decision(Verdict.HOLDS, "gap", "exponent", 0.5, 0.4, 0.6, 0.998, "above")
+    store.add_decision(run, DecisionRow("t.c", "joint_limit", "id", SCENARIO, "L=2", "rate", said))
+    store.add_finding(run, FindingRow("t.c", FindingKind.COUNTEREXAMPLE, "L=2"))
+    store.finish_run(run, RunCosts())
+    store.close()
+    return folder
+
+
+def damage(folder, table, number, column, value):
+    """Put something else into one cell."""
+    with closing(sqlite3.connect(folder / FILE_NAME)) as db:
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (value, number))
+        db.commit()
+
+
+def content(folder) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -23,6 +23,7 @@ from advntk.checks.evidence import (
     read_run,
     read_run_heads,
 )
+from advntk.checks.evidence.opening import SALVAGE
 from advntk.theorems.vocabulary import Verdict
 
 DECISION = Decision(Verdict.HOLDS, "gap", "exponent", 0.5, 0.4, 0.6, 0.998, "above")
@@ -85,8 +86,8 @@ def test_nonsense_instead_of_json(folder, table, column, nonsense):
         read_run(folder)
     message = str(raised.value)
     assert message.startswith(f"--evidence {folder}: row 1 of table {table} is damaged (")
-    assert message.endswith("; the file was left as it is") and "\n" not in message
-    assert len(message) < 400 + len(str(folder))
+    assert message.endswith(f"; the file was left as it is; {SALVAGE}") and "\n" not in message
+    assert f"({column}: " in message and len(message) < 300 + len(str(folder))
 
 
 def without(row, name) -> str:
@@ -138,7 +139,7 @@ def test_values_of_another_type(folder, wrong):
         read_run(folder)
     message = str(raised.value)
     assert message.startswith(f"--evidence {folder}: row 1 of table {table} is damaged (")
-    assert said in message and "\n" not in message
+    assert said in message and f"({column}: " in message and "\n" not in message
 
 
 def test_the_row_is_the_one_that_is_damaged(folder):

@@ -73,3 +73,25 @@ def test_a_link_to_a_store_is_a_store(store, tmp_path):
     (tmp_path / FILE_NAME).symlink_to(store.path)
     assert read_run(tmp_path).id == run
     EvidenceStore(tmp_path).close()
+
+
+@pytest.mark.parametrize("mask", [0x80, 0x01])
+def test_a_schema_of_which_bytes_are_flipped_is_one_line_or_does_no_harm(store, mask):
+    """Messages of SQLite quote it, and are no text then."""
+    store.close()
+    whole = store.path.read_bytes()
+    refused = 0
+    for at in range(100, int.from_bytes(whole[16:18]), 41):
+        bad = bytearray(whole)
+        bad[at] ^= mask
+        store.path.write_bytes(bad)
+        for open_ in (read_run, EvidenceStore, lambda folder: read_run(folder, salvage=True)):
+            try:
+                opened = open_(store.folder)
+            except BadEvidence as error:
+                assert "\n" not in str(error)
+                refused += "holds no run" not in str(error)
+            else:
+                opened.close()
+            assert store.path.read_bytes() == bytes(bad) and names(store.folder) == [FILE_NAME]
+    assert refused > 20

@@ -127,8 +127,8 @@ class TestRoundTrip:
         run = store.start_run(REQUEST, PROVENANCE)
         wrote = [
             FindingRow("t.c", FindingKind.DEGENERATE_CASE, "L=2", ("$c$",), "trial", SCENARIO),
-            FindingRow("t.d", FindingKind.COUNTEREXAMPLE, "σ_w=1.5"),
-            FindingRow("t.d", FindingKind.SEARCH_FAILED, "ValueError: no"),
+            FindingRow("t.c", FindingKind.COUNTEREXAMPLE, "σ_w=1.5"),
+            FindingRow("t.c", FindingKind.SEARCH_FAILED, "ValueError: no"),
         ]
         for one in wrote:
             store.add_finding(run, one)

@@ -296,3 +296,77 @@ def test_damaged_rows_are_refused_and_left_as_they_are(tmp_path, table, column, 
     assert f"row 1 of table {table} is damaged" in message
     assert content(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def colliding(folder, version, change):
+    """Evidence whose constraint was lost, with one trial doubled and the double changed."""
+    (folder / FILE_NAME).write_bytes(gzip.decompress((FOLDER / f"v{version}.sqlite.gz").read_bytes()))
+    with closing(sqlite3.connect(folder / FILE_NAME)) as db:
+        columns = ", ".join(row[1] for row in db.execute("PRAGMA table_info(trial)"))
+        db.execute("ALTER TABLE trial RENAME TO constrained")
+        db.execute(f"CREATE TABLE trial ({columns})")
+        db.execute("INSERT INTO trial SELECT * FROM constrained")
+        db.execute("DROP TABLE constrained")
+        db.execute("INSERT INTO trial SELECT * FROM trial WHERE rowid = 7")
+        db.execute(f"UPDATE trial SET {change} WHERE rowid = (SELECT max(rowid) FROM trial)")
+        db.commit()
+
+
+class TestCollisions:
+    """Trials that one key of today would stand for."""
+
+    def test_the_same_row_twice_is_one_row(self, tmp_path, version):
+        colliding(tmp_path, version, "seed = seed")
+        before = counted(tmp_path)["trial"]
+        found = read_run(tmp_path)
+        assert found.left_out == () and sum(map(len, found.trials.values())) == before - 1
+        store = EvidenceStore(tmp_path)
+        store.close()
+        assert store.left_out == [] and counted(tmp_path)["trial"] == before - 1
+        assert read_run(tmp_path) == found
+
+    def test_what_is_ambiguous_is_left_out_and_said_for_ever(self, tmp_path, version):
+        colliding(tmp_path, version, "numbers = '{}'")
+        last = counted(tmp_path)["trial"]
+        untouched = content(tmp_path)
+        found = read_run(tmp_path)
+        assert content(tmp_path) == untouched
+        assert [(one.table, one.row, one.damaged) for one in found.left_out] == [
+            ("trial", 7, False),
+            ("trial", last, False),
+        ]
+        assert f"row {last} has the same trial" in found.left_out[0].reason
+        assert sum(map(len, found.trials.values())) == last - 2
+        store = EvidenceStore(tmp_path)
+        store.close()
+        assert tuple(store.left_out) == found.left_out
+        assert version_of(tmp_path) == SCHEMA_VERSION and read_run(tmp_path) == found
+
+    def test_widths_that_are_no_sweep_any_more(self, tmp_path):
+        """A width that is no number beside one that is."""
+        colliding(tmp_path, 1, "width = NULL")
+        found = read_run(tmp_path)
+        assert len(found.left_out) in (0, 2)
+        EvidenceStore(tmp_path).close()
+        assert read_run(tmp_path) == found
+
+
+@pytest.mark.parametrize(("table", "column", "value"), DAMAGE)
+def test_damaged_rows_of_older_evidence_are_passed_over_on_request(tmp_path, table, column, value):
+    (tmp_path / FILE_NAME).write_bytes(gzip.decompress((FOLDER / "v1.sqlite.gz").read_bytes()))
+    whole = read_run(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = 1", (value,))
+        db.commit()
+    before = content(tmp_path)
+    if table == "run":
+        with pytest.raises(BadEvidence, match="run cannot be salvaged: row 1 of table run is damaged"):
+            read_run(tmp_path, salvage=True)
+    else:
+        found = read_run(tmp_path, salvage=True)
+        assert [(one.table, one.row) for one in found.left_out] == [(table, 1)]
+        count = {"trial": lambda r: sum(map(len, r.trials.values()))}.get(
+            table, lambda r: len(getattr(r, f"{table}s"))
+        )
+        assert count(found) == count(whole) - 1
+    assert content(tmp_path) == before

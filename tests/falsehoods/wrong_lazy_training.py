@@ -152,7 +152,9 @@ def linearization_to_second_order(monkeypatch):
 @refuted_by(COPIES, FLOW)
 def copies_with_starts_of_their_own(monkeypatch):
     """The two copies start apart, and their difference at the start is subtracted."""
-    monkeypatch.setattr(dynamics.CentredMLP, "start", lambda net, key: jax.random.normal(key, (net.parameters,)))
+    monkeypatch.setattr(
+        dynamics.CentredMLP, "start", lambda net, key: jax.random.normal(key, (net.parameters,))
+    )
     subtracted(monkeypatch, lambda net, w, x: net._difference(w, x))
 
 

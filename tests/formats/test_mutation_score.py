@@ -62,12 +62,17 @@ def test_the_page_shows_the_score_that_it_is_given_and_none_otherwise(record, tm
     [
         (None, "cannot be read (No such file or directory)"),
         ("{", "is no JSON"),
-        ("[]", "has no `code` or no list of `falsehoods`"),
-        ('{"code": "x", "falsehoods": []}', "has no `code` or no list of `falsehoods`"),
-        (json.dumps({"falsehoods": [falsehood()]}), "has no `code` or no list of `falsehoods`"),
+        ("\ufeff[", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "is no mutation score (Expected `object`, got `array`)"),
+        ('{"code": "x", "falsehoods": []}', "is no mutation score (Expected `array` of length >= 1"),
+        (json.dumps({"falsehoods": [falsehood()]}), "is no mutation score (Object missing required field"),
         *(
-            (json.dumps({"code": "x", "falsehoods": [falsehood(), bad]}), "falsehoods[1] lacks one of claim")
-            for bad in (3, {}, falsehood("PERHAPS"), falsehood(seconds=0), falsehood(seconds=None))
+            (json.dumps({"code": "x", "falsehoods": [falsehood(), bad]}), "is no mutation score (")
+            for bad in (
+                *(3, {}, falsehood("PERHAPS"), falsehood(seconds=0), falsehood(seconds=None)),
+                *(falsehood(seconds=float("nan")), falsehood(seconds=10**400), falsehood(["HOLDS"])),
+            )
         ),
     ],
 )

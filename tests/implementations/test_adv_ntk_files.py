@@ -204,9 +204,8 @@ def test_memory_is_estimated_near_what_training_takes(tmp_path):
 def test_accuracy_counts_every_sample_once(trained):
     found, fitted = trained
     labels = found.labels
-    predictor = fitted.predictor._replace(
-        weights=jnp.asarray(solved(found.kernel.gram(jnp.asarray(found.x)), found.y).weights)
-    )
+    gram = found.kernel.gram(jnp.asarray(found.x))
+    predictor = fitted.predictor._replace(weights=jnp.asarray(solved(gram, found.y).weights, gram.dtype))
     # The validation samples of the fixture are those of its training: regression fits them.
     whole = accuracy(predictor, found.validation_x, labels, SETTINGS)
     assert whole.clean == 1.0 and whole.robust <= whole.clean
