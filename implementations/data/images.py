@@ -79,6 +79,10 @@ def image_samples(
         )
     chosen = rng.choice(eligible, size=samples, replace=False)
     labels = source.labels[chosen]
+    if not source.images[chosen].any():
+        raise BadData(
+            f"samples = {samples}: the images of {name} that are drawn are all zero; leave such images out"
+        )
     pixels = resample(source.images[chosen], grid).reshape(samples, -1) / _scale(name, source.state, grid)
     return Dataset(pixels, one_hot(labels, outputs), labels, grid)
 
