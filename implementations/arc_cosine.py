@@ -72,7 +72,7 @@ def kinked_duals(negative_slope: float) -> tuple[Callable[..., Array], Callable[
     """(q, p, p') |-> E[phi phi'] and E[phi' phi''] for scalars q = Cov(u, v), p = Var(u), p' = Var(v).
 
     A variance of 0, that of a zero input without biases, has no angle.  Its pre-activations are 0, where
-    phi' is `negative_slope`, as in finite networks: nothing is divided by it, and values are 0, as in the limit.
+    phi' is `negative_slope`, as in finite networks: nothing is divided by it, and values are 0.
     """
     gain = (1 - negative_slope) ** 2 / 2
 

@@ -22,7 +22,9 @@ from advntk.theorems.assumptions import ACTIVATIONS
 
 _EPS = float(np.finfo(np.float64).eps)
 # Images of one's own may be anything; what scenarios arrange is judged by the claim's assumptions.
-_GENERAL = Premise("degenerate_inputs", 0, "the number of inputs that repeat another or are zero without bias")
+_GENERAL = Premise(
+    "degenerate_inputs", 0, "the number of inputs that repeat another or are zero without bias"
+)
 
 
 @network_trial(
