@@ -101,7 +101,8 @@ def test_images_on_another_scale_are_doubted(known, other, factor):
 
 
 HOT = FRESH.copy()
-HOT[4, 1, 1] = 300
+# Several pixels of one image.
+HOT[4, 1:3, :3] = 300
 REFUSED = {
     "a hot pixel": ((HOT, FRESH_LABELS), ["1 of 30 images", "outside 0 to 255", "run from 0 to 300", "clip"]),
     "negative": ((FRESH - 1, FRESH_LABELS), ["images have pixels outside 0 to 255", "from -1 to 254"]),
