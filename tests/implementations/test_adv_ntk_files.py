@@ -205,7 +205,7 @@ def test_accuracy_counts_every_sample_once(trained):
     found, fitted = trained
     labels = found.labels
     predictor = fitted.predictor._replace(
-        weights=jnp.asarray(solved(found.kernel.gram(jnp.asarray(found.x)), found.y).weights)
+        weights=jnp.asarray(solved(found.kernel.gram(jnp.asarray(found.x)), found.y).weights, found.x.dtype)
     )
     # The validation samples of the fixture are those of its training: regression fits them.
     whole = accuracy(predictor, found.validation_x, labels, SETTINGS)

@@ -65,7 +65,7 @@ def test_claims_are_put_to_the_first_classes_that_occur(write, name, noise):
 
 def test_too_few_images_of_the_first_classes_names_the_classes(write):
     path = write(WHICH + 1)
-    with pytest.raises(BadData, match="exceeds the 12 images of .* in classes 1, 2; ask for"):
+    with pytest.raises(BadData, match=r"exceeds the 12 images of .* in classes 1, 2; ask for"):
         image_samples(path, 20, 16, 2, np.random.default_rng(0))
 
 
