@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advntk.implementations.data.fetching import REMOTE, Show, default_folder, fetch
-from advntk.implementations.data.splits import read_pools
+from advntk.implementations.data.splits import not_trainable, read_pools
 from advntk.progress import SECONDS_BETWEEN_LINES
 
 if TYPE_CHECKING:
@@ -37,13 +37,20 @@ def check_data(source: str, folder: Path | None, as_json: bool) -> str:
     if as_json:
         return json.dumps(found, ensure_ascii=False, indent=2)
     where = f" in {folder}" if found["folder"] else ""
-    lines = [f"{source}{where}: {found['classes']} classes"]
+    lines = [f"{source}{where}: {_count(found['classes'])}"]
     for name, one in found["sets"].items():
         height, columns, channels = one["shape"]
         lines.append(
             f"  {name}: {one['images']} images, {height} x {columns}, "
             f"{channels} {'channel' if channels == 1 else 'channels'}; {_per_class(one['per_class'])}"
         )
+    if found["names"] != [str(number) for number in range(found["classes"])]:
+        shown = ", ".join(found["names"][:10]) + (", ..." if found["classes"] > 10 else "")
+        lines.append(f"  labels: {shown}")
+    if "0" not in found["names"] and all(name.isdecimal() for name in found["names"]):
+        lines.append("  no image is labelled 0: the classes are those that occur")
+    if found["not_trainable"]:
+        lines.append(f"  not to be trained on: {found['not_trainable']}")
     return "\n".join(lines)
 
 
@@ -56,6 +63,8 @@ def _found(source: str, folder: Path) -> dict[str, Any]:
         "source": source,
         "folder": str(folder) if source in REMOTE else None,
         "classes": pools.classes,
+        "names": list(pools.class_names),
+        "not_trainable": not_trainable(pools) or None,
         "sets": {
             name: {
                 "images": len(images),
@@ -65,6 +74,10 @@ def _found(source: str, folder: Path) -> dict[str, Any]:
             for name, (images, labels) in sets.items()
         },
     }
+
+
+def _count(classes: int) -> str:
+    return "1 class" if classes == 1 else f"{classes} classes"
 
 
 def _per_class(counts: list[int]) -> str:

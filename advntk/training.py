@@ -14,6 +14,7 @@ from advntk.exceptions import UsageError
 from advntk.progress import progress_display
 
 if TYPE_CHECKING:
+    from advntk.implementations.adv_ntk.contract import KernelPredictor
     from advntk.implementations.adv_ntk.settings import Settings
     from advntk.implementations.adv_ntk.training import Fitted, TrainingState
     from advntk.implementations.experiments.adv_ntk import Accuracy
@@ -93,12 +94,16 @@ def _settle_outputs(request: TrainingRequest) -> None:
 
 
 def _trained(request: TrainingRequest, as_json: bool) -> str:
+    import msgspec
+
     from advntk.implementations.adv_ntk.contract import implementation
     from advntk.implementations.adv_ntk.files import load_checkpoint, save_checkpoint, save_model
     from advntk.implementations.adv_ntk.problem import duplicates
     from advntk.implementations.adv_ntk.training import fit, gram, init
+    from advntk.implementations.data.splits import read_pools
     from advntk.implementations.experiments.adv_ntk import double_gram, prepare
     from advntk.implementations.experiments.baselines import checked_names
+    from advntk.implementations.experiments.trained_on import trained_on
     from advntk.implementations.outputs import told
     from advntk.implementations.results import Result
     from advntk.reports.summary import finite
@@ -108,6 +113,7 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
     baselines = checked_names(request.baselines, experiment)
     chosen = implementation(request.implementation)
     problem, split = prepare(experiment, chosen.dtype, _memory(request), request.data_dir)
+    remembered = trained_on(experiment, read_pools(experiment.data, request.data_dir), split)
     notes = []
     if twice := duplicates(split.images):
         notes.append(f"{twice} training samples repeat others: the kernel is singular, which Adv-NTK bears")
@@ -143,13 +149,20 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
     found: dict[str, Accuracy] = {}
     no_answer: dict[str, str] = {}
     histories = {}
+    kept: dict[str, KernelPredictor] = {}
+    networks: dict[str, Any] = {}
     if len(split.test_labels):
         # What is solved with is computed in double precision, whatever Adv-NTK is trained in.
         wide = ntk if ntk.dtype == "float64" else double_gram(fitted.predictor)
-        found, no_answer = _judged(fitted, wide, split, settings)
+        found, no_answer, kept["ntk-regression"] = _judged(fitted, wide, split, settings)
         for name in baselines:
-            found[name], words, histories[name] = _baseline(name, fitted, wide, split, experiment, request)
-            notes += [f"{name}: {words}"] if words else []
+            one = _baseline(name, fitted, wide, split, experiment, request)
+            found[name], histories[name] = one.accuracy, one.history
+            notes += [f"{name}: {one.words}"] if one.words else []
+            if one.predictor is not None:
+                kept[name] = one.predictor
+            if one.network is not None:
+                networks[name] = one.network
     unsure = sum(not row.converged for row in fitted.state.history)
     if unsure:
         notes.append(f"the solver did not stand by its result in {unsure} iterations")
@@ -169,13 +182,15 @@ def _trained(request: TrainingRequest, as_json: bool) -> str:
         "implementation": request.implementation,
         "seconds": seconds,
         "seconds_per_iteration": finite(_median([row.seconds for row in fitted.state.history])),
+        "attack": _attack(settings),
         "accuracy": {name: finite(one._asdict()) for name, one in found.items()},
         "no_answer": no_answer,
+        "finite_networks": networks,
         "baseline_histories": {name: history for name, history in histories.items() if history},
         "notes": notes,
     }
     with told(request.out):
-        save_model(request.out, fitted, settings, about)
+        save_model(request.out, fitted, settings, about, msgspec.to_builtins(remembered), kept)
     if as_json:
         history = [row._asdict() for row in fitted.state.history]
         whole = finite({**about, "model": str(request.out), "history": history})
@@ -199,8 +214,8 @@ def _undefined(found: Mapping[str, Accuracy]) -> list[str]:
 
 def _judged(
     fitted: Fitted, ntk: Any, split: Any, settings: Settings
-) -> tuple[dict[str, Accuracy], dict[str, str]]:
-    """Adv-NTK beside NTK regression on the same samples, and why one of them has no answer."""
+) -> tuple[dict[str, Accuracy], dict[str, str], KernelPredictor]:
+    """Adv-NTK beside NTK regression on the same samples, why one of them has no answer, and the latter."""
     from advntk.implementations.experiments.adv_ntk import accuracy, regressed
 
     without, definiteness = regressed(fitted.predictor, split.y, ntk)
@@ -215,13 +230,28 @@ def _judged(
                     n * each + done, len(predictors) * each, f"attacking {who}"
                 ),
             )  # fmt: skip
-    return found, no_answer
+    return found, no_answer, without
+
+
+@dataclass(frozen=True)
+class TrainedBaseline:
+    """Accuracies, setting or end in words, and what it can be evaluated by again.
+
+    That is a predictor on the same kernel, or for a finite network, whose training has a history, the name
+    and the identity of its checkpoint.
+    """
+
+    accuracy: Accuracy
+    words: str
+    history: list[dict[str, float]]
+    predictor: KernelPredictor | None = None
+    network: dict[str, Any] | None = None
 
 
 def _baseline(
     name: str, fitted: Fitted, ntk: Any, split: Any, experiment: Experiment, request: TrainingRequest
-) -> tuple[Accuracy, str, list[dict[str, float]]]:
-    """Accuracies, its setting or end in words, and for a finite network the history of its training."""
+) -> TrainedBaseline:
+    from advntk.implementations.baselines.checkpoints import identity_in
     from advntk.implementations.experiments import baselines
     from advntk.implementations.experiments.adv_ntk import accuracy
     from advntk.implementations.outputs import told
@@ -232,7 +262,7 @@ def _baseline(
             predictor, words = baselines.chosen_predictor(name, fitted.predictor, ntk, split, experiment)
             robust = accuracy(predictor, split.test_images, split.test_labels, experiment.settings)
             show(1, 1, name)
-        return robust, words, []
+        return TrainedBaseline(robust, words, [], predictor)
     steps = request.finite_steps or (2_000 if experiment.data == "digits" else 20_000)
     with progress_display(steps, "steps") as show, told(request.checkpoint(name)):
         found, history, words = baselines.finite_network(
@@ -242,7 +272,11 @@ def _baseline(
             ),
             request.checkpoint(name), request.resume,
         )  # fmt: skip
-    return found, words, history
+    checkpoint = request.checkpoint(name)
+    network = None
+    if history:
+        network = {"checkpoint": checkpoint.name, "whose": identity_in(checkpoint)}
+    return TrainedBaseline(found, words, history, network=network)
 
 
 def _experiment(request: TrainingRequest) -> Experiment:
@@ -266,13 +300,18 @@ def _text(experiment: Experiment, fitted: Fitted, about: Mapping[str, Any], out:
         f"{fitted.state.iteration} iterations in {about['seconds']:.0f} s"
     ]
     if about["accuracy"]:
-        lines.append(f"{'test accuracy':<16}{'clean':>8}{'robust':>9}")
+        lines.append(f"{'test accuracy':<16}{'clean':>8}{about['attack']:>9}")
         lines += [
             f"{name:<16}{_percent(one['clean']):>8}{_percent(one['robust']):>9}"
             + (f"  no answer: {about['no_answer'][name]}" if name in about["no_answer"] else "")
             for name, one in about["accuracy"].items()
         ]
     return "\n".join([*lines, *(f"note: {note}" for note in about["notes"]), f"model: {out}"])
+
+
+def _attack(settings: Settings) -> str:
+    """What robust accuracy in the table is measured by."""
+    return f"PGD-{settings.attack_steps}"
 
 
 def _percent(share: float | None) -> str:

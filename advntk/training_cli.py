@@ -142,24 +142,41 @@ def train(
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL.npz", help="A model that `train` has kept.")],
     data: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="Other data than those of its training.")
+        str | None,
+        typer.Option(metavar="digits|cifar10|svhn|FILE.npz", help="Other data than those of its training."),
     ] = None,
     data_dir: Folder = None,
     test: Annotated[
-        int | None, typer.Option(min=1, help="How many test samples; default as trained.")
+        int | None, typer.Option(min=1, help="How many test samples; default as trained, at most all.")
     ] = None,
     radius: Annotated[str | None, typer.Option(metavar="R", help="Another radius, as 0.03 or 8/255.")] = None,
     norm: Annotated[str, typer.Option(help="linf, l2 or l1.")] = "linf",
+    baselines: Annotated[
+        str,
+        typer.Option(
+            metavar="all|NAME,...",
+            help="Also attack what was trained beside it: ntk-regression, and those of `train --baselines`.",
+        ),
+    ] = "",
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Look for attacks that fail for the wrong reasons.")
     ] = True,
     device: OnDevice = DeviceName.cpu,
     as_json: AsJson = False,
 ) -> None:
-    """Attack a model with all there is, PGD, APGD and Square, and keep the worst case of each sample."""
+    """Attack a model with all there is, PGD, APGD and Square, and keep the worst case of each sample.
+
+    Other images are scaled as those of its training were, and compared with them: size, classes by name, box,
+    and whether it was trained on any of them.
+    """
+    from advntk.evaluating import EvaluationRequest
     from advntk.evaluating import evaluate as run
 
-    typer.echo(run(model, data, data_dir, test, _fraction(radius), norm, audit, device.value, as_json))
+    wanted = tuple(dict.fromkeys(name for name in baselines.split(",") if name))
+    request = EvaluationRequest(
+        model, data, data_dir, test, _fraction(radius), norm, audit, wanted, device.value
+    )
+    typer.echo(run(request, as_json))
 
 
 def benchmark_adv_ntk(

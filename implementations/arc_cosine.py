@@ -71,7 +71,8 @@ def steepness(cosine: Float[Array, "..."]) -> Float[Array, "..."]:
 def kinked_duals(negative_slope: float) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """(q, p, p') |-> E[phi phi'] and E[phi' phi''] for scalars q = Cov(u, v), p = Var(u), p' = Var(v).
 
-    A variance of 0 (a zero input without bias) has no angle: its cosine is taken for 0.
+    A variance of 0, that of a zero input without biases, has no angle.  Its pre-activations are 0, where
+    phi' is `negative_slope`, as in finite networks: nothing is divided by it, and values are 0.
     """
     gain = (1 - negative_slope) ** 2 / 2
 
@@ -80,7 +81,11 @@ def kinked_duals(negative_slope: float) -> tuple[Callable[..., Array], Callable[
         return negative_slope * q + gain * scale * angular(cosine)[1]
 
     def dual_derivative(q: Array, p: Array, p_other: Array) -> Array:
-        return negative_slope + gain * angular(_cosine(q, p, p_other)[0])[0]
+        between = negative_slope + gain * angular(_cosine(q, p, p_other)[0])[0]
+        mean, other = (
+            jnp.where(variance > 0, (1 + negative_slope) / 2, negative_slope) for variance in (p, p_other)
+        )
+        return jnp.where((p > 0) & (p_other > 0), between, mean * other)
 
     return dual, dual_derivative
 
@@ -89,6 +94,13 @@ def _cosine(q: Array, p: Array, p_other: Array) -> tuple[Array, Array]:
     some = (p > 0) & (p_other > 0)
     root, other = (jnp.sqrt(jnp.where(some, variance, 1.0)) for variance in (p, p_other))
     return jnp.where(some, q / root / other, 0.0), jnp.where(some, root * other, 0.0)
+
+
+def root_and_inverse(variance: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """sqrt(variance) and its inverse; both 0, with derivatives 0, where it is 0: no direction is left."""
+    some = variance > 0
+    root = jnp.sqrt(jnp.where(some, variance, 1.0))
+    return jnp.where(some, root, 0.0), jnp.where(some, 1 / root, 0.0)
 
 
 def _settled(cosine: Array) -> Array:

@@ -20,6 +20,7 @@ from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.solution import PullBack, Solution, if_finite
 from advntk.implementations.adv_ntk.strengths import Strengths
 from advntk.implementations.attacks import as_published as published_attack
+from advntk.implementations.attacks.arguments import checked_samples
 from advntk.implementations.attacks.pgd import pgd_linf
 from advntk.implementations.attacks.threat import Scalar
 from advntk.implementations.foreign_code import contained, described
@@ -114,6 +115,7 @@ class Implementation(abc.ABC):
         Returns:
           The moved inputs, within the radius of `x` and in the box.
         """
+        x = checked_samples(x, settings.low, settings.high)
         found = settings.radius, settings.step, settings.low, settings.high
         return _pgd(*predictor, x, targets, *found, key, steps=settings.attack_steps)
 

@@ -24,6 +24,7 @@ MODEL_FILE = npz_of("a model of `advntk train`", "advntk model")
 CHECKPOINT_FILE = npz_of("a checkpoint of `advntk train`", "advntk checkpoint")
 # Checkpoints of version 1 identified kernels by other names.
 _CHECKPOINT, _MODEL = "advntk checkpoint 2", "advntk model 1"
+_BASELINE = "weights of "
 
 
 class _AboutCheckpoint(msgspec.Struct):
@@ -108,7 +109,14 @@ def load_checkpoint(
     return TrainingState(known.iteration, strengths, jax.tree.unflatten(tree, memory), course)
 
 
-def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[str, Any]) -> None:
+def save_model(
+    path: Path,
+    fitted: Fitted,
+    settings: Settings,
+    about: Mapping[str, Any],
+    trained_on: Mapping[str, Any] | None = None,
+    baselines: Mapping[str, KernelPredictor] | None = None,
+) -> None:
     """The predictor, how it was trained, and what the caller wants kept with it (plain values).
 
     Args:
@@ -116,12 +124,15 @@ def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[st
       fitted: what training led to.
       settings: radius, attack and box, in the units of the pixels.
       about: plain values, kept as JSON.
+      trained_on: plain values, what an evaluation compares other data with.
+      baselines: predictors on the same kernel and samples by name.
     """
     text = {
         "kernel": described(fitted.predictor.kernel),
         "settings": settings.as_dict(),
         "stopped": fitted.stopped,
         "about": dict(about),
+        **({} if trained_on is None else {"trained_on": dict(trained_on)}),
     }
     predictor = fitted.predictor
     write(
@@ -132,6 +143,7 @@ def save_model(path: Path, fitted: Fitted, settings: Settings, about: Mapping[st
         weights=predictor.weights,
         strengths=fitted.state.strengths,
         course=_table(fitted.state.history),
+        **{f"{_BASELINE}{name}": one.weights for name, one in (baselines or {}).items()},
     )
 
 
@@ -157,6 +169,24 @@ def load_model(path: Path) -> tuple[KernelPredictor, dict[str, Any]]:
 def _incomplete(path: Path, error: Exception) -> BadFile:
     words = f"no {error}" if isinstance(error, KeyError) else error
     return BadFile(f"{path}: incomplete or damaged ({one_line(words)}); train anew")
+
+
+def load_baselines(path: Path) -> dict[str, KernelPredictor]:
+    """The predictors that are kept beside the model, on its kernel and samples, by name.
+
+    Raises:
+      BadFile: missing, broken, or not a model.
+    """
+    predictor, _ = load_model(path)
+    _, arrays = read(path, _MODEL)
+    found = {}
+    for key, weights in arrays.items():
+        if key.startswith(_BASELINE):
+            x_train = predictor.x_train.astype(weights.dtype)
+            found[key.removeprefix(_BASELINE)] = KernelPredictor(
+                predictor.kernel, x_train, jnp.asarray(weights)
+            )
+    return found
 
 
 def _table(course: tuple[Row, ...]) -> np.ndarray:

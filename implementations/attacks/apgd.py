@@ -12,6 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from advntk.implementations.attacks.arguments import (
+    Labels,
+    Samples,
+    checked,
+    checked_ascent,
+    checked_key,
+    checked_samples,
+    checked_threat,
+    whole,
+)
 from advntk.implementations.attacks.losses import (
     LOSSES,
     TARGETED,
@@ -65,7 +75,7 @@ def checkpoints(steps: int) -> tuple[int, ...]:
 
 def apgd(
     losses_and_gradient: LossesAndGradient,
-    x: Float[Array, "k *shape"],
+    x: Samples,
     threat: ThreatModel,
     steps: int,
     key: Keys | None = None,
@@ -90,18 +100,22 @@ def apgd(
       Inputs of the shape of `x`, in ball and box.
 
     Raises:
-      ValueError: an l1 threat model, `steps` negative, `restarts` below 1, or several searches without
-        a key.
+      ValueError: arguments that do not fit, an l1 threat model, `steps` negative, `restarts` below 1, or
+        several searches without a key.
     """
     _no_l1(threat)
     check_budget(steps, restarts, key)
+    x = checked_samples(x, threat.low, threat.high)
+    threat = checked_threat(threat, x)
+    checked_key(key, len(x))
+    losses_and_gradient, dtype = checked_ascent(losses_and_gradient, x)
     if key is None:
-        return _climb(losses_and_gradient, x, threat, steps, x).at
+        return _climb(losses_and_gradient, x, threat, steps, x, dtype).at
     keys = per_sample(key, len(x))
 
     def searched(best: Best, number: Array) -> tuple[Best, None]:
         begin = random_start(threat, fold_in(keys, number), x)
-        return better(best, *_climb(losses_and_gradient, x, threat, steps, begin)), None
+        return better(best, *_climb(losses_and_gradient, x, threat, steps, begin, dtype)), None
 
     clean = Best(x, losses_and_gradient(x)[0])
     return jax.lax.scan(searched, clean, jnp.arange(restarts))[0].at
@@ -109,8 +123,8 @@ def apgd(
 
 def auto_pgd(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    labels: Labels,
     threat: ThreatModel,
     key: Keys | None = None,
     steps: int = 100,
@@ -139,13 +153,14 @@ def auto_pgd(
       ValueError: an unknown loss, "dlr" of fewer than three classes, or as in `apgd`.
     """
     of = named(loss, LOSSES)
+    x, labels, threat = checked(outputs, x, labels, threat)
     return apgd(losses_and_gradient(outputs, lambda f: of(f, labels)), x, threat, steps, key, restarts)
 
 
 def auto_pgd_targeted(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    labels: Labels,
     threat: ThreatModel,
     key: Keys | None = None,
     steps: int = 100,
@@ -173,9 +188,10 @@ def auto_pgd_targeted(
       ValueError: `targets` below 1, a loss other than "margin" and "dlr", "dlr" of fewer than four
         classes, or as in `apgd`.
     """
-    if targets < 1:
-        raise ValueError(f"targets = {targets} must be at least 1, the runner-up")
+    whole("targets", targets, 1, ", the runner-up")
     of = named(loss, TARGETED)
+    x, labels, threat = checked(outputs, x, labels, threat)
+    checked_key(key, len(x))
     clean = outputs(x)
     others = jnp.where(jnp.arange(clean.shape[1])[None, :] == labels[:, None], -jnp.inf, clean)
     ranked = jnp.argsort(-others, axis=1)[:, : min(targets, clean.shape[1] - 1)].T
@@ -197,8 +213,9 @@ def _climb(
     threat: ThreatModel,
     steps: int,
     begin: Float[Array, "k *shape"],
+    dtype: jnp.dtype,
 ) -> Best:
-    """The best iterate of one search from `begin`."""
+    """The best iterate of one search from `begin`; losses come in `dtype`."""
     chosen = np.zeros(steps + 1, bool)
     chosen[list(checkpoints(steps))] = True
     ends = np.flatnonzero(chosen)
@@ -235,7 +252,7 @@ def _climb(
         ), None  # fmt: skip
 
     samples = len(x)
-    nothing = jnp.full(samples, -jnp.inf, x.dtype)
+    nothing = jnp.full(samples, -jnp.inf, dtype)
     start = _Climb(
         begin, begin, nothing, Best(begin, nothing), jnp.zeros_like(x),
         jnp.full(samples, 2 * threat.radius, x.dtype),

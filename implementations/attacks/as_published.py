@@ -14,12 +14,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from advntk.implementations.attacks.arguments import (
+    Samples,
+    checked_key,
+    checked_samples,
+    length,
+    settled,
+    whole,
+)
 from advntk.implementations.attacks.threat import Keys, Scalar, per_sample
 
 
 def as_published(
     loss_gradient: Callable[[Float[Array, "k *shape"]], Float[Array, "k *shape"]],
-    x: Float[Array, "k *shape"],
+    x: Samples,
     radius: Scalar,
     step: Scalar,
     low: Scalar,
@@ -43,7 +51,15 @@ def as_published(
 
     Returns:
       The moved inputs.
+
+    Raises:
+      BadAttack: arguments that do not fit.
     """
+    x = checked_samples(x, low, high)
+    radius, step = length("radius", radius, x), length("step", step, x)
+    low, high = settled(low, x), settled(high, x)
+    checked_key(key, len(x))
+    whole("steps", steps, 0)
 
     def drawn(key: Array) -> Array:
         return jax.random.uniform(key, x.shape[1:], x.dtype, -1, 1)

@@ -19,6 +19,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from advntk.implementations.attacks.apgd import auto_pgd
+from advntk.implementations.attacks.arguments import (
+    BadAttack,
+    Labels,
+    Samples,
+    checked,
+    checked_claims,
+    checked_key,
+    checked_samples,
+    whole,
+)
 from advntk.implementations.attacks.losses import (
     LOSSES,
     LossesAndGradient,
@@ -74,11 +84,11 @@ class Reevaluation(NamedTuple):
 
 def verify(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    adversarial: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    adversarial: Samples,
+    labels: Labels,
     threat: ThreatModel,
-    claimed: Bool[Array, " k"] | Bool[np.ndarray, " k"] | None = None,
+    claimed: Labels | None = None,
     loss: str = "margin",
 ) -> Verified:
     """Re-compute radius, box, label and loss of adversarial inputs; a finding per claim that fails.
@@ -100,10 +110,14 @@ def verify(
       Sizes, labels and gains, re-computed, with the findings.
 
     Raises:
-      ValueError: an unknown loss.
+      ValueError: an unknown loss, or arguments that do not fit.
     """
     of = named(loss, LOSSES)
-    before, after = np.asarray(x), np.asarray(adversarial)
+    x, labels, threat = checked(outputs, x, labels, threat)
+    before = np.asarray(x)
+    after = np.asarray(checked_samples(adversarial, threat.low, threat.high, "adversarial", box=False))
+    if after.shape != before.shape:
+        raise BadAttack(f"adversarial has shape {after.shape}, x {before.shape}; give one for each of x")
     flat, low, high = (after - before).reshape(len(before), -1), float(threat.low), float(threat.high)
     length = np.abs(flat)
     sizes = {"linf": length.max(1), "l2": np.sqrt((length**2).sum(1)), "l1": length.sum(1)}[threat.norm]
@@ -126,7 +140,7 @@ def verify(
         "loss_below_clean": (gain < -loss_rounding, f"{loss} lower by up to {-gain.min():.6g}"),
     }
     if claimed is not None:
-        wrong = np.asarray(claimed) != down
+        wrong = checked_claims(claimed, len(before)) != down
         failing["false_claim"] = (wrong, "claimed fooled and are not, or the reverse")
     findings = tuple(
         Finding(name, float(one.mean()), f"{one.sum()} of {len(one)} samples: {words}")
@@ -138,8 +152,8 @@ def verify(
 
 def audit(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    labels: Labels,
     threat: ThreatModel,
     key: Keys,
     radii: tuple[float, ...] = (),
@@ -172,13 +186,20 @@ def audit(
       What was measured, with the findings.
 
     Raises:
-      ValueError: `radii` of fewer than two or not rising.
+      ValueError: arguments that do not fit, or `radii` of fewer than two, not positive or not rising.
     """
+    x, labels, threat = checked(outputs, x, labels, threat)
+    checked_key(key, len(x))
+    whole("steps", steps, 0)
+    whole("queries", queries, 0)
     radius = float(threat.radius)
+    if radius <= 0:
+        raise BadAttack(f"threat.radius = {radius:g} leaves nothing to look for; give a positive radius")
     radii = radii or (radius / 2, radius, 2 * radius)
-    if len(radii) < 2 or any(b <= a for a, b in pairwise(radii)):
-        raise ValueError(f"radii = {radii} must be at least two, rising")
-    x, labels, keys = jnp.asarray(x), jnp.asarray(labels), per_sample(key, len(x))
+    rising = len(radii) >= 2 and all(a < b for a, b in pairwise(radii))
+    if not rising or not 0 < radii[0] < radii[-1] < float("inf"):
+        raise BadAttack(f"radii = {radii} must be at least two, positive, finite and rising")
+    keys = per_sample(key, len(x))
     missing = {name: _without_gradient(outputs, x, labels, name) for name in ("margin", "ce")}
     climb = _gradient_attack(threat.norm, steps)
 

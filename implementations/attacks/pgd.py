@@ -13,6 +13,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from advntk.implementations.attacks.arguments import (
+    BadAttack,
+    Samples,
+    checked_ascent,
+    checked_key,
+    checked_samples,
+    checked_threat,
+    is_key,
+    length,
+    settled,
+    whole,
+)
 from advntk.implementations.attacks.losses import Best, LossesAndGradient, better
 from advntk.implementations.attacks.threat import (
     Keys,
@@ -27,7 +39,7 @@ from advntk.implementations.attacks.threat import (
 
 def pgd_linf(
     loss_gradient: Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]],
-    x: Float[Array, "*shape"],
+    x: Samples,
     radius: Scalar,
     step: Scalar,
     steps: int,
@@ -56,7 +68,17 @@ def pgd_linf(
 
     Returns:
       The last iterate.
+
+    Raises:
+      BadAttack: samples outside the box or of another dtype than float32 and float64, a radius, a step or
+        a number of steps that are none.
     """
+    x = checked_samples(x, low, high)
+    radius, step = length("radius", radius, x), length("step", step, x)
+    low, high = settled(low, x), settled(high, x)
+    whole("steps", steps, 0)
+    if start is not None and not is_key(start):
+        raise BadAttack(f"start = {str(start)[:40]} is no random key; give jax.random.key(seed)")
     lower, upper = jnp.maximum(x - radius, low), jnp.minimum(x + radius, high)
 
     def moved(_: Int[Array, ""], at: Array) -> Array:
@@ -70,7 +92,7 @@ def pgd_linf(
 
 def pgd(
     losses_and_gradient: LossesAndGradient,
-    x: Float[Array, "k *shape"],
+    x: Samples,
     threat: ThreatModel,
     step: Scalar,
     steps: int,
@@ -101,19 +123,26 @@ def pgd(
       Inputs of the shape of `x`, in ball and box.
 
     Raises:
-      ValueError: `steps` negative, `restarts` below 1, or several searches without a key.
+      BadAttack: arguments that do not fit, `steps` negative, `restarts` below 1, or several searches
+        without a key.
 
     Source: Madry et al., ICLR 2018, section 2.1; for l1 Tramer & Boneh, NeurIPS 2019 (arXiv
     1904.13000), section 4.1, and Croce & Hein, ICML 2021 (arXiv 2103.01208), section 3.
     """
     check_budget(steps, restarts, key)
+    x = checked_samples(x, threat.low, threat.high)
+    threat, step = checked_threat(threat, x), length("step", step, x)
+    checked_key(key, len(x))
+    if top is not None:
+        whole("top", top, 1)
+    uphill, dtype = checked_ascent(losses_and_gradient, x)
     keys = None if key is None else per_sample(key, len(x))
     most = top if top is not None else -(-math.prod(x.shape[1:]) // 20)
     period = steps + 1
 
     def visit(i: Int[Array, ""], state: tuple[Array, Best]) -> tuple[Array, Best]:
         at, best = state
-        losses, gradient = losses_and_gradient(at)
+        losses, gradient = uphill(at)
         best = better(best, at, losses)
         if threat.norm == "l1":
             left = period - (i % period if keys is None else (i - 1) % period) - 1
@@ -129,7 +158,7 @@ def pgd(
         begin = partial(_fresh, threat, keys, x, i // period)
         return jax.lax.cond(i % period == 0, begin, lambda: moved), best
 
-    nothing = Best(x, jnp.full(len(x), -jnp.inf, x.dtype))
+    nothing = Best(x, jnp.full(len(x), -jnp.inf, dtype))
     visits = period if keys is None else restarts * period + 1
     return jax.lax.fori_loop(0, visits, visit, (x, nothing))[1].at
 
@@ -180,14 +209,12 @@ def check_budget(steps: int, restarts: int, key: Keys | None) -> None:
     """Refuse a search of impossible length.
 
     Raises:
-      ValueError: `steps` negative, `restarts` below 1, or several searches without a key.
+      BadAttack: `steps` negative, `restarts` below 1, or several searches without a key.
     """
-    if steps < 0:
-        raise ValueError(f"steps = {steps} must be at least 0")
-    if restarts < 1:
-        raise ValueError(f"restarts = {restarts} must be at least 1, the only search")
+    whole("steps", steps, 0)
+    whole("restarts", restarts, 1, ", the only search")
     if restarts > 1 and key is None:
-        raise ValueError(f"restarts = {restarts} without a key would repeat one search; give a key")
+        raise BadAttack(f"restarts = {restarts} without a key would repeat one search; give a key")
 
 
 def _fresh(

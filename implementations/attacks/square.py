@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from advntk.implementations.attacks.arguments import Labels, Samples, checked, checked_key, whole
 from advntk.implementations.attacks.losses import Best, Outputs, better, margin
 from advntk.implementations.attacks.square_l2 import LEAST_SIDE, moved, tiles
 from advntk.implementations.attacks.threat import Keys, ThreatModel, fold_in, per_sample, project
@@ -22,8 +23,8 @@ SHARES = {"linf": 0.8, "l2": 0.1}
 
 def square(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    labels: Labels,
     threat: ThreatModel,
     key: Keys,
     queries: int = 1000,
@@ -56,11 +57,12 @@ def square(
     """
     if threat.norm not in SHARES:
         raise ValueError(f"threat.norm = {threat.norm!r} has no Square attack here; choose 'linf' or 'l2'")
+    x, labels, threat = checked(outputs, x, labels, threat)
+    checked_key(key, len(x))
     share = SHARES[threat.norm] if share is None else share
     if x.ndim not in (2, 4):
         raise ValueError(f"x has shape {x.shape}; reshape it to (k, h, w, channels) or (k, d)")
-    if queries < 0:
-        raise ValueError(f"queries = {queries} must be at least 0")
+    whole("queries", queries, 0)
     if not 0 < share <= 1:
         raise ValueError(f"share = {share} must be in (0, 1]")
     height, width, channels = x.shape[1:] if x.ndim == 4 else (1, x.shape[1], 1)

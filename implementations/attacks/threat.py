@@ -45,6 +45,10 @@ class ThreatModel:
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
             raise ValueError(f"norm = {self.norm!r} is unknown; choose one of: {', '.join(NORMS)}")
+        for name in ("radius", "low", "high"):
+            value = getattr(self, name)
+            if isinstance(value, str | complex | None) or (hasattr(value, "ndim") and value.ndim):
+                raise ValueError(f"{name} = {str(value)[:40]} must be a single number")
         if _known(self.radius) and not 0 <= self.radius < math.inf:
             raise ValueError(f"radius = {self.radius} must be a finite number of at least 0")
         if _known(self.low) and _known(self.high) and not self.low < self.high:
@@ -156,4 +160,7 @@ def _flat(values: Float[Array, "k *shape"]) -> Float[Array, "k d"]:
 
 
 def _known(value: object) -> bool:
+    # What JAX rebuilds a threat model from may be anything.
+    if isinstance(value, jax.Array | np.ndarray):
+        return not isinstance(value, jax.core.Tracer) and not value.ndim
     return isinstance(value, int | float | np.number)

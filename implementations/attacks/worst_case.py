@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from advntk.implementations.attacks.apgd import auto_pgd, auto_pgd_targeted
+from advntk.implementations.attacks.arguments import BadAttack, Labels, Samples, checked, checked_key
 from advntk.implementations.attacks.losses import LOSSES, Outputs, fooled, losses_and_gradient, margin, named
 from advntk.implementations.attacks.pgd import pgd
 from advntk.implementations.attacks.square import square
@@ -53,8 +54,8 @@ class WorstCase(NamedTuple):
 
 def plain_pgd(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    labels: Labels,
     threat: ThreatModel,
     key: Keys,
     steps: int = 40,
@@ -80,6 +81,7 @@ def plain_pgd(
       ValueError: an unknown loss, or as in `pgd`.
     """
     of = named(loss, LOSSES)
+    x, labels, threat = checked(outputs, x, labels, threat)
     step = 2.5 * threat.radius / max(steps, 1)
     uphill = losses_and_gradient(outputs, lambda f: of(f, labels))
     return pgd(uphill, x, threat, step, steps, key, restarts)
@@ -122,13 +124,15 @@ def run_attack(
       Adversarial inputs, whether each is misclassified (k,), and margins (k,).
     """
     found = run(outputs, x, labels, threat, keys)
+    if found.shape != x.shape:
+        raise BadAttack(f"an attack gave inputs of shape {found.shape}; give those of x, {x.shape}")
     return found, *_damage(outputs, found, labels)
 
 
 def worst_case(
     outputs: Outputs,
-    x: Float[Array, "k *shape"],
-    labels: Int[Array, " k"],
+    x: Samples,
+    labels: Labels,
     threat: ThreatModel,
     key: Keys,
     attacks: tuple[Attack, ...] | None = None,
@@ -155,12 +159,14 @@ def worst_case(
     >>> robust_accuracy = 1 - found.fooled.mean()
 
     Raises:
-      ValueError: no attack, `labels` of another length than `x`, or as the attacks do.
+      BadAttack: no attack, or arguments that do not fit; ValueError as the attacks do.
     """
+    x, labels, threat = checked(outputs, x, labels, threat)
+    checked_key(key, len(x))
     attacks = STANDARD[threat.norm] if attacks is None else attacks
     if not attacks:
-        raise ValueError("attacks = () leaves the clean input only; give at least one attack")
-    x, labels, keys = jnp.asarray(x), jnp.asarray(labels), per_sample(key, len(x))
+        raise BadAttack("attacks = () leaves the clean input only; give at least one attack")
+    keys = per_sample(key, len(x))
     # Copies, to be written into.
     worst = np.array(x)
     down, damage = (np.array(one) for one in jax.jit(_damage, static_argnums=0)(outputs, x, labels))

@@ -64,6 +64,15 @@ def save_state(
     write(path, _KIND, {"whose": dict(whose), "course": history}, **leaves)
 
 
+def identity_in(path: Path) -> dict[str, Any]:
+    """What `identity` said of the training that a checkpoint is of.
+
+    Raises:
+      BadFile: unreadable.
+    """
+    return dict(read(path, _KIND)[0]["whose"])
+
+
 def load_state(
     path: Path, whose: Mapping[str, Any], like: NetworkState
 ) -> tuple[NetworkState, list[dict[str, float]]]:

@@ -45,9 +45,8 @@ def read(folder: Path) -> TrainingAndTest:
     Raises:
       BadData: a file is missing, empty, cut off, or has labels above 9; or it is the python version.
     """
-    names = (*TRAINING_FILES, TEST_FILE)
-    place = folder if any((folder / name).is_file() for name in names) else folder / FOLDER
-    missing = [name for name in names if not (place / name).is_file()]
+    place = files(folder)[0].parent
+    missing = [path.name for path in files(folder) if not path.is_file()]
     if missing:
         raise BadData(_what_is_missing(folder, place, missing))
     parts = [_read_file(place / name) for name in TRAINING_FILES]
@@ -58,6 +57,13 @@ def read(folder: Path) -> TrainingAndTest:
         test_images,
         test_labels,
     )
+
+
+def files(folder: Path) -> tuple[Path, ...]:
+    """The six files, in `folder` if any of them is there, else in its folder `cifar-10-batches-bin`."""
+    names = (*TRAINING_FILES, TEST_FILE)
+    place = folder if any((folder / name).is_file() for name in names) else folder / FOLDER
+    return tuple(place / name for name in names)
 
 
 def _read_file(path: Path) -> tuple[UInt8[np.ndarray, "n 32 32 3"], Int[np.ndarray, " n"]]:

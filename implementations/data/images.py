@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from advntk.implementations.data.dataset import BadData, Dataset, checked, grid_of, one_hot
+from advntk.implementations.data.dataset import BadData, Dataset, grid_of, one_hot
+from advntk.implementations.data.own_images import own_images
+from advntk.implementations.data.stamps import Stamp, stamp
 
 ImagesAndLabels = tuple[Float[np.ndarray, "n height columns"], Int[np.ndarray, " n"]]
 
 LARGEST_SIDE = 64
+DIGITS = tuple("0123456789")
 
 
 @functools.cache
@@ -27,42 +31,6 @@ def digits() -> ImagesAndLabels:
 
     bunch = load_digits()
     return bunch.images.astype(np.float64), bunch.target.astype(np.int64)
-
-
-@functools.cache
-def from_npz(path: Path) -> ImagesAndLabels:
-    """A user's images: an .npz with `images` (n, height, columns) and integer `labels` (n,).
-
-    No pickle is ever loaded.
-
-    Raises:
-      BadData: no such file, not an .npz, a missing or misshapen array, NaN, or negative labels.
-    """
-    if not path.is_file():
-        raise BadData(f"--data {path}: no such file; give digits, gaussian, sphere or an .npz file")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # numpy raises many kinds for foreign files
-        raise BadData(
-            f"--data {path}: cannot be read as .npz without pickle ({error}); "
-            "write it with numpy.savez(path, images=..., labels=...)"
-        ) from error
-    for name, dimensions in (("images", 3), ("labels", 1)):
-        found = arrays.get(name)
-        if found is None or found.ndim != dimensions:
-            shape = "missing" if found is None else f"of shape {found.shape}"
-            raise BadData(f"--data {path}: array {name!r} is {shape}; it must have {dimensions} axes")
-    images, labels = checked(arrays["images"], f"--data {path}: images"), arrays["labels"]
-    if len(labels) != len(images):
-        raise BadData(
-            f"--data {path}: {len(images)} images but {len(labels)} labels; give one label per image"
-        )
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise BadData(f"--data {path}: labels must be integers 0, 1, ... (dtype {labels.dtype})")
-    if not images.any():
-        raise BadData(f"--data {path}: all images are zero; give images with some content")
-    return images, labels.astype(np.int64)
 
 
 def resample(
@@ -78,10 +46,10 @@ def resample(
 def image_samples(
     name: str, samples: int, input_width: int, outputs: int, rng: np.random.Generator
 ) -> Dataset:
-    """`samples` distinct images of the classes 0 .. outputs-1 at `input_width` pixels.
+    """`samples` distinct images of the first `outputs` classes at `input_width` pixels.
 
-    `name` is "digits" or the path of an .npz file.  With more outputs than classes, the outputs
-    beyond have no positive sample.
+    `name` is "digits" or the path of an .npz file, whose classes are those that occur, in the order of their
+    names.  With more outputs than classes, the outputs beyond have no positive sample.
 
     Args:
       name: see above.
@@ -96,29 +64,70 @@ def image_samples(
     Raises:
       BadData: too few images, or a resolution beyond 64 x 64.
     """
-    images, labels = _images(name)
+    source = _source(name)
     grid = grid_of(input_width)
     if input_width > LARGEST_SIDE**2:
         raise BadData(
             f"input_width = {input_width} is a {grid[0]} x {grid[1]} image; the resolution ladder "
             f"of {name} ends at {LARGEST_SIDE} x {LARGEST_SIDE} = {LARGEST_SIDE**2}"
         )
-    eligible = np.flatnonzero(labels < outputs)
+    eligible = np.flatnonzero(source.labels < outputs)
     if samples > len(eligible):
         raise BadData(
-            f"samples = {samples} exceeds the {len(eligible)} images of {name} in classes 0 to "
-            f"{outputs - 1}; ask for fewer samples or more outputs"
+            f"samples = {samples} exceeds the {len(eligible)} images of {name} in "
+            f"{_named(source.class_names[:outputs])}; ask for fewer samples or more outputs"
         )
     chosen = rng.choice(eligible, size=samples, replace=False)
-    pixels = resample(images[chosen], grid).reshape(samples, -1) / _scale(name, grid)
-    return Dataset(pixels, one_hot(labels[chosen], outputs), labels[chosen], grid)
+    labels = source.labels[chosen]
+    if not source.images[chosen].any():
+        raise BadData(
+            f"samples = {samples}: the images of {name} that are drawn are all zero; leave such images out"
+        )
+    pixels = resample(source.images[chosen], grid).reshape(samples, -1) / _scale(name, source.state, grid)
+    return Dataset(pixels, one_hot(labels, outputs), labels, grid)
 
 
-def _images(name: str) -> ImagesAndLabels:
-    return digits() if name == "digits" else from_npz(Path(name))
+def classes_that_occur(name: str) -> int:
+    """How many classes `name`, "digits" or the path of an .npz file, has images of.
+
+    Raises:
+      BadData: a file that cannot be used.
+    """
+    return len(_source(name).class_names)
 
 
-@functools.cache
-def _scale(name: str, grid: tuple[int, int]) -> float:
+class _Source(NamedTuple):
+    images: Float[np.ndarray, "n height columns"]
+    labels: Int[np.ndarray, " n"]
+    class_names: tuple[str, ...]
+    state: Stamp | None
+
+
+def _source(name: str) -> _Source:
+    if name == "digits":
+        images, labels = digits()
+        return _Source(images, labels, DIGITS, None)
+    path = Path(name)
+    state = stamp(path)
+    found = own_images(path)
+    if found.images.shape[3] != 1:
+        raise BadData(
+            f"--data {path}: array 'images' is of shape {found.images.shape}; claims are put to images of "
+            "one channel, it must have 3 axes: give images.mean(axis=3)"
+        )
+    if not found.images.any():
+        raise BadData(f"--data {path}: all images are zero; give images with some content")
+    return _Source(found.images[..., 0], found.labels, found.class_names, state)
+
+
+@functools.lru_cache(maxsize=256)
+def _scale(name: str, _: Stamp | None, grid: tuple[int, int]) -> float:
     """Root mean square pixel of the whole source at one resolution."""
-    return float(np.sqrt(np.mean(resample(_images(name)[0], grid) ** 2)))
+    return float(np.sqrt(np.mean(resample(_source(name).images, grid) ** 2)))
+
+
+def _named(names: tuple[str, ...]) -> str:
+    if names == tuple(map(str, range(len(names)))):
+        return f"classes 0 to {len(names) - 1}"
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"classes {shown}"

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Shaped
+from jaxtyping import Float32, Int, Shaped
 
 from advntk.implementations.data import cifar10, svhn
-from advntk.implementations.data.dataset import BadData, add_label_noise, checked, one_hot
+from advntk.implementations.data.dataset import BadData, add_label_noise, one_hot
 from advntk.implementations.data.fetching import default_folder
-from advntk.implementations.data.images import digits, from_npz
+from advntk.implementations.data.images import DIGITS, digits
+from advntk.implementations.data.own_images import own_images
+from advntk.implementations.data.stamps import Stamp, stamp
 
 SOURCES = ("cifar10", "svhn", "digits")
 LOW = -0.5
-MOST_CLASSES = 1000
-CHANNELS = (1, 3, 4)
 
 
 class AdversarialSplit(NamedTuple):
@@ -59,16 +59,28 @@ class AdversarialSplit(NamedTuple):
 class Pools(NamedTuple):
     """All images of a source as they are stored; without test images, every set comes from one pool.
 
-    Pixels lie in [`smallest`, `largest`]; labels are 0 to `classes` - 1.
+    Pixels lie in [`smallest`, `largest`]; labels index `class_names`.
     """
 
     images: Shaped[np.ndarray, "n height columns channels"]
     labels: Int[np.ndarray, " n"]
     test_images: Shaped[np.ndarray, "w height columns channels"] | None
     test_labels: Int[np.ndarray, " w"] | None
-    classes: int
+    class_names: tuple[str, ...]
     smallest: float
     largest: float
+
+    @property
+    def classes(self) -> int:
+        """How many."""
+        return len(self.class_names)
+
+    @property
+    def held_out(self) -> tuple[Shaped[np.ndarray, "w height columns channels"], Int[np.ndarray, " w"]]:
+        """Images and labels to test on: the test set, or all where there is one pool."""
+        if self.test_images is None or self.test_labels is None:
+            return self.images, self.labels
+        return self.test_images, self.test_labels
 
 
 def adversarial_split(
@@ -111,14 +123,14 @@ def adversarial_split(
         if value < least:
             raise BadData(f"{name} = {value} must be at least {least}")
     pools = read_pools(source, folder)
+    _trainable(pools, source)
     ends = [n_train, n_train + n_validation]
-    if pools.test_images is None or pools.test_labels is None:
-        held_out, held_out_labels = pools.images, pools.labels
+    held_out, held_out_labels = pools.held_out
+    if pools.test_images is None:
         wanted = n_train + n_validation + n_test
         drawn = _draw(f"n_train + n_validation + n_test = {wanted}", wanted, pools.images, source, seed)
         first, second, third = np.split(drawn, ends)
     else:
-        held_out, held_out_labels = pools.test_images, pools.test_labels
         wanted = n_train + n_validation
         drawn = _draw(f"n_train + n_validation = {wanted}", wanted, pools.images, f"{source} training", seed)
         first, second = np.split(drawn, ends[:1])
@@ -126,91 +138,72 @@ def adversarial_split(
     labels = pools.labels[first]
     noisy = add_label_noise(labels, pools.classes, noise, np.random.default_rng([seed, 1]))
     return AdversarialSplit(
-        _scaled(pools, pools.images[first]),
+        scaled(pools.images[first], pools.smallest, pools.largest),
         one_hot(noisy, pools.classes).astype(np.float32),
         labels,
-        _scaled(pools, pools.images[second]),
+        scaled(pools.images[second], pools.smallest, pools.largest),
         pools.labels[second],
-        _scaled(pools, held_out[third]),
+        scaled(held_out[third], pools.smallest, pools.largest),
         held_out_labels[third],
     )
 
 
 def read_pools(source: str, folder: Path | None = None) -> Pools:
-    """All that `source` holds, with what is needed to draw from it.  The one read last is kept in memory.
+    """All that `source` holds, with what is needed to draw from it.
+
+    The one read last is kept in memory, as long as its files are what was read.
 
     Raises:
-      BadData: an unknown source, files missing or broken, a single class, labels that number no classes.
+      BadData: an unknown source, files missing or broken.
     """
     if source not in SOURCES and not source.endswith(".npz"):
         raise BadData(f"--data {source}: unknown; choose {', '.join(SOURCES)} or the path of an .npz file")
     if source not in SOURCES and not Path(source).is_file():
         raise BadData(f"--data {source}: no such file; choose {', '.join(SOURCES)} or an .npz file")
-    return _read(source, folder or default_folder())
+    folder = folder or default_folder()
+    files: tuple[Path, ...] = ()
+    if source == "cifar10":
+        files = cifar10.files(folder)
+    elif source == "svhn":
+        files = svhn.files(folder)
+    elif source not in SOURCES:
+        files = (Path(source),)
+    return _read(source, folder, tuple(map(stamp, files)))
 
 
 @functools.lru_cache(maxsize=1)
-def _read(source: str, folder: Path) -> Pools:
+def _read(source: str, folder: Path, _: tuple[Stamp, ...]) -> Pools:
     if source in ("cifar10", "svhn"):
         read, classes = (cifar10.read, cifar10.CLASSES) if source == "cifar10" else (svhn.read, svhn.CLASSES)
         images, labels, test_images, test_labels = read(folder)
-        pools = Pools(images, labels, test_images, test_labels, classes, 0.0, 255.0)
-    elif source == "digits":
-        pools = Pools(digits()[0][..., None], digits()[1], None, None, 10, 0.0, 16.0)
-    else:
-        pools = _from_npz(Path(source))
+        return Pools(images, labels, test_images, test_labels, tuple(map(str, range(classes))), 0.0, 255.0)
+    if source == "digits":
+        return Pools(digits()[0][..., None], digits()[1], None, None, DIGITS, 0.0, 16.0)
+    own = own_images(Path(source))
+    ends = float(own.images.min()), float(own.images.max())
+    return Pools(own.images, own.labels, None, None, own.class_names, *ends)
+
+
+def not_trainable(pools: Pools) -> str:
+    """Why nothing can be trained on these images, with the fix; empty where something can.
+
+    They may do to evaluate a model on.
+    """
     if len(np.unique(pools.labels)) < 2:
-        raise BadData(
-            f"--data {source}: all {len(pools.labels)} labels are {pools.labels[0]}; give at least 2 classes"
-        )
-    return pools
-
-
-def _from_npz(path: Path) -> Pools:
-    images, labels = _with_channels(path) or _grey(path)
-    classes = int(labels.max()) + 1
-    if classes > MOST_CLASSES:
-        raise BadData(
-            f"--data {path}: label {classes - 1} is out of range; "
-            f"number the classes 0, 1, ... up to {MOST_CLASSES - 1}"
-        )
-    smallest, largest = float(images.min()), float(images.max())
+        only = pools.class_names[pools.labels[0]]
+        return f"all {len(pools.labels)} labels are {only}; give at least 2 classes"
+    smallest, largest = pools.smallest, pools.largest
     if not 0 < largest - smallest < np.inf:
-        raise BadData(
-            f"--data {path}: pixels from {smallest:g} to {largest:g} cannot be scaled to [-1/2, 1/2]; "
+        return (
+            f"pixels from {smallest:g} to {largest:g} cannot be scaled to [-1/2, 1/2]; "
             "give images with some content"
         )
-    return Pools(images, labels, None, None, classes, smallest, largest)
+    return ""
 
 
-def _grey(path: Path) -> tuple[Float[np.ndarray, "n height columns 1"], Int[np.ndarray, " n"]]:
-    images, labels = from_npz(path)
-    return images[..., None], labels
-
-
-def _with_channels(
-    path: Path,
-) -> tuple[Float[np.ndarray, "n height columns channels"], Int[np.ndarray, " n"]] | None:
-    """Images of a fourth axis and their labels; None for any other file, which is judged as grey images."""
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            images, labels = archive["images"], archive["labels"]
-    except Exception:  # numpy raises many kinds for foreign files
-        return None
-    if images.ndim != 4:
-        return None
-    if images.shape[3] not in CHANNELS:
-        raise BadData(
-            f"--data {path}: images of shape {images.shape} have {images.shape[3]} channels; "
-            f"the last axis must have {' or '.join(map(str, CHANNELS))}"
-        )
-    images = checked(images, f"--data {path}: images")
-    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise BadData(
-            f"--data {path}: labels of shape {labels.shape}, dtype {labels.dtype}; give an integer 0, 1, ... "
-            f"for each of the {len(images)} images"
-        )
-    return images, labels.astype(np.int64)
+def _trainable(pools: Pools, source: str) -> None:
+    if reason := not_trainable(pools):
+        raise BadData(f"--data {source}: {reason}")
 
 
 def _draw(
@@ -221,15 +214,16 @@ def _draw(
     return np.random.default_rng([seed, stream]).permutation(len(images))[:wanted]
 
 
-def _scaled(
-    pools: Pools, images: Shaped[np.ndarray, "n height columns channels"]
+def scaled(
+    images: Shaped[np.ndarray, "n height columns channels"], smallest: float, largest: float
 ) -> Float32[np.ndarray, "n height columns channels"]:
-    # In single precision from the start where pixels are bytes: a training set has 10^8 of them.
-    wide = np.float32 if images.dtype == np.uint8 else np.float64
-    pixels = np.subtract(images, pools.smallest, dtype=wide)
-    pixels /= pools.largest - pools.smallest
-    pixels += LOW
-    return pixels.astype(np.float32, copy=False)
+    """Pixels of `smallest` at -1/2 and of `largest` at 1/2, rounded once, whatever dtype they come in."""
+    if images.dtype == np.uint8:
+        # By table, in single precision from the start: a training set has 10^8 pixels.
+        return scaled(np.arange(256.0).reshape(-1, 1, 1, 1), smallest, largest).ravel()[images]
+    with np.errstate(over="ignore", invalid="ignore"):  # far outside the scale, which whoever asks looks at
+        pixels = (images - smallest) / (largest - smallest) + LOW
+        return pixels.astype(np.float32)
 
 
 def _flat(images: Float32[Any, "n height columns channels"]) -> Float32[Any, "n d"]:

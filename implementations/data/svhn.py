@@ -27,10 +27,16 @@ def read(folder: Path) -> TrainingAndTest:
     Raises:
       BadData: a file is missing, cannot be read as MATLAB 5, or lacks X and y as described.
     """
-    missing = [name for name in (TRAINING_FILE, TEST_FILE) if not (folder / name).is_file()]
+    missing = [path.name for path in files(folder) if not path.is_file()]
     if missing:
         raise BadData(f"svhn: {folder} lacks {' and '.join(missing)}; {_fix(folder)}")
-    return TrainingAndTest(*_read_file(folder / TRAINING_FILE), *_read_file(folder / TEST_FILE))
+    training, test = files(folder)
+    return TrainingAndTest(*_read_file(training), *_read_file(test))
+
+
+def files(folder: Path) -> tuple[Path, Path]:
+    """The training and the test file in `folder`."""
+    return folder / TRAINING_FILE, folder / TEST_FILE
 
 
 def _read_file(path: Path) -> tuple[UInt8[np.ndarray, "n 32 32 3"], Int[np.ndarray, " n"]]:

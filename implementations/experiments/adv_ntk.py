@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from advntk.implementations.adv_ntk.contract import KernelPredictor, Krylov
 from advntk.implementations.adv_ntk.problem import Problem, problem
 from advntk.implementations.adv_ntk.settings import Settings
+from advntk.implementations.attacks.arguments import checked_labels, checked_samples
 from advntk.implementations.data.splits import AdversarialSplit, adversarial_split, read_pools
 from advntk.implementations.definiteness import Definiteness, solved
 from advntk.implementations.experiments.presets import Experiment
@@ -207,8 +208,13 @@ def attacked(
 
     Returns:
       (an iterator) Chunks of at most 250 samples.
+
+    Raises:
+      BadAttack: images outside the box, or labels that are no classes of the predictor.
     """
     judge = Krylov()
+    checked_samples(x, settings.low, settings.high)
+    checked_labels(labels, len(x), predictor.weights.shape[1])
     count, dtype = predictor.weights.shape[1], predictor.x_train.dtype
     for begin in range(0, len(x), _CHUNK):
         here = slice(min(_CHUNK, len(x) - begin))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.implementations.adv_ntk.contract import KernelPredictor
+from advntk.implementations.attacks.losses import Outputs
 from advntk.implementations.baselines import checkpoints, finite, infinite
 from advntk.implementations.baselines.recipe import Recipe, published_start
 from advntk.implementations.data.splits import AdversarialSplit
@@ -85,6 +87,40 @@ def chosen_predictor(
         found = infinite.early_stopped(kernel, y, TIMES / scale, score)
         words = f"time {found.setting * scale:.2g}"
     return trained._replace(weights=jnp.asarray(found.weights, dtype)), f"{words} / mean kernel diagonal"
+
+
+def trained_network(
+    checkpoint: Path, whose: dict[str, Any], experiment: Experiment, shape: tuple[int, ...], classes: int
+) -> Outputs:
+    """The finite network that a checkpoint ends with, as a function of images.
+
+    Args:
+      checkpoint: file.
+      whose: the identity of its training.
+      experiment: what it was trained on.
+      shape: of one image.
+      classes: number of outputs.
+
+    Returns:
+      The function from images (k, *shape) to outputs (k, c).
+
+    Raises:
+      BadFile: a checkpoint that is missing, broken, or of another training.
+    """
+    found: Any = network(experiment.network, experiment.activation, experiment.sigma_w, experiment.sigma_b)
+    arch = published_start(found)
+    known = {field.name for field in fields(Recipe)}
+    recipe = Recipe(**{name: value for name, value in whose.items() if name in known})
+    flat = arch.family == "mlp"
+    one = np.zeros((1, math.prod(shape)) if flat else (1, *shape), np.float32)
+    sets = finite.Sets(*[finite.Labelled(one, np.zeros((1, classes), np.float32))] * 3)
+    like = jax.eval_shape(lambda: finite.init(arch, sets, recipe, 0))
+    outputs = finite.predictor(arch, checkpoints.load_state(checkpoint, whose, like)[0].parameters)
+
+    def of_images(x: Float[Array, "k *shape"]) -> Float[Array, "k c"]:
+        return outputs(x.reshape(len(x), -1) if flat else x)
+
+    return of_images
 
 
 def finite_network(

@@ -14,6 +14,9 @@ and for erf, with P = (1 + 2q)(1 + 2q'),
 
     E[phi phi']  = 2/pi asin(2 K/sqrt P),    E[phi' phi'] = 4/pi (P - 4 K^2)^{-1/2}.
 
+A zero input of a kinked network without biases has no angle with any other.  Its kernel is 0, the limit of a
+vanishing input, and so is its gradient: the kernel is homogeneous of degree 1 and has none there, as a kink.
+
 `infinite_kernels` is the slow reference.  An attack needs tens of input gradients, each of which should
 cost little more than the two matrix products in it: everything between them works on one entry at a time,
 a few rows at once, so that it stays in cache.
@@ -28,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from advntk.implementations.arc_cosine import angular, steepness
+from advntk.implementations.arc_cosine import angular, root_and_inverse, steepness
 from advntk.implementations.networks.activations import LEAKY_SLOPE
 from advntk.implementations.networks.architecture import Architecture
 from advntk.implementations.networks.protocol import Network
@@ -106,7 +109,10 @@ def loss_gradient(
         part.reshape(-1, *part.shape[2:])[: len(x)] for part in jax.lax.map(of, tuple(tiles))
     )
     scale = arch.sigma_w**2 / x.shape[1]
-    return scale * (in_covariance @ x_train) + 2 * scale * in_variance[:, None] * x
+    found = scale * (in_covariance @ x_train) + 2 * scale * in_variance[:, None] * x
+    if arch.activation == "erf":
+        return found
+    return jnp.where(_variance(arch, x)[:, None] > 0, found, 0)
 
 
 def _tiled(rows: Float[Array, "k *rest"], size: int) -> Float[Array, "tiles size *rest"]:
@@ -192,7 +198,8 @@ def _pulled_back(
             by_variance -= weight * jnp.sum(slope * inner, axis=1) / (1 + 2 * our)
         else:
             # v is homogeneous of degree 1 in the input, e of 0: 2q dv/dq = v - K e, 2q de/dq = -K de/dK.
-            by_variance += jnp.sum(both * (above - arch.sigma_b**2) - nngp * by_nngp, axis=1) / (2 * our)
+            double = jnp.where(our > 0, 2 * our, 1)
+            by_variance += jnp.sum(both * (above - arch.sigma_b**2) - nngp * by_nngp, axis=1) / double
         return (nngp, by_nngp, weight * slope * by_ntk, by_variance), None
 
     last = above, jnp.zeros_like(by_ntk), by_ntk, jnp.zeros_like(ours)
@@ -212,7 +219,7 @@ def _steepness(arch: Architecture, nngp: Array, slope: Array, ours: Array, their
     """d E[phi' phi']/dK entry by entry; 0 at the cusp of a kinked activation."""
     if arch.activation == "erf":
         return (jnp.pi / 2) ** 2 * slope**3 * nngp
-    inverse = (1 / jnp.sqrt(ours))[:, None] * (1 / jnp.sqrt(theirs))[None, :]
+    inverse = root_and_inverse(ours)[1][:, None] * root_and_inverse(theirs)[1][None, :]
     gain = (1 - _SLOPES[arch.activation]) ** 2 / 2
     return gain * inverse * steepness(nngp * inverse)
 
@@ -233,12 +240,12 @@ def _expectations(arch: Architecture, nngp: Array, ours: Array, theirs: Array) -
         value = 2 * angular(sine)[0] - 1
         slope = (4 / jnp.pi) * (1 / root) * (1 / other) / jnp.sqrt((1 - sine) * (1 + sine))
         return value, slope
-    root, other = jnp.sqrt(ours)[:, None], jnp.sqrt(theirs)[None, :]
     # Reciprocals of the roots, one per input: no division for every entry.
-    slope, value = angular(nngp * (1 / root) * (1 / other))
+    (root, inverse), (other, other_inverse) = root_and_inverse(ours), root_and_inverse(theirs)
+    slope, value = angular(nngp * inverse[:, None] * other_inverse[None, :])
     a = _SLOPES[arch.activation]
     gain = (1 - a) ** 2 / 2
-    return a * nngp + gain * root * other * value, a + gain * slope
+    return a * nngp + gain * root[:, None] * other[None, :] * value, a + gain * slope
 
 
 def _deeper_variance(arch: Architecture, variance: Array) -> Array:

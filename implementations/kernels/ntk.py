@@ -25,7 +25,7 @@ from advntk.implementations.dual_activation import NODES
 from advntk.implementations.kernels import closed_form_ntk
 from advntk.implementations.kernels.arguments import checked_inputs, fitting
 from advntk.implementations.kernels.tiling import block_sides, even_side, rectangle, summed, symmetric
-from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.activations import KINKED, activation
 from advntk.implementations.networks.architecture import Architecture
 from advntk.implementations.networks.protocol import Network
 from advntk.implementations.neural_tangents_adapter import precision, stax
@@ -296,6 +296,13 @@ class StaxNTK:
 
         return jax.vmap(one)(x).astype(x.dtype)
 
+    def settled(self, x: Float[Array, "k ..."], gradient: Float[Array, "k d"]) -> Float[Array, "k d"]:
+        """The gradient, 0 at zero inputs of a kinked network without biases, where there is none."""
+        if self.network.activation not in KINKED:
+            return gradient
+        some = jnp.any(_flat(x) != 0, axis=1) | (jnp.asarray(self.network.sigma_b) > 0)
+        return jnp.where(some[:, None], gradient, 0)
+
     def _inputs(self, x: Array) -> Array:
         return _flat(x) if self.network.flattens_inputs else x
 
@@ -360,8 +367,9 @@ def _stax_loss_gradient(kernel: StaxNTK, x: Array, targets: Array, x_train: Arra
         return summed(from_columns, m, width, jnp.zeros((height, c), x.dtype))
 
     def tile(i: Any, _: Any) -> Array:
-        found, pullback = jax.vjp(outputs, _rows(x, i, height))
-        return _flat(pullback(found - _rows(targets, i, height))[0])
+        own = _rows(x, i, height)
+        found, pullback = jax.vjp(outputs, own)
+        return kernel.settled(own, _flat(pullback(found - _rows(targets, i, height))[0]))
 
     d = math.prod(x.shape[1:])
     return rectangle(tile, (len(x), d), (height, d), x.dtype)

@@ -17,6 +17,8 @@ from advntk.implementations.dual_activation import derivative, dual, quadrature_
 from advntk.implementations.neural_tangents_adapter import elementwise, stax
 
 LEAKY_SLOPE = 0.1
+# Those with a kink at 0, where networks without biases that see a zero input have no derivative.
+KINKED = ("relu", "leaky_relu")
 
 
 @dataclass(frozen=True)

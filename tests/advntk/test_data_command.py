@@ -47,6 +47,8 @@ def test_check_says_it_as_json_and_takes_the_folder_from_the_environment(advntk,
         "source": "cifar10",
         "folder": str(cifar_folder),
         "classes": 10,
+        "names": list("0123456789"),
+        "not_trainable": None,
         "sets": {
             "training": {"images": 100, "shape": [32, 32, 3], "per_class": [10] * 10},
             "test": {"images": 20, "shape": [32, 32, 3], "per_class": [2] * 10},

@@ -182,7 +182,7 @@ NAN[7, 1, 1] = np.nan
         ({"labels": OWN_LABELS[:7]}, ["20 images but 7 labels"]),
         ({"images": COLOUR[..., :2]}, ["(20, 4, 5, 2)", "2 channels", "1 or 3 or 4"]),
         ({"images": COLOUR, "labels": OWN_LABELS[:7]}, ["labels of shape (7,)", "20 images"]),
-        ({"images": COLOUR, "labels": OWN_LABELS - 1}, ["integer 0, 1, ..."]),
+        ({"images": COLOUR, "labels": OWN_LABELS - 1}, ["integers 0, 1, ..."]),
         ({"images": np.where(COLOUR[0, 0, 0, 0] == COLOUR, np.nan, COLOUR)}, ["NaN", "(0, 0, 0, 0)"]),
         ({"images": COLOUR[:0], "labels": OWN_LABELS[:0]}, ["is empty", "at least one sample"]),
     ],

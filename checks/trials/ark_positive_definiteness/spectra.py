@@ -10,7 +10,7 @@ from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.efforts import EXACT
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
-from advntk.checks.trial import Observation
+from advntk.checks.trial import Observation, Premise
 from advntk.checks.trials.diagonal_limit.kernels import gram, memory
 from advntk.checks.trials.shared.building import build, network_trial
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
@@ -21,6 +21,10 @@ from advntk.implementations.networks.activations import activation
 from advntk.theorems.assumptions import ACTIVATIONS
 
 _EPS = float(np.finfo(np.float64).eps)
+# Images of one's own may be anything; what scenarios arrange is judged by the claim's assumptions.
+_GENERAL = Premise(
+    "degenerate_inputs", 0, "the number of inputs that repeat another or are zero without bias"
+)
 
 
 @network_trial(
@@ -77,6 +81,7 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     effort=EXACT,
     random=False,
     explores=("activation",),
+    premises=(_GENERAL,),
 )
 def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Smallest eigenvalue of the infinite-width ARK, against what counts as zero in float64."""
@@ -88,7 +93,13 @@ def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
     layers = scenario.depth * activation(scenario.activation).kernel_error(variance)
     rounding = len(kernel) * values[-1] * (16 * _EPS + layers)
     copies = np.ones(len(keys))
-    return {"smallest_eigenvalue": values[0] * copies, "rounding": rounding * copies}
+    repeated = len(x) - len(np.unique(np.asarray(x), axis=0))
+    vanishing = 0 if scenario.sigma_b > 0 else int((~np.asarray(x).any(axis=1)).sum())
+    return {
+        "smallest_eigenvalue": values[0] * copies,
+        "rounding": rounding * copies,
+        "degenerate_inputs": (repeated + vanishing) * copies,
+    }
 
 
 @network_trial(

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from advntk.checks.scenario import Scenario
 from advntk.checks.trial import trial
-from advntk.implementations.data.loading import load
+from advntk.implementations.data.loading import load, state_of
+from advntk.implementations.data.stamps import Stamp
 from advntk.implementations.networks.architecture import Architecture, architecture
 
 
@@ -36,9 +37,13 @@ def data_are_there(scenario: Scenario) -> None:
 network_trial = functools.partial(trial, prepare=data_are_there)
 
 
-@functools.lru_cache(maxsize=64)
 def build(scenario: Scenario, unseen: int = 0) -> Built:
     """Build what `scenario` describes, in float64, with `unseen` points beside its samples."""
+    return _build(scenario, unseen, state_of(scenario.data))
+
+
+@functools.lru_cache(maxsize=64)
+def _build(scenario: Scenario, unseen: int, _: Stamp | None) -> Built:
     arch = architecture(
         scenario.family,
         scenario.depth,
