@@ -115,8 +115,9 @@ class Run:
         return target
 
     def __repr__(self) -> str:
-        expected = sum(result.as_expected for result in self.results.values())
-        lines = [f"{expected} of {len(self.results)} claims as expected"]
+        from advntk.reports.summary import tally
+
+        lines = [tally(self.summary["claims"])]
         lines += [f"{result.claim}: {result.verdict}" for result in self.results.values()]
         return "\n".join(lines)
 
@@ -147,6 +148,7 @@ def check(
     device: str = "cpu",
     jobs: int = 1,
     memory_gib: float | None = None,
+    max_minutes: float | None = None,
     shrink: bool = False,
     resume: bool = False,
     allow_changed: bool = False,
@@ -168,6 +170,7 @@ def check(
       jobs: 1 measures in this process.  With more, further processes start, which needs the usual
         `if __name__ == "__main__":` in a script.
       memory_gib: what trials may take in all; None: half of the machine's.
+      max_minutes: how long compilation and the like may take in all; None: 20 for a quick run.
       shrink: whether counterexamples to exact claims are made as simple as they get.
       resume: go on with the latest run in `evidence` where it was interrupted.
       allow_changed: with `resume`, keep of a run that was asked for something else what still applies.
@@ -194,6 +197,7 @@ def check(
         sweeps=tuple(f"{name}={','.join(map(str, points))}" for name, points in (sweeps or {}).items()),
         implementation=implementation,
         memory_gib=memory_gib,
+        max_minutes=max_minutes,
         jobs=jobs,
         shrink=shrink,
         theories=_several(theories),

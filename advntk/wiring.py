@@ -47,6 +47,7 @@ class RunSettings:
       widths: a text V,V,V,V: short for a sweep over width.
       implementation: which implementation is under test.
       memory_gib: what trials may take in all.
+      max_minutes: how long compilation and the like may take in all; None: as the profile says.
       jobs: batches measured at the same time; None: what cores and memory allow.
       shrink: whether counterexamples are made as simple as they get.
       theories: files or modules that state further theorems.
@@ -65,6 +66,7 @@ class RunSettings:
     widths: str | None = None
     implementation: str | None = None
     memory_gib: float | None = None
+    max_minutes: float | None = None
     jobs: int | None = None
     shrink: bool = False
     theories: tuple[str, ...] = ()
@@ -142,6 +144,8 @@ def measure(prepared: Prepared, executor: Workers | None = None, show_progress: 
         number, older = start_or_resume(
             store, described(prepared), prepared.provenance, settings.resume, settings.allow_changed
         )
+        # What a run takes is what it measures and decides, as its start and its end say.
+        prepared = replace(prepared, started=time.perf_counter())
         with _progress(plan.trials, show_progress) as show:
             run_plan(plan, store, number, show, settings.shrink, older, executor)
         store.finish_run(number, costs(prepared, [] if executor is None else executor.costs))
@@ -231,6 +235,7 @@ def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepare
         sweeps=asked.sweeps,
         memory=None if settings.memory_gib is None else int(settings.memory_gib * 2**30),
         jobs=jobs or settings.jobs or CONCURRENT,
+        minutes=settings.max_minutes,
     )
     plan = make_plan(request, asked.claims, asked.catalogue.modules)
     found = provenance(plan, device, settings.data or "", settings.theories, settings.claims)

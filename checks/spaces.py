@@ -15,6 +15,7 @@ from typing import Any
 
 from advntk.checks.scenario import Scenario
 from advntk.exceptions import UsageError
+from advntk.implementations.foreign_code import contained, described
 
 Value = int | float | str
 
@@ -125,7 +126,18 @@ class Axis:
                 return f"must be {'above' if self.above else 'at least'} {_plain(self.low)}"
             if value > self.high:
                 return f"must be at most {_plain(self.high)}"
-        return self.constraint(value) if self.constraint is not None else ""
+        return self._constrained(value) if self.constraint is not None else ""
+
+    def _constrained(self, value: Value) -> str:
+        assert self.constraint is not None
+        try:
+            with contained():
+                found = self.constraint(value)
+        except Exception as error:  # whatever a user's function raises
+            return f"cannot be judged: the constraint of {self.name} raised {described(error)}; mend it"
+        if not isinstance(found, str):
+            return f"cannot be judged: the constraint of {self.name} gave {found!r}; it gives why not, or ''"
+        return found
 
     def normal(self, value: Value) -> Value:
         """The value in the axis' type: 2 is 2.0 where numbers are floats, so that ids agree."""
