@@ -167,8 +167,7 @@ def check(
       theories: files or modules that state further theorems.
       implementation: which implementation of Adv-NTK is put to the test.
       device: "cpu" or "gpu".
-      jobs: 1 measures in this process.  With more, further processes start, which needs the usual
-        `if __name__ == "__main__":` in a script.
+      jobs: 1 measures in this process; with more, further processes start.
       memory_gib: what trials may take in all; None: half of the machine's.
       max_minutes: how long compilation and the like may take in all; None: 20 for a quick run.
       shrink: whether counterexamples to exact claims are made as simple as they get.

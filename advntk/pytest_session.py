@@ -31,6 +31,14 @@ class Found:
     report: str
 
 
+def _may_keep(folder: Path) -> None:
+    from advntk.checks.evidence.schema import check_header
+    from advntk.checks.evidence.store import FILE_NAME
+
+    if os.path.lexists(folder / FILE_NAME):
+        check_header(folder / FILE_NAME)
+
+
 class Session:
     """Plans once, measures every trial of every scenario at most once, and keeps the evidence."""
 
@@ -39,9 +47,15 @@ class Session:
         self._temporary = None if folder else TemporaryDirectory(prefix="advntk-")
         folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
         theories = tuple(os.environ.get("ADVNTK_THEORY", "").split())
-        self._prepared = prepare(
-            RunSettings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
-        )
+        try:
+            self._prepared = prepare(
+                RunSettings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
+            )
+            _may_keep(folder)
+        except BaseException:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+            raise
         self._store: EvidenceStore | None = None
         self._run = 0
         self._decided: dict[tuple[str, str], list[Decided]] = {}

@@ -379,8 +379,8 @@ def _in_time(planned: Sequence[PlannedCheck], request: Request) -> None:
         return
     _, check, dearest = max(taken, key=lambda found: found[0])
     raise BadPlan(
-        f"{check.check.name} at {dearest.label}: this run takes about {minutes:.0f} minutes before it measures "
-        f"anything, {allowed:g} are allowed; choose smaller sizes, or allow more with --max-minutes"
+        f"{check.check.name} at {dearest.label}: this run takes about {minutes:.0f} minutes to compile and "
+        f"begin, {allowed:g} are allowed; choose smaller sizes, or allow more with --max-minutes"
     )
 
 
