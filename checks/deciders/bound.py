@@ -18,7 +18,7 @@ class BoundDecider:
     "at most": violated where value > bound (a defect against its rounding error).
     "above": violated where value <= bound (an eigenvalue against what counts as zero).
     One violation refutes: the bound already covers rounding.  Trials with a value and a bound of 0 say
-    nothing, since numbers that underflow give both, unless the bound is an integer: then 0 is what is claimed.
+    nothing, since numbers that underflow give both; an integer bound of 0 is one that is claimed.
 
     Raises:
       ValueError: another side.
