@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from advntk.settings_validation import BadSetting, texts_of_axes, texts_of_sweeps
 from advntk.theorems.vocabulary import AS_MEASURED, Claim, Theorem, Verdict
 from advntk.wiring import RunSettings, measure, prepare, run
 
@@ -192,8 +193,8 @@ def check(
         data=data,
         device=device,
         seed=seed,
-        axes=tuple(f"{name}={value}" for name, value in (axes or {}).items()),
-        sweeps=tuple(f"{name}={','.join(map(str, points))}" for name, points in (sweeps or {}).items()),
+        axes=texts_of_axes(axes),
+        sweeps=texts_of_sweeps(sweeps),
         implementation=implementation,
         memory_gib=memory_gib,
         max_minutes=max_minutes,
@@ -204,6 +205,8 @@ def check(
         allow_changed=allow_changed,
     )
     if evidence is not None:
+        if not isinstance(evidence, str | Path) or not str(evidence):
+            raise BadSetting(f"evidence = {evidence!r}: give the path of a folder, or None")
         folder = Path(evidence)
         return Run(_carry_out(replace(settings, evidence=folder), progress), folder)
     with TemporaryDirectory(prefix="advntk-") as temporary:
@@ -244,7 +247,8 @@ def claims(theories: str | Iterable[str] = ()) -> dict[str, Claim]:
 
 
 def _several(names: str | Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+    # What is no collection is refused with the other settings, by name.
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
 
 
 def _result(claim: Mapping[str, Any]) -> ClaimResult:

@@ -32,8 +32,7 @@ class Found:
 
 
 def _may_keep(folder: Path) -> None:
-    from advntk.checks.evidence.schema import check_header
-    from advntk.checks.evidence.store import FILE_NAME
+    from advntk.checks.evidence.schema import FILE_NAME, check_header
 
     if os.path.lexists(folder / FILE_NAME):
         check_header(folder / FILE_NAME)

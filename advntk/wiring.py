@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from advntk.exceptions import UsageError
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.progress import Show, progress_display
+from advntk.settings_validation import validate_settings
 from advntk.theorems.catalogue import Catalogue, load
 from advntk.theorems.vocabulary import Claim, Theorem
 
@@ -103,7 +104,7 @@ def prepare(settings: RunSettings, jobs: int | None = None) -> Prepared:
     Raises:
       UsageError: with one line that says why.
     """
-    return _prepared(settings, _asked(settings), jobs)
+    return _prepared(settings, read_request(settings), jobs)
 
 
 def run(
@@ -120,7 +121,7 @@ def run(
       UsageError: with one line that says why.
       WorkerLost: a process that measured is gone.
     """
-    asked = _asked(settings)
+    asked = read_request(settings)
     ready()
     with _executor(settings) as (jobs, executor):
         prepared = _prepared(settings, asked, jobs)
@@ -188,7 +189,7 @@ def costs(prepared: Prepared, elsewhere: Sequence[Costs]) -> RunCosts:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """What a request means, as far as it can be said without starting JAX."""
 
     catalogue: Catalogue
@@ -199,11 +200,16 @@ class _Asked:
     sweeps: Mapping[str, tuple[tuple[str, ...], str]]
 
 
-def _asked(settings: RunSettings) -> _Asked:
-    """Read a request; all that can be wrong with it without starting JAX is found."""
+def read_request(settings: RunSettings) -> Asked:
+    """Read a request; all that can be wrong with it without starting JAX is found.
+
+    Raises:
+      UsageError: with one line that says why.
+    """
     from advntk.checks.efforts import PROFILES
 
-    if settings.profile not in PROFILES:
+    validate_settings(settings)
+    if not isinstance(settings.profile, str) or settings.profile not in PROFILES:
         raise BadArgument(f"--profile {settings.profile}: choose one of: {', '.join(PROFILES)}")
     (hard, soft), swept = pins(settings), sweeps(settings)
     if settings.theories:
@@ -211,10 +217,10 @@ def _asked(settings: RunSettings) -> _Asked:
         _start_jax(settings)
     catalogue = load(settings.theories)
     chosen = catalogue.select(settings.claims)
-    return _Asked(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
+    return Asked(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
 
 
-def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepared:
+def _prepared(settings: RunSettings, asked: Asked, jobs: int | None) -> Prepared:
     from advntk.implementations.runtime import CompilationCount
 
     started = time.perf_counter()
@@ -224,8 +230,25 @@ def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepare
     device = _start_jax(settings)
     compilations = CompilationCount().watch()
 
-    from advntk.checks.planning import CONCURRENT, Request, make_plan
     from advntk.provenance import provenance
+
+    plan = planned(settings, asked, jobs)
+    found = provenance(plan, device, settings.data or "", settings.theories, settings.claims)
+    return Prepared(settings, plan, found, compilations, started)
+
+
+def planned(settings: RunSettings, asked: Asked, jobs: int | None = None) -> Plan:
+    """The plan of what is asked for; JAX has its device and precision.
+
+    Args:
+      settings: the request in its own words.
+      asked: what it means (`read_request`).
+      jobs: how many batches are measured at a time.
+
+    Raises:
+      UsageError: it cannot be done.
+    """
+    from advntk.checks.planning import CONCURRENT, Request, make_plan
 
     request = Request(
         profile=asked.profile,
@@ -237,9 +260,7 @@ def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepare
         jobs=jobs or settings.jobs or CONCURRENT,
         minutes=settings.max_minutes,
     )
-    plan = make_plan(request, asked.claims, asked.catalogue.modules)
-    found = provenance(plan, device, settings.data or "", settings.theories, settings.claims)
-    return Prepared(settings, plan, found, compilations, started)
+    return make_plan(request, asked.claims, asked.catalogue.modules)
 
 
 def pins(settings: RunSettings) -> tuple[tuple[Pin, ...], tuple[Pin, ...]]:

@@ -60,7 +60,7 @@ def _converter() -> Any:
     def root(node: Any, l2tobj: Any) -> str:
         return f"√{_bare(argument(1, node, l2tobj))}"
 
-    class Converter(latex2text.LatexNodes2Text):
+    class Converter(latex2text.LatexNodes2Text):  # type: ignore[misc]
         """Groups keep together what they hold, in brackets where that is several things."""
 
         def group_node_to_text(self, node: Any) -> str:
