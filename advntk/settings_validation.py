@@ -94,9 +94,7 @@ def texts_of_axes(axes: Mapping[str, Any] | None) -> tuple[str, ...]:
     found = []
     for name, value in (axes or {}).items():
         if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, Real | str):
-            raise BadSetting(
-                f"axes = {{{name!r}: {value!r}}}: give a number or a word"
-            )
+            raise BadSetting(f"axes = {{{name!r}: {value!r}}}: give a number or a word")
         found.append(f"{name}={value}")
     return tuple(found)
 
@@ -112,8 +110,6 @@ def texts_of_sweeps(sweeps: Mapping[str, Iterable[Any]] | None) -> tuple[str, ..
     found = []
     for name, points in (sweeps or {}).items():
         if not isinstance(name, str) or isinstance(points, str) or not isinstance(points, Iterable):
-            raise BadSetting(
-                f"sweeps = {{{name!r}: {points!r}}}: give several numbers"
-            )
+            raise BadSetting(f"sweeps = {{{name!r}: {points!r}}}: give several numbers")
         found.append(f"{name}={','.join(map(str, points))}")
     return tuple(found)

@@ -12,7 +12,6 @@ from typing import Any
 from advntk.checks.coverage import coverage
 from advntk.checks.evidence.rows import DecisionRow, FindingRow, RunRecord, StatedClaim
 from advntk.reports.completeness import missing
-from advntk.reports.formatting import counted
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 SCHEMA_VERSION = 2
@@ -65,7 +64,7 @@ def count_expected(claims: Iterable[dict[str, Any]]) -> int:
 def tally(claims: Sequence[dict[str, Any]], done: str = "as expected") -> str:
     """'36 of 39 claims as expected, 3 undecided'."""
     undecided = sum(map(is_undecided, claims))
-    counts = f"{count_expected(claims)} of {counted(len(claims), 'claim')} {done}"
+    counts = f"{count_expected(claims)} of {len(claims)} claims {done}"
     return f"{counts}, {undecided} undecided" if undecided else counts
 
 
