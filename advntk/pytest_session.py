@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from advntk.printable import printable
 from advntk.reports.formatting import replay
 from advntk.reports.summary import is_expected, worst
 from advntk.theorems.notation import plain
@@ -133,7 +134,7 @@ class Session:
         shown = (simplest.scenario if simplest else None) or critical.planned.scenario.as_dict()
         command = replay(claim.id, planned.check.name, shown, request, self._prepared.provenance)
         lines.append(f"  replay    {command}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _counterexample(self, claim: Claim) -> FindingRow | None:
         from advntk.checks.evidence import FindingKind, read_run
