@@ -131,7 +131,7 @@ def files(folder):
     }
 
 
-@tried(60)
+@tried(40)
 @given(command_lines())
 @example(["check", "closed_form.search", "--seed", "1", "--seed", "2"])
 @example(["check", "--theory", "loop.py"])
@@ -196,7 +196,7 @@ def theories(tmp_path_factory):
     patch.undo()
 
 
-@tried(90)
+@tried(60)
 @given(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=2, unique_by=lambda change: change[0]))
 @example([("TRIAL", "printing")])
 @example([("TRIAL", "endless")])
