@@ -61,9 +61,9 @@ def test_what_the_parser_refuses_is_one_line_with_the_value_given(capfd, argumen
 @pytest.mark.parametrize(
     ("twice", "said"),
     [
-        (["check", "--seed", "1", "--seed", "2"], "--seed 1 and --seed 2"),
-        (["check", "-j", "2", "--jobs=3"], "--jobs 2 and --jobs 3"),
-        (["check", "--data", "sphere", "--data", "digits"], "--data sphere and --data digits"),
+        (["check", "no.such", "--seed", "1", "--seed", "2"], "--seed 1 and --seed 2"),
+        (["check", "no.such", "-j", "2", "--jobs=3"], "--jobs 2 and --jobs 3"),
+        (["check", "no.such", "--data", "sphere", "--data", "digits"], "--data sphere and --data digits"),
         (["gate", "--evidence", "a", "--evidence", "b"], "--evidence a and --evidence b"),
         (["report", "--out", "a", "--out", "b"], "--out a and --out b"),
         (["train", "--network", "mlp3", "--network", "mlp5"], "--network mlp3 and --network mlp5"),
