@@ -189,7 +189,7 @@ def costs(prepared: Prepared, elsewhere: Sequence[Costs]) -> RunCosts:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Understood:
     """What a request means, as far as it can be said without starting JAX."""
 
     catalogue: Catalogue
@@ -200,7 +200,7 @@ class Asked:
     sweeps: Mapping[str, tuple[tuple[str, ...], str]]
 
 
-def read_request(settings: RunSettings) -> Asked:
+def read_request(settings: RunSettings) -> Understood:
     """Read a request; all that can be wrong with it without starting JAX is found.
 
     Raises:
@@ -217,10 +217,10 @@ def read_request(settings: RunSettings) -> Asked:
         _start_jax(settings)
     catalogue = load(settings.theories)
     chosen = catalogue.select(settings.claims)
-    return Asked(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
+    return Understood(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
 
 
-def _prepared(settings: RunSettings, asked: Asked, jobs: int | None) -> Prepared:
+def _prepared(settings: RunSettings, asked: Understood, jobs: int | None) -> Prepared:
     from advntk.implementations.runtime import CompilationCount
 
     started = time.perf_counter()
@@ -237,7 +237,7 @@ def _prepared(settings: RunSettings, asked: Asked, jobs: int | None) -> Prepared
     return Prepared(settings, plan, found, compilations, started)
 
 
-def planned(settings: RunSettings, asked: Asked, jobs: int | None = None) -> Plan:
+def planned(settings: RunSettings, asked: Understood, jobs: int | None = None) -> Plan:
     """The plan of what is asked for; JAX has its device and precision.
 
     Args:

@@ -195,14 +195,13 @@ def test_nothing_unmet_inside_all_assumptions(claim):
 
 @pytest.mark.parametrize(("claim", "assumption"), PREMISES)
 def test_unmet_names_exactly_the_assumption_that_was_left(claim, assumption):
-    # Statements know no axes: some leave them where no scenario can.
-    def changed(change):
+    def at(change):  # statements know no ranges: some are left where no scenario can be
         return SimpleNamespace(**{**INSIDE[claim.id].as_dict(), **change})
 
     for change in LEAVES[assumption.name]:
-        assert claim.unmet(changed(change)) == [assumption], change
+        assert claim.unmet(at(change)) == [assumption], change
     for change in STAYS[assumption.name]:
-        assert assumption.holds(changed(change)), change
+        assert assumption.holds(at(change)), change
 
 
 def test_expectation_in_words():
