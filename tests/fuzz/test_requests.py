@@ -87,7 +87,9 @@ def commands(group, path=()):
 
 
 COMMANDS = list(commands(typer.main.get_command(app)))
-CLAIMS = ("closed_form.search", "diagonal_limit.ntk", "adv_ntk.solver", "xi_fading", "closed_form")
+CLAIMS = ("closed_form.search", "diagonal_limit.ntk", "adv_ntk.solver")
+if EXAMPLES:  # a plan of several claims takes a second, and one of all several
+    CLAIMS = (*CLAIMS, "xi_fading", "closed_form", "")
 VALUES = st.one_of(
     st.sampled_from(ODD),
     st.text(st.characters(exclude_characters="\0"), max_size=30),
@@ -101,8 +103,8 @@ VALUES = st.one_of(
 def command_lines(draw):
     path, command = draw(st.sampled_from(COMMANDS))
     parts = list(path)
-    if "check" in path and len(path) == 1 and draw(st.integers(0, 9)):
-        parts.append(draw(st.sampled_from(CLAIMS)))  # a plan of all claims takes seconds
+    if path == ("check",) and (claim := draw(st.sampled_from(CLAIMS))):
+        parts.append(claim)
     for _ in range(draw(st.integers(0, 3))):
         kind = draw(st.integers(0, 9))
         if kind == 0:
@@ -131,16 +133,15 @@ def files(folder):
     }
 
 
-@tried(40)
+@tried(30)
 @given(command_lines())
 @example(["check", "closed_form.search", "--seed", "1", "--seed", "2"])
 @example(["check", "--theory", "loop.py"])
 @example(["check", "--theory", "n" * 300 + ".py"])
-@example(["check", "closed_form.search", "--data", "n" * 300 + ".npz"])
 @example(["data", "check", "n" * 300 + ".npz"])
 @example(["check", "ark_positive_definiteness.gram_psd", "--axis", "samples=1500,outputs=10"])
 @example(["check", "diagonal_limit.ntk", "--axis", "depth=50"])
-@example(["check", "adv_ntk", "--axis", "outputs=1000000"])
+@example(["check", "adv_ntk.solver", "--axis", "outputs=1000000"])
 @example(["train", "--radius", "1e99999999"])
 @example(["check", "--seed", "\x1b[31m"])
 @example(["\u202echek"])
@@ -196,7 +197,7 @@ def theories(tmp_path_factory):
     patch.undo()
 
 
-@tried(60)
+@tried(50)
 @given(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=2, unique_by=lambda change: change[0]))
 @example([("TRIAL", "printing")])
 @example([("TRIAL", "endless")])
