@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from advntk.settings_validation import BadSetting, texts_of_axes, texts_of_sweeps
 from advntk.theorems.vocabulary import AS_MEASURED, Claim, Theorem, Verdict
 from advntk.wiring import RunSettings, measure, prepare, run
 
@@ -115,8 +116,9 @@ class Run:
         return target
 
     def __repr__(self) -> str:
-        expected = sum(result.as_expected for result in self.results.values())
-        lines = [f"{expected} of {len(self.results)} claims as expected"]
+        from advntk.reports.summary import tally
+
+        lines = [tally(self.summary["claims"])]
         lines += [f"{result.claim}: {result.verdict}" for result in self.results.values()]
         return "\n".join(lines)
 
@@ -147,6 +149,7 @@ def check(
     device: str = "cpu",
     jobs: int = 1,
     memory_gib: float | None = None,
+    max_minutes: float | None = None,
     shrink: bool = False,
     resume: bool = False,
     allow_changed: bool = False,
@@ -165,9 +168,9 @@ def check(
       theories: files or modules that state further theorems.
       implementation: which implementation of Adv-NTK is put to the test.
       device: "cpu" or "gpu".
-      jobs: 1 measures in this process.  With more, further processes start, which needs the usual
-        `if __name__ == "__main__":` in a script.
+      jobs: 1 measures in this process; with more, further processes start.
       memory_gib: what trials may take in all; None: half of the machine's.
+      max_minutes: how long compilation and the like may take in all; None: 20 for a quick run.
       shrink: whether counterexamples to exact claims are made as simple as they get.
       resume: go on with the latest run in `evidence` where it was interrupted.
       allow_changed: with `resume`, keep of a run that was asked for something else what still applies.
@@ -190,10 +193,11 @@ def check(
         data=data,
         device=device,
         seed=seed,
-        axes=tuple(f"{name}={value}" for name, value in (axes or {}).items()),
-        sweeps=tuple(f"{name}={','.join(map(str, points))}" for name, points in (sweeps or {}).items()),
+        axes=texts_of_axes(axes),
+        sweeps=texts_of_sweeps(sweeps),
         implementation=implementation,
         memory_gib=memory_gib,
+        max_minutes=max_minutes,
         jobs=jobs,
         shrink=shrink,
         theories=_several(theories),
@@ -201,6 +205,8 @@ def check(
         allow_changed=allow_changed,
     )
     if evidence is not None:
+        if not isinstance(evidence, str | Path) or not str(evidence):
+            raise BadSetting(f"evidence = {evidence!r}: give the path of a folder, or None")
         folder = Path(evidence)
         return Run(_carry_out(replace(settings, evidence=folder), progress), folder)
     with TemporaryDirectory(prefix="advntk-") as temporary:
@@ -244,7 +250,8 @@ def claims(theories: str | Iterable[str] = ()) -> dict[str, Claim]:
 
 
 def _several(names: str | Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+    # What is no collection is refused with the other settings, by name.
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
 
 
 def _result(claim: Mapping[str, Any]) -> ClaimResult:

@@ -7,12 +7,12 @@ import math
 import os
 import platform
 import statistics
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from advntk.implementations.memory import peak_memory_bytes
+from advntk.speaking import note
 from advntk.training import BadTraining
 from advntk.wiring import cache_folder
 
@@ -69,7 +69,7 @@ def _at(request: BenchmarkRequest, size: int) -> dict[str, Any]:
         timed_gram,
     )
 
-    _say(f"{size} samples: kernel and training steps")
+    note(f"{size} samples: kernel and training steps")
     ours = Krylov()
     settings = Settings(RADIUS)
     problem = synthetic_problem(_kernel(request), size, N_VALIDATION, ours.dtype)
@@ -77,7 +77,7 @@ def _at(request: BenchmarkRequest, size: int) -> dict[str, Any]:
     state, steps = steps_of(ours, problem, settings, ntk, warm=5, repeats=request.repeats)
     predictor = predictor_at(ours, problem, ntk, state)
     x, targets = jnp.asarray(problem.validation_x[:128]), jnp.asarray(problem.targets[:128])
-    _say(f"{size} samples: the attack beside its matrix products")
+    note(f"{size} samples: the attack beside its matrix products")
     pair = attack_and_products(predictor, x, targets, settings, request.repeats)
     found = {
         "samples": size,
@@ -89,10 +89,10 @@ def _at(request: BenchmarkRequest, size: int) -> dict[str, Any]:
         "attack_over_products": pair.ratio,
     }
     if size <= max(2000, request.published_up_to):
-        _say(f"{size} samples: the reference")
+        note(f"{size} samples: the reference")
         found["error_of_p"] = solver_error(ours, Reference(), ntk, state, jnp.asarray(problem.y))
     if size <= request.published_up_to:
-        _say(f"{size} samples: the published procedure, then ours, in turn")
+        note(f"{size} samples: the published procedure, then ours, in turn")
         found |= _against(AsPublished(), ours, problem, settings, ntk, state, request.repeats)
     return found
 
@@ -129,7 +129,7 @@ def _full(request: BenchmarkRequest) -> dict[str, Any]:
     began = time.perf_counter()
     fitted = fit(
         Krylov(), problem, Settings(RADIUS),
-        on_iteration=lambda state: _say(f"{N_TRAIN} samples: iteration {state.iteration} of 50"),
+        on_iteration=lambda state: note(f"{N_TRAIN} samples: iteration {state.iteration} of 50"),
     )  # fmt: skip
     return {
         "samples": N_TRAIN,
@@ -183,7 +183,3 @@ def _text(found: dict[str, Any]) -> str:
             f"{whole['seconds']:.0f} s, at most {whole['peak_memory_bytes'] / 2**30:.2f} GiB in this process"
         )
     return "\n".join(lines)
-
-
-def _say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)

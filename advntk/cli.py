@@ -6,9 +6,12 @@ Exit codes: see `advntk.exits`.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -16,13 +19,16 @@ from typing import Annotated
 
 import typer
 
+from advntk.command_parsing import Command, CommandGroup, ParserError
 from advntk.exceptions import Terminated, UsageError
-from advntk.exits import EXIT_INTERNAL, EXIT_TERMINATED, EXIT_USAGE
+from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EXIT_USAGE
 from advntk.options import AsJson, DeviceName, Force, OnDevice
 from advntk.report_cli import report
+from advntk.speaking import OutputLost, complain, note, say
 from advntk.training_cli import benchmark_adv_ntk, evaluate, train
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="Checks deep-learning theory by machine: declares theorems, measures, decides, reports.",
     no_args_is_help=True,
     add_completion=False,
@@ -55,7 +61,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"advntk {version('advntk')}")
+        say(f"advntk {version('advntk')}")
         raise typer.Exit
 
 
@@ -68,7 +74,7 @@ def _options(
     pass
 
 
-@app.command()
+@app.command(cls=Command)
 def check(
     claims: Annotated[
         list[str] | None,
@@ -117,6 +123,12 @@ def check(
             metavar="GIB", min=0.1, max=1e6, help="What networks may take in all; default half of the RAM."
         ),
     ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", min=0, max=1e6, help="What compiling may take in all; default 20 for a quick run."
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -143,6 +155,9 @@ def check(
             help="With --resume: after a change of request or code, keep what still applies.",
         ),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the tracebacks of what broke.")
+    ] = False,
     theory: Theory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -168,6 +183,7 @@ def check(
                 widths=widths,
                 implementation=implementation,
                 memory_gib=memory,
+                max_minutes=max_minutes,
                 jobs=jobs,
                 shrink=shrink,
                 theories=tuple(theory or ()),
@@ -175,11 +191,12 @@ def check(
                 allow_changed=allow_changed,
             ),
             as_json,
+            verbose,
         )
     )
 
 
-@app.command()
+@app.command(cls=Command)
 def gate(
     evidence: Evidence = Path("advntk-evidence"),
     expectations: Annotated[
@@ -205,11 +222,11 @@ def gate(
     from advntk.gating import gate as judge_run
 
     text, code = judge_run(evidence, expectations, baseline, tuple(theory or ()), as_json)
-    typer.echo(text)
+    say(text)
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     evidence: Evidence = Path("advntk-evidence"),
     out: Annotated[
@@ -222,18 +239,18 @@ def export(
     """Write the trials of a run as a table for other programs: Parquet, CSV or JSON lines."""
     from advntk.exporting import export_trials
 
-    typer.echo(export_trials(evidence, out, run, force))
+    say(export_trials(evidence, out, run, force))
 
 
-@app.command()
+@app.command(cls=Command)
 def claims(theory: Theory = None, as_json: AsJson = False) -> None:
     """List every claim: its id, its kind and the verdict expected of it."""
     from advntk.listing import list_claims
 
-    typer.echo(list_claims(tuple(theory or ()), as_json))
+    say(list_claims(tuple(theory or ()), as_json))
 
 
-@app.command()
+@app.command(cls=Command)
 def explain(
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="Id of a claim or of a theorem.")],
     theory: Theory = None,
@@ -242,18 +259,20 @@ def explain(
     """State a claim or a theorem: what must be true, under which assumptions, and the source."""
     from advntk.listing import explain_claim
 
-    typer.echo(explain_claim(claim, tuple(theory or ()), as_json))
+    say(explain_claim(claim, tuple(theory or ()), as_json))
 
 
-app.command()(report)
-app.command()(train)
-app.command()(evaluate)
+app.command(cls=Command)(report)
+app.command(cls=Command)(train)
+app.command(cls=Command)(evaluate)
 
-benchmark_app = typer.Typer(help="Time an algorithm on this machine.", no_args_is_help=True)
-benchmark_app.command("adv-ntk")(benchmark_adv_ntk)
+benchmark_app = typer.Typer(cls=CommandGroup, help="Time an algorithm on this machine.", no_args_is_help=True)
+benchmark_app.command("adv-ntk", cls=Command)(benchmark_adv_ntk)
 app.add_typer(benchmark_app, name="benchmark")
 
-data_app = typer.Typer(help="Fetch image data sets, and say what is there.", no_args_is_help=True)
+data_app = typer.Typer(
+    cls=CommandGroup, help="Fetch image data sets, and say what is there.", no_args_is_help=True
+)
 app.add_typer(data_app, name="data")
 
 DATA_FOLDER = "default $ADVNTK_DATA, else ~/.cache/advntk/data"
@@ -266,7 +285,7 @@ class RemoteName(StrEnum):
     svhn = "svhn"
 
 
-@data_app.command("fetch")
+@data_app.command("fetch", cls=Command)
 def data_fetch(
     name: Annotated[RemoteName, typer.Argument(help="CIFAR-10 (170 MB) or SVHN (246 MB).")],
     to: Annotated[Path | None, typer.Option(metavar="DIR", help=f"Where to keep it; {DATA_FOLDER}.")] = None,
@@ -274,10 +293,10 @@ def data_fetch(
     """Fetch official files, verify and unpack them; what is there and correct is not fetched again."""
     from advntk.fetching import fetch_data
 
-    typer.echo(fetch_data(name.value, to))
+    say(fetch_data(name.value, to))
 
 
-@data_app.command("check")
+@data_app.command("check", cls=Command)
 def data_check(
     source: Annotated[
         str, typer.Argument(metavar="cifar10|svhn|digits|FILE.npz", help="The data set to look at.")
@@ -290,7 +309,61 @@ def data_check(
     """Read a data set as training would, and say what was found: images, shapes, classes."""
     from advntk.fetching import check_data
 
-    typer.echo(check_data(source, data_dir, as_json))
+    say(check_data(source, data_dir, as_json))
+
+
+def answer(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line; returns the exit code.
+
+    What cannot be met is one line on standard error and exit code 2; a traceback shows where this program is
+    to blame.
+
+    Args:
+      arguments: without the name of the program; None: those of this process.
+    """
+    try:
+        code = app(args=arguments, prog_name="advntk", standalone_mode=False)
+        return code if isinstance(code, int) else EXIT_OK
+    except (UsageError, ParserError) as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            note(str(error))
+        else:
+            complain(error)
+        return EXIT_USAGE
+    except OutputLost as error:
+        complain(error)
+        return EXIT_INTERNAL
+    except BrokenPipeError:  # who reads has seen enough of a help text
+        return EXIT_OK
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        return EXIT_INTERRUPTED
+    except Terminated:
+        complain("terminated")
+        return EXIT_TERMINATED
+    except OSError as error:
+        if error.filename is None or error.errno not in _UNUSABLE_NAMES:
+            return _broken(error)
+        complain(f"{_place(error)}: cannot be used ({error.strerror}); name another file or folder")
+        return EXIT_USAGE
+    except Exception as error:
+        return _broken(error)
+
+
+# What is wrong with a name that somebody gave, wherever it shows.
+_UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EROFS)
+
+
+def _place(error: OSError) -> str:
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+
+
+def _broken(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        complain(f"standard output cannot be written ({error.strerror})")
+    else:
+        note("".join(traceback.format_exception(error)).rstrip())
+    return EXIT_INTERNAL
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -300,19 +373,19 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; a request that cannot be met ends with one line and exit code 2."""
+    """Run the command line as a program."""
     signal.signal(signal.SIGTERM, _terminate)
+    code = answer()
     try:
-        app(standalone_mode=True)
-    except UsageError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_USAGE)
-    except Terminated:
-        typer.echo("terminated", err=True)
-        sys.exit(EXIT_TERMINATED)
-    except Exception:
-        traceback.print_exc()
-        sys.exit(EXIT_INTERNAL)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is left has nowhere to go, and would be tried again on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            complain(f"standard output cannot be written ({error.strerror})")
+            code = code or EXIT_INTERNAL
+    sys.exit(code)
 
 
 if __name__ == "__main__":

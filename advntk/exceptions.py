@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from advntk.printable import printable
+
 
 class UsageError(ValueError):
     """A request that cannot be met; one line says which argument, its value, and the fix."""
+
+    def __str__(self) -> str:
+        # It may quote what somebody gave, or what somebody's code raised.
+        return printable(super().__str__())
 
 
 class Terminated(BaseException):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from advntk.implementations.data.fetching import REMOTE, Show, default_folder, fetch
 from advntk.implementations.data.splits import not_trainable, read_pools
 from advntk.progress import SECONDS_BETWEEN_LINES
+from advntk.speaking import note
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -88,7 +89,7 @@ def _per_class(counts: list[int]) -> str:
 @contextmanager
 def _progress() -> Iterator[Show]:
     """A bar of bytes on a terminal, plain lines elsewhere; always on standard error."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield _lines()
         return
     from rich.console import Console
@@ -119,6 +120,6 @@ def _lines() -> Show:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or done == total:
             last = now
-            print(f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
+            note(f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     return show

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from advntk.printable import printable
+from advntk.speaking import note
+
 Show = Callable[[int, int, str], None]
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -15,7 +18,7 @@ SECONDS_BETWEEN_LINES = 5.0
 @contextmanager
 def progress_display(total: int, unit: str = "trials") -> Iterator[Show]:
     """A function to call with (done, total, what) as the work goes on; `unit` is what is counted."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         with _bar(total) as show:
             yield show
     else:
@@ -35,7 +38,9 @@ def _bar(total: int) -> Iterator[Show]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting", total=total)
-        yield lambda done, total, what: progress.update(task, completed=done, total=total, description=what)
+        yield lambda done, total, what: progress.update(
+            task, completed=done, total=total, description=printable(what)
+        )
 
 
 def _lines(unit: str) -> Show:
@@ -46,6 +51,6 @@ def _lines(unit: str) -> Show:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or done == total:
             last = now
-            print(f"{done}/{total} {unit}: {what}", file=sys.stderr, flush=True)
+            note(f"{done}/{total} {unit}: {what}")
 
     return show

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Where the trials are, by links or not.
 _TRIALS = (Path(__file__).parent / "checks" / "trials").resolve()
 _SESSION = pytest.StashKey["Session"]()
+_REFUSED = pytest.StashKey[bool]()
 
 
 class UnexpectedVerdict(AssertionError):
@@ -53,16 +54,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{kind}: a claim that is decided as {kind} (`advntk claims`)")
     folder = config.getoption("--advntk-evidence")
     if folder is not None:
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise pytest.UsageError(
-                f"--advntk-evidence {folder}: cannot be written ({error.strerror}); choose another folder"
-            ) from error
+        _try_folder(folder)
+
+
+def _try_folder(folder: str) -> None:
+    if not folder.strip():
+        raise pytest.UsageError("--advntk-evidence: is empty; name a folder")
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
-            raise pytest.UsageError(
-                f"--advntk-evidence {folder}: cannot be written (permission denied); choose another folder"
-            )
+            raise PermissionError(0, "permission denied")
+    except (OSError, ValueError) as error:  # a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise pytest.UsageError(
+            f"--advntk-evidence {folder}: cannot be written ({reason}); choose another folder"
+        ) from error
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -78,6 +84,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A request that cannot be met is a usage error, though it shows while claims are collected."""
+    if session.config.stash.get(_REFUSED, False):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Close the evidence."""
     if (session := config.stash.get(_SESSION, None)) is not None:
@@ -88,6 +100,7 @@ def _session(config: pytest.Config) -> Session:
     """What the items of this process share; made when the first file of claims is collected."""
     if _SESSION not in config.stash:
         from advntk.exceptions import UsageError
+        from advntk.printable import one_line
         from advntk.pytest_session import Session
 
         option = config.getoption
@@ -99,7 +112,11 @@ def _session(config: pytest.Config) -> Session:
                 option("--advntk-profile"), option("--advntk-data"), option("--advntk-seed"), folder
             )
         except UsageError as error:
-            raise pytest.UsageError(str(error)) from error
+            words = (
+                str(error).replace("--data ", "--advntk-data ").replace("--evidence ", "--advntk-evidence ")
+            )
+            config.stash[_REFUSED] = True
+            raise pytest.Collector.CollectError(one_line(words)) from None
     return config.stash[_SESSION]
 
 

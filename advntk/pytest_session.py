@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from advntk.printable import printable
 from advntk.reports.formatting import replay
 from advntk.reports.summary import is_expected, worst
 from advntk.theorems.notation import plain
@@ -31,6 +32,13 @@ class Found:
     report: str
 
 
+def _may_keep(folder: Path) -> None:
+    from advntk.checks.evidence.schema import FILE_NAME, check_header
+
+    if os.path.lexists(folder / FILE_NAME):
+        check_header(folder / FILE_NAME)
+
+
 class Session:
     """Plans once, measures every trial of every scenario at most once, and keeps the evidence."""
 
@@ -39,9 +47,15 @@ class Session:
         self._temporary = None if folder else TemporaryDirectory(prefix="advntk-")
         folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
         theories = tuple(os.environ.get("ADVNTK_THEORY", "").split())
-        self._prepared = prepare(
-            RunSettings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
-        )
+        try:
+            self._prepared = prepare(
+                RunSettings(profile=profile, data=data, seed=seed, evidence=folder, theories=theories)
+            )
+            _may_keep(folder)
+        except BaseException:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+            raise
         self._store: EvidenceStore | None = None
         self._run = 0
         self._decided: dict[tuple[str, str], list[Decided]] = {}
@@ -120,7 +134,7 @@ class Session:
         shown = (simplest.scenario if simplest else None) or critical.planned.scenario.as_dict()
         command = replay(claim.id, planned.check.name, shown, request, self._prepared.provenance)
         lines.append(f"  replay    {command}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _counterexample(self, claim: Claim) -> FindingRow | None:
         from advntk.checks.evidence import FindingKind, read_run

@@ -133,7 +133,8 @@ def _on_terminal(content: dict[str, Any]) -> str:
 
     from advntk.reports.comparison_text import comparison_tables
 
-    console = Console()
+    # Its colours would be taken for those of a text, which are not obeyed.
+    console = Console(color_system=None)
     if not console.is_terminal:
         console.width = 140
     with console.capture() as captured:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from advntk.options import Force
+from advntk.speaking import say
 
 
 def report(
@@ -69,7 +70,7 @@ def report(
     if schema:
         from advntk.reports.summary import schema as text
 
-        typer.echo(text(), nl=False)
+        say(text(), end="")
         return
     from advntk.reporting import Asked, BadReport, report_run
 
@@ -82,10 +83,10 @@ def report(
     if compare:
         from advntk.report_across_runs import compare_runs
 
-        typer.echo(compare_runs(asked))
+        say(compare_runs(asked))
     elif history:
         from advntk.report_across_runs import show_history
 
-        typer.echo(show_history(asked))
+        say(show_history(asked))
     else:
-        typer.echo(report_run(asked), nl=str(out) != "-")
+        say(report_run(asked), end="" if str(out) == "-" else "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import webbrowser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from advntk.reports.completeness import missing
 from advntk.reports.formats import FORMATS, rendered, write_reports
 from advntk.reports.mutation_score import BadMutationScore, MutationScore, read_mutation_score
 from advntk.reports.sanitization import sanitized
+from advntk.speaking import note
 
 STANDARD_OUTPUT = "-"
 # Rows that were left out, on a terminal.
@@ -182,5 +182,5 @@ def said(asked: Asked, targets: list[Target]) -> list[str]:
     if asked.open_browser:
         page = next(target.path for target in targets if target.format == "html" and target.path)
         if not webbrowser.open(page.resolve().as_uri()):
-            print(f"--open: no browser found; open {page} yourself", file=sys.stderr)
+            note(f"--open: no browser found; open {page} yourself")
     return lines

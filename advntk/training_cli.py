@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from advntk.command_parsing import BadCommandLine
 from advntk.options import AsJson, DeviceName, OnDevice
+from advntk.speaking import say
 
 _AT_REDUCED_SIZE = "With a preset, the data's own name or 'digits' (then at reduced size)."
 
 
-def _fraction(text: str | None) -> float | None:
+def _fraction(option: str, text: str | None) -> float | None:
     """'8/255' or '0.03'; pixels run from -1/2 to 1/2."""
     if text is None:
         return None
+    above, slash, below = text.partition("/")
     try:
-        return float(Fraction(text))
+        found = float(above) / float(below) if slash else float(above)
     except (ValueError, ZeroDivisionError):
-        raise typer.BadParameter(f"{text!r} is neither a number nor a fraction such as 8/255") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise BadCommandLine(f"{option} {text}: give a number, or a fraction such as 8/255")
+    return found
 
 
 Folder = Annotated[
@@ -120,12 +126,14 @@ def train(
     from advntk.training import TrainingRequest
     from advntk.training import train as run
 
+    if baselines and beside and baselines != beside:
+        raise BadCommandLine(f"--baselines {baselines} and --beside {beside}: one means the other; keep one")
     asked = {
         "data": data, "network": network, "activation": activation, "n_train": training,
         "n_validation": validation, "n_test": test, "label_noise": label_noise, "data_seed": seed,
     }  # fmt: skip
     settings = {
-        "radius": _fraction(radius),
+        "radius": _fraction("--radius", radius),
         "shape": None if per_class is None else "per_sample_and_class" if per_class else "per_sample",
         "iterations": iterations, "batch": batch, "learning_rate": learning_rate, "optimizer": optimizer,
         "momentum": momentum, "weight_decay": weight_decay, "decay_every": decay_every,
@@ -136,7 +144,7 @@ def train(
         tuple(dict.fromkeys(name for name in (baselines or beside).split(",") if name)), finite_steps,
         checkpoint_seconds, memory, device.value,
     )  # fmt: skip
-    typer.echo(run(request, as_json))
+    say(run(request, as_json))
 
 
 def evaluate(
@@ -174,9 +182,9 @@ def evaluate(
 
     wanted = tuple(dict.fromkeys(name for name in baselines.split(",") if name))
     request = EvaluationRequest(
-        model, data, data_dir, test, _fraction(radius), norm, audit, wanted, device.value
+        model, data, data_dir, test, _fraction("--radius", radius), norm, audit, wanted, device.value
     )
-    typer.echo(run(request, as_json))
+    say(run(request, as_json))
 
 
 def benchmark_adv_ntk(
@@ -200,7 +208,7 @@ def benchmark_adv_ntk(
     try:
         numbers = tuple(int(size) for size in sizes.split(","))
     except ValueError:
-        raise typer.BadParameter(f"--sizes {sizes}: give whole numbers, for example 1000,2000") from None
-    typer.echo(
-        benchmark(BenchmarkRequest(numbers, published_up_to, repeats, full, network, device.value), as_json)
-    )
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise BadCommandLine(f"--sizes {sizes}: give whole numbers above 0, for example 1000,2000")
+    say(benchmark(BenchmarkRequest(numbers, published_up_to, repeats, full, network, device.value), as_json))

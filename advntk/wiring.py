@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from advntk.exceptions import UsageError
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.progress import Show, progress_display
+from advntk.settings_validation import validate_settings
 from advntk.theorems.catalogue import Catalogue, load
 from advntk.theorems.vocabulary import Claim, Theorem
 
@@ -48,6 +49,7 @@ class RunSettings:
       widths: a text V,V,V,V: short for a sweep over width.
       implementation: which implementation is under test.
       memory_gib: what trials may take in all.
+      max_minutes: how long compilation and the like may take in all; None: as the profile says.
       jobs: batches measured at the same time; None: what cores and memory allow.
       shrink: whether counterexamples are made as simple as they get.
       theories: files or modules that state further theorems.
@@ -66,6 +68,7 @@ class RunSettings:
     widths: str | None = None
     implementation: str | None = None
     memory_gib: float | None = None
+    max_minutes: float | None = None
     jobs: int | None = None
     shrink: bool = False
     theories: tuple[str, ...] = ()
@@ -102,7 +105,7 @@ def prepare(settings: RunSettings, jobs: int | None = None) -> Prepared:
     Raises:
       UsageError: with one line that says why.
     """
-    return _prepared(settings, _asked(settings), jobs)
+    return _prepared(settings, read_request(settings), jobs)
 
 
 def run(
@@ -119,7 +122,7 @@ def run(
       UsageError: with one line that says why.
       WorkerLost: a process that measured is gone.
     """
-    asked = _asked(settings)
+    asked = read_request(settings)
     ready()
     with _executor(settings) as (jobs, executor):
         prepared = _prepared(settings, asked, jobs)
@@ -145,6 +148,8 @@ def measure(prepared: Prepared, executor: Workers | None = None, show_progress: 
         number, older = start_or_resume(
             store, described(prepared), prepared.provenance, settings.resume, settings.allow_changed
         )
+        # What a run takes is what it measures and decides, as its start and its end say.
+        prepared = replace(prepared, started=time.perf_counter())
         with _progress(plan.trials, show_progress) as show:
             run_plan(plan, store, number, show, settings.shrink, older, executor)
         store.finish_run(number, costs(prepared, [] if executor is None else executor.costs))
@@ -187,7 +192,7 @@ def costs(prepared: Prepared, elsewhere: Sequence[Costs]) -> RunCosts:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Understood:
     """What a request means, as far as it can be said without starting JAX."""
 
     catalogue: Catalogue
@@ -198,11 +203,16 @@ class _Asked:
     sweeps: Mapping[str, tuple[tuple[str, ...], str]]
 
 
-def _asked(settings: RunSettings) -> _Asked:
-    """Read a request; all that can be wrong with it without starting JAX is found."""
+def read_request(settings: RunSettings) -> Understood:
+    """Read a request; all that can be wrong with it without starting JAX is found.
+
+    Raises:
+      UsageError: with one line that says why.
+    """
     from advntk.checks.efforts import PROFILES
 
-    if settings.profile not in PROFILES:
+    validate_settings(settings)
+    if not isinstance(settings.profile, str) or settings.profile not in PROFILES:
         raise BadArgument(f"--profile {settings.profile}: choose one of: {', '.join(PROFILES)}")
     (hard, soft), swept = pins(settings), sweeps(settings)
     if settings.theories:
@@ -210,10 +220,10 @@ def _asked(settings: RunSettings) -> _Asked:
         _start_jax(settings)
     catalogue = load(settings.theories)
     chosen = catalogue.select(settings.claims)
-    return _Asked(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
+    return Understood(catalogue, chosen, PROFILES[settings.profile], hard, soft, swept)
 
 
-def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepared:
+def _prepared(settings: RunSettings, asked: Understood, jobs: int | None) -> Prepared:
     from advntk.implementations.runtime import CompilationCount
 
     started = time.perf_counter()
@@ -223,8 +233,25 @@ def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepare
     device = _start_jax(settings)
     compilations = CompilationCount().watch()
 
-    from advntk.checks.planning import CONCURRENT, Request, make_plan
     from advntk.provenance import provenance
+
+    plan = planned(settings, asked, jobs)
+    found = provenance(plan, device, settings.data or "", settings.theories, settings.claims)
+    return Prepared(settings, plan, found, compilations, started)
+
+
+def planned(settings: RunSettings, asked: Understood, jobs: int | None = None) -> Plan:
+    """The plan of what is asked for; JAX has its device and precision.
+
+    Args:
+      settings: the request in its own words.
+      asked: what it means (`read_request`).
+      jobs: how many batches are measured at a time.
+
+    Raises:
+      UsageError: it cannot be done.
+    """
+    from advntk.checks.planning import CONCURRENT, Request, make_plan
 
     request = Request(
         profile=asked.profile,
@@ -234,10 +261,9 @@ def _prepared(settings: RunSettings, asked: _Asked, jobs: int | None) -> Prepare
         sweeps=asked.sweeps,
         memory=None if settings.memory_gib is None else int(settings.memory_gib * 2**30),
         jobs=jobs or settings.jobs or CONCURRENT,
+        minutes=settings.max_minutes,
     )
-    plan = make_plan(request, asked.claims, asked.catalogue.modules)
-    found = provenance(plan, device, settings.data or "", settings.theories, settings.claims)
-    return Prepared(settings, plan, found, compilations, started)
+    return make_plan(request, asked.claims, asked.catalogue.modules)
 
 
 def pins(settings: RunSettings) -> tuple[tuple[Pin, ...], tuple[Pin, ...]]:

@@ -57,20 +57,22 @@ class Effort:
 class Profile:
     """A level of effort: how many examples a search for one finding may try, and how long nobody waits.
 
-    `looks_as_measured`: at most so many looks at a claim without an expected verdict.
+    `looks_as_measured`: at most so many looks at a claim without an expected verdict.  `minutes`: how long
+    compilation and the like may take in all, unless more is allowed.
     """
 
     name: str
     search: int
     looks_as_measured: int = 1
+    minutes: float = 20.0
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
         Profile("quick", search=60),
-        Profile("standard", search=200, looks_as_measured=2),
-        Profile("thorough", search=200, looks_as_measured=3),
+        Profile("standard", search=200, looks_as_measured=2, minutes=120.0),
+        Profile("thorough", search=200, looks_as_measured=3, minutes=1440.0),
     )
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 from advntk.checks.measuring import Batch, Broken, Measured, measured
@@ -194,9 +196,26 @@ def _started(device: Device, cache: Path | None, theories: tuple[str, ...]) -> _
         1, mp_context=context, initializer=_prepare, initargs=(device, cache, theories)
     )
     before = set(multiprocessing.active_children())
-    pool.submit(os.getpid)  # without a task nothing starts
+    with _without_main():
+        pool.submit(os.getpid)  # without a task nothing starts
     (process,) = set(multiprocessing.active_children()) - before
     return _Worker(pool, process)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """What is started now runs nobody's script again: it needs nothing of it.
+
+    A script that has no `if __name__ == "__main__":` would start itself over and over.
+    """
+    main = sys.modules["__main__"]
+    bare = ModuleType("__main__")
+    bare.__spec__ = None
+    sys.modules["__main__"] = bare
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ from advntk.checks.planning import PlannedCheck, PlannedPoint, PlannedScenario
 from advntk.checks.scenario import Scenario
 from advntk.checks.sweeps import Point
 from advntk.checks.trial import Check, Observation
-from advntk.implementations.foreign_code import contained, described
+from advntk.implementations.foreign_code import Failure, contained, failure
+from advntk.implementations.results import Result
 
 if TYPE_CHECKING:
     from jax import Array
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 Observed = dict[Point, dict[str, np.ndarray]]
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A trial that raised instead of measuring: one line, and where it happened."""
-
-    error: str
-    trace: str = ""
+# A trial that raised instead of measuring.
+Broken = Failure
 
 
 @dataclass(frozen=True)
@@ -85,22 +81,43 @@ def observe(check: Check, scenario: Scenario, run_seed: int, seeds: np.ndarray) 
 
 def _observed(found: Any, count: int) -> Measured:
     if not isinstance(found, Observation):
-        found = Observation(found)
-    values = {str(name): _numbers(name, value, count) for name, value in found.values.items()}
+        found = Observation(dict(_mapping("what it gave", found)))
+    values = {str(name): _numbers(name, value, count) for name, value in _mapping("values", found.values)}
     figures = {
-        str(kind): {str(name): _numbers(f"{kind}.{name}", value, count) for name, value in parts.items()}
-        for kind, parts in found.figures.items()
+        str(kind): {
+            str(name): _numbers(f"{kind}.{name}", value, count) for name, value in _mapping(str(kind), parts)
+        }
+        for kind, parts in _mapping("figures", found.figures)
     }
-    result = None if found.result is None else _numbers("result", found.result, count)
-    return Measured(values, figures, result)
+    return Measured(values, figures, None if found.result is None else _results(found.result, count))
+
+
+def _mapping(name: str, found: Any) -> Any:
+    """Names with what they stand for."""
+    if not isinstance(found, Mapping):
+        raise TypeError(
+            f"{name} is of type {type(found).__name__}; a trial gives an Observation, or a dict from "
+            "statistics to one number per seed"
+        )
+    return found.items()
 
 
 def _numbers(name: object, value: object, count: int) -> np.ndarray:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name!r} is masked; a trial gives NaN for what it did not measure")
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name!r} has the type {array.dtype}; a trial gives real numbers")
     if array.shape[:1] != (count,):
         raise ValueError(f"{name!r} has shape {array.shape}; its first axis must be the {count} seeds")
+    return array
+
+
+def _results(value: object, count: int) -> np.ndarray:
+    array = _numbers("result", value, count)
+    known = {int(result) for result in Result}
+    if array.dtype.kind not in "iub" or array.ndim != 1 or not set(array.tolist()) <= known:
+        raise ValueError("'result' must be one number per seed, each the value of a Result")
     return array
 
 
@@ -113,7 +130,7 @@ def measured(check: Check, scenario: Scenario, seeds: range, chunk: int, run_see
         ]
         return joined(parts, device_name())
     except Exception as error:  # whatever a trial raises is an outcome, not a crash of the run
-        return Broken(described(error), traceback.format_exc())
+        return failure(error)
 
 
 def joined(parts: list[Measured], device: str) -> Measured:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from advntk.checks.deciders.decision import ErrorRates
 from advntk.checks.efforts import Measure, Profile
@@ -17,7 +20,8 @@ from advntk.checks.sweeps import Point
 from advntk.checks.theories import checks_of, refuse_namesakes, validate
 from advntk.checks.trial import Check
 from advntk.exceptions import UsageError
-from advntk.implementations.foreign_code import contained, described
+from advntk.implementations.foreign_code import Failure, contained, failure
+from advntk.implementations.memory import usable_memory
 from advntk.theorems.notation import plain
 from advntk.theorems.vocabulary import Claim, Theorem
 
@@ -43,6 +47,7 @@ class Request:
       miss: chance that an assertion holds for a false claim.
       memory: bytes that trials may take in all; None: half of the machine's.
       jobs: batches measured at the same time.
+      minutes: how long compilation and the like may take in all; None: as the profile says.
     """
 
     profile: Profile
@@ -54,6 +59,7 @@ class Request:
     miss: float = 1e-3
     memory: int | None = None
     jobs: int = CONCURRENT
+    minutes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,14 +74,16 @@ class PlannedPoint:
 class PlannedScenario:
     """A sampled scenario and where it is measured; `chunk` seeds go into one call of the trial.
 
-    `broken`: claim id |-> what the claim's assumptions, or the trial's estimate of its memory, raised here.
+    `broken`: claim id |-> what the claim's assumptions, or the trial's estimates of its costs, raised here.
+    `seconds`: what the trial says that it takes here before its first seed is measured.
     """
 
     scenario: Scenario
     points: tuple[PlannedPoint, ...]
     chunk: int
     swept: tuple[str, ...] = ()
-    broken: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, Failure] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def label(self) -> str:
@@ -140,7 +148,7 @@ def make_plan(
     Raises:
       BadTheory: a theory that contradicts itself.
       BadPlan: a claim without a check, an axis pinned to where a claim says nothing, a sweep that nothing
-        makes, or a scenario that does not fit into memory.
+        makes, a scenario that does not fit into memory, or more than the minutes allowed.
       UsageError: what a check's `prepare` refuses, such as data that cannot be loaded at these sizes.
     """
     wanted = {claim.id: (theorem, claim) for theorem, claim in selected}
@@ -149,6 +157,7 @@ def make_plan(
     planned = tuple(
         _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request) for check in checks
     )
+    _in_time(planned, request)
     # A decider that cannot be wrong by chance draws nothing from the budget; the others share it equally.
     assertions = sum(
         sum(decider.statistical for decider in p.check.decides[claim.id])
@@ -247,8 +256,6 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     scenarios = tuple(
         _plan_scenario(check, claims, scenario, at_points(scenario), seeds, request) for scenario in sampled
     )
-    for at in (at for planned in scenarios for at in planned.points):
-        check.prepare(at.scenario)
     planned = PlannedCheck(check, tuple(claims), space, scenarios, seeds, looks)
     # A check that explores may be sent outside the assumptions on purpose, to replay what it found.
     for _, claim in () if check.explores else claims:
@@ -257,13 +264,13 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     return planned
 
 
-def _holds(claim: Claim, points: tuple[PlannedPoint, ...]) -> bool | str:
+def _holds(claim: Claim, points: tuple[PlannedPoint, ...]) -> bool | Failure:
     """Whether the claim's assumptions hold at all points, or what one of them raised."""
     try:
         with contained():
             return not any(claim.unmet(at.scenario) for at in points)
     except Exception as error:  # whatever a user's assumption raises
-        return f"an assumption of {claim.id} raised {described(error)}"
+        return failure(error, f"an assumption of {claim.id}")
 
 
 def _plan_scenario(
@@ -275,16 +282,37 @@ def _plan_scenario(
     request: Request,
 ) -> PlannedScenario:
     """A scenario with what breaks while it is planned, and how many of its seeds are measured at once."""
-    found = {claim.id: _holds(claim, points) for _, claim in claims}
-    broken = {name: reason for name, reason in found.items() if isinstance(reason, str)}
+    held = {claim.id: _holds(claim, points) for _, claim in claims}
+    broken = {name: reason for name, reason in held.items() if isinstance(reason, Failure)}
     swept = check.sweep.changed(scenario) if check.sweep is not None else ()
-    try:
-        with contained():
-            needed = [(float(check.memory(at.scenario)), at.scenario) for at in points]
-    except Exception as error:  # whatever a user's estimate raises
-        reason = f"the memory estimate of trial {check.name} raised {described(error)}"
-        return PlannedScenario(scenario, points, 1, swept, {claim.id: reason for _, claim in claims})
-    return PlannedScenario(scenario, points, _chunk(check, needed, seeds, request), swept, broken)
+    asked: tuple[tuple[str, Callable[[Scenario], Any]], ...] = (
+        ("the memory estimate", lambda at: _amount(check.memory(at))),
+        ("the time estimate", lambda at: _amount(check.seconds(at))),
+        ("`prepare`", check.prepare),
+    )
+    found = {}
+    for what, function in asked:
+        try:
+            with contained():
+                found[what] = [function(at.scenario) for at in points]
+        except UsageError:
+            raise
+        except Exception as error:  # whatever a user's function raises
+            reason = failure(error, f"{what} of trial {check.name}")
+            return PlannedScenario(scenario, points, 1, swept, {claim.id: reason for _, claim in claims})
+        if what == "the memory estimate":
+            # Before anything is loaded or made for it.
+            needed = [(bytes_, at.scenario) for bytes_, at in zip(found[what], points, strict=True)]
+            chunk = _chunk(check, needed, seeds, request)
+    seconds = sum(found["the time estimate"])
+    return PlannedScenario(scenario, points, chunk, swept, broken, seconds)
+
+
+def _amount(found: Any) -> float:
+    """What an estimate gives, as a number."""
+    if isinstance(found, bool) or not isinstance(found, int | float | np.number) or not 0 <= found < math.inf:
+        raise TypeError(f"it gave {found!r}; give a finite number that is not negative")
+    return float(found)
 
 
 def _space(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, measure: Measure) -> Space:
@@ -342,6 +370,20 @@ def _chunk(check: Check, needed: list[tuple[float, Scenario]], seeds: int, reque
     return max(d for d in range(1, seeds + 1) if seeds % d == 0 and d <= fitting)
 
 
+def _in_time(planned: Sequence[PlannedCheck], request: Request) -> None:
+    """Refuse a run that would compile, or solve its first systems, for longer than anybody waits."""
+    taken = [(one.seconds, check, one) for check in planned for one in check.scenarios]
+    allowed = request.profile.minutes if request.minutes is None else request.minutes
+    minutes = sum(seconds for seconds, _, _ in taken) / request.jobs / 60
+    if minutes <= allowed:
+        return
+    _, check, dearest = max(taken, key=lambda found: found[0])
+    raise BadPlan(
+        f"{check.check.name} at {dearest.label}: this run takes about {minutes:.0f} minutes to compile and "
+        f"begin, {allowed:g} are allowed; choose smaller sizes, or allow more with --max-minutes"
+    )
+
+
 def physical_memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of memory that this process can have: the machine's, or what its container or limits leave."""
+    return usable_memory()

@@ -20,7 +20,7 @@ from advntk.checks.measuring import Batch, Broken, Measured, Observed
 from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
 from advntk.checks.recording import Recorder
 from advntk.checks.trial import Check
-from advntk.implementations.foreign_code import contained, described
+from advntk.implementations.foreign_code import contained, failure
 from advntk.theorems.vocabulary import Claim, Verdict
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
@@ -174,7 +174,8 @@ def _unmeasurable(one: _Looking) -> Broken | None:
     broken = one.scenario.broken
     if not all(claim.id in broken for _, claim in one.planned.claims):
         return None
-    return Broken("; ".join(dict.fromkeys(broken.values())))
+    found = dict.fromkeys(broken.values())
+    return Broken("; ".join(one.error for one in found), "\n".join(one.trace for one in found))
 
 
 def _known(values: Measured | Broken) -> Future:
@@ -218,7 +219,7 @@ def _decide(
         in_scope = planned.in_scope(claim, scenario)
         for decider in planned.check.decides[claim.id]:
             reason = scenario.broken.get(claim.id)
-            decision = _one_decision(decider, Broken(reason) if reason else observed, rates)
+            decision = _one_decision(decider, reason or observed, rates)
             unmet = f"outside the assumption '{_unmet(claim, scenario)}'" if not in_scope else failed
             if unmet and decision.verdict is not Verdict.ERROR:
                 decision = replace(
@@ -230,22 +231,24 @@ def _decide(
 
 def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRates) -> Decision:
     if isinstance(observed, Broken):
-        return _error(decider, observed.error)
+        return _error(decider, observed)
     try:
         with contained():
             found = decider.decide(observed, rates)
     except KeyError as missing:
-        return _error(decider, f"the trial gave no statistic {missing}")
+        return _error(decider, Broken(f"the trial gave no statistic {missing}", failure(missing).trace))
     except Exception as error:  # whatever a user's decider raises is an outcome, not a crash of the run
-        return _error(decider, f"the decider {decider.name} raised {described(error)}")
+        return _error(decider, failure(error, f"the decider {decider.name}"))
     if not isinstance(found, Decision):
-        return _error(decider, f"the decider {decider.name} gave a {type(found).__name__}, no Decision")
+        kind = type(found).__name__
+        return _error(decider, Broken(f"the decider {decider.name} gave a {kind}, no Decision"))
     return found
 
 
-def _error(decider: Decider, reason: str) -> Decision:
+def _error(decider: Decider, broken: Broken) -> Decision:
     nan = float("nan")
-    return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, reason)
+    detail = {"trace": broken.trace} if broken.trace else {}
+    return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, broken.error, detail=detail)
 
 
 def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed | Broken]:
@@ -258,7 +261,7 @@ def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed 
     except KeyError as missing:
         return "", Broken(f"the trial gave no statistic {missing}")
     except Exception as error:  # as a decider's
-        return "", Broken(f"a premise of trial {check.name} raised {described(error)}")
+        return "", failure(error, f"a premise of trial {check.name}")
 
 
 def _unmet(claim: Claim, scenario: PlannedScenario) -> str:

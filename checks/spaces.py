@@ -15,6 +15,7 @@ from typing import Any
 
 from advntk.checks.scenario import Scenario
 from advntk.exceptions import UsageError
+from advntk.implementations.foreign_code import contained, described
 
 Value = int | float | str
 
@@ -75,7 +76,8 @@ class Axis:
     Example: `Axis("alpha", default=8.0, low=0.0, above=True, symbol="α", description="scale of the output")`.
 
     Raises:
-      BadAxis: a name that cannot be an attribute, or a default that the axis does not admit.
+      BadAxis: a name that cannot be an attribute, a field of the wrong sort, or a default that the axis does
+        not admit.
     """
 
     name: str
@@ -100,6 +102,9 @@ class Axis:
             raise BadAxis(f"axis {self.name!r}: every scenario has an attribute of that name; choose another")
         if type(self.default) not in (int, float, str):
             raise BadAxis(f"axis {self.name!r}: default = {self.default!r} must be an int, a float or a str")
+        for name, (will_do, fix) in _FIELDS.items():
+            if not will_do(getattr(self, name)):
+                raise BadAxis(f"axis {self.name!r}: {name} = {getattr(self, name)!r}; {fix}")
         if reason := self.refusal(self.default):
             raise BadAxis(f"axis {self.name!r}: the default {self.default!r} {reason}")
 
@@ -125,7 +130,18 @@ class Axis:
                 return f"must be {'above' if self.above else 'at least'} {_plain(self.low)}"
             if value > self.high:
                 return f"must be at most {_plain(self.high)}"
-        return self.constraint(value) if self.constraint is not None else ""
+        return self._constrained(value) if self.constraint is not None else ""
+
+    def _constrained(self, value: Value) -> str:
+        assert self.constraint is not None
+        try:
+            with contained():
+                found = self.constraint(value)
+        except Exception as error:  # whatever a user's function raises
+            return f"cannot be judged: the constraint of {self.name} raised {described(error)}; mend it"
+        if not isinstance(found, str):
+            return f"cannot be judged: the constraint of {self.name} gave {found!r}; it gives why not, or ''"
+        return found
 
     def normal(self, value: Value) -> Value:
         """The value in the axis' type: 2 is 2.0 where numbers are floats, so that ids agree."""
@@ -144,6 +160,36 @@ class Axis:
         if reason := self.refusal(value):
             raise BadAxis(f"{self.name} {reason}")
         return value
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and not math.isnan(value)
+
+
+_TEXT = (lambda value: isinstance(value, str), "give a text in quotes")
+_FUNCTION = (lambda value: value is None or callable(value), "give a function, or None")
+_NUMBER = (_is_number, "give a number")
+# Field |-> whether a value will do, and what would.
+_FIELDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "values": (
+        lambda values: isinstance(values, tuple) and all(type(one) in (int, float, str) for one in values),
+        "give a tuple of numbers or words",
+    ),
+    "low": _NUMBER,
+    "high": _NUMBER,
+    "above": (lambda value: isinstance(value, bool), "give True or False"),
+    "shown": (lambda value: isinstance(value, bool), "give True or False"),
+    **dict.fromkeys(("symbol", "unit", "description", "group"), _TEXT),
+    "written": (
+        lambda found: (
+            isinstance(found, Mapping)
+            and all(isinstance(text, str) for pair in found.items() for text in pair)
+        ),
+        "give a mapping from texts to texts",
+    ),
+    "constraint": _FUNCTION,
+    "files": _FUNCTION,
+}
 
 
 def _plain(number: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from advntk.checks.deciders.decision import LEAST_POINTS
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import BadAxis, Space, Value
+from advntk.implementations.foreign_code import contained, described
 
 # A value of the swept axis; None for what is measured at its scenario alone.
 Point = int | float | None
@@ -50,4 +51,12 @@ class Sweep:
         return tuple(sorted(points))  # type: ignore[arg-type]
 
     def _following(self, scenario: Scenario, point: Value) -> Mapping[str, Value]:
-        return self.coupled(scenario, point) if self.coupled is not None else {}
+        if self.coupled is None:
+            return {}
+        try:
+            with contained():
+                return dict(self.coupled(scenario, point))
+        except Exception as error:  # whatever a user's function raises
+            raise BadAxis(
+                f"the sweep over {self.axis}: its `coupled` raised {described(error)} at {point!r}; mend it"
+            ) from error

@@ -10,16 +10,12 @@ from types import ModuleType
 from typing import Any
 
 from advntk.checks.deciders.decision import LEAST_POINTS
+from advntk.checks.declarations import BadTheory, shown, validate_declaration
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Space, listed
 from advntk.checks.trial import Check
-from advntk.exceptions import UsageError
 from advntk.implementations.foreign_code import contained, described
 from advntk.theorems.vocabulary import Assumption, Claim, Kind, Theorem, Verdict
-
-
-class BadTheory(UsageError):
-    """A theory that contradicts itself; the message names the theorem, the object and the fix."""
 
 
 def checks_of(module: ModuleType) -> list[Check]:
@@ -52,11 +48,16 @@ def validate(theorem: Theorem, checks: Iterable[Check]) -> None:
         if ids.count(claim.id) > 1:
             raise BadTheory(f"theorem {theorem.id!r}: two claims have the id {claim.id!r}; rename one")
         if not isinstance(claim.kind, Kind):
-            raise BadTheory(f"claim {claim.id!r}: kind = {claim.kind!r}; choose one of {', '.join(Kind)}")
-        if claim.expected not in (None, *_EXPECTABLE):
             raise BadTheory(
-                f"claim {claim.id!r}: expected = {claim.expected!r}; choose {', '.join(_EXPECTABLE)} or None"
+                f"claim {claim.id!r}: kind = {shown(claim.kind)}; choose one of {', '.join(Kind)}"
             )
+        if not any(claim.expected is one for one in (None, *_EXPECTABLE)):
+            raise BadTheory(
+                f"claim {claim.id!r}: expected = {shown(claim.expected)}; choose {', '.join(_EXPECTABLE)} or "
+                "None (verdicts are members of advntk.Verdict)"
+            )
+    for check in found:
+        validate_declaration(check)
     refuse_namesakes(found)
     claims = {claim.id: claim for claim in theorem.claims}
     for check in found:
@@ -124,12 +125,17 @@ def _claim_by_check(claim: Claim, check: Check, deciders: Sequence[Any]) -> None
         lacking = [
             name
             for name in ("statistic", "name", "kind", "statistical", "sweeps", "exponent", "decide")
-            if not hasattr(decider, name)
+            if not hasattr(decider, name) or isinstance(decider, type)
         ]
         if lacking:
             raise BadTheory(
-                f"claim {claim.id!r}: {decider!r} is no decider, it lacks {', '.join(lacking)}; "
+                f"claim {claim.id!r}: {shown(decider)} is no decider, it lacks {', '.join(lacking)}; "
                 "use RateDecider, LevelDecider, MedianDecider, BoundDecider or one like them"
+            )
+        if not isinstance(decider.statistic, str) or not isinstance(decider.name, str):
+            raise BadTheory(
+                f"claim {claim.id!r}: its decider reads the statistic {shown(decider.statistic)}; give "
+                "the name of one"
             )
         if decider.kind is not claim.kind:
             raise BadTheory(

@@ -80,6 +80,11 @@ def _no_memory(scenario: Scenario) -> int:
     return 0
 
 
+def _no_seconds(scenario: Scenario) -> float:
+    del scenario
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Check:
     """One measurement and what is decided on it; made by `trial`, which says what the fields are."""
@@ -95,6 +100,7 @@ class Check:
     random: bool = True
     explores: tuple[str, ...] = ()
     premises: tuple[Premise, ...] = ()
+    seconds: Callable[[Scenario], float] = _no_seconds
 
     @property
     def module(self) -> str:
@@ -112,6 +118,7 @@ def trial(
     random: bool = True,
     explores: tuple[str, ...] = (),
     premises: tuple[Premise, ...] = (),
+    seconds: Callable[[Scenario], float] = _no_seconds,
 ) -> Callable[[Trial], Check]:
     """Make a trial, a function of (scenario, keys), into a `Check`.
 
@@ -128,6 +135,8 @@ def trial(
         the simplest scenario outside the claims' assumptions where the claim fails.  Scenarios
         outside the assumptions are then sampled as well; they do not count for the verdict.
       premises: what must be measured for the claims to apply, such as a condition number.
+      seconds: about how long a scenario takes until its first seed is measured, on one core: compilation and
+        the largest system that is solved.  A run that would take too long is refused before it begins.
 
     Returns:
       A decorator.  What it gives is no longer a function: the trial itself is its attribute `trial`.
@@ -136,7 +145,18 @@ def trial(
     def wrap(function: Trial) -> Check:
         name = getattr(function, "__name__", "trial")
         return Check(
-            name, function, decides, space, effort, sweep, memory, prepare, random, explores, premises
+            name,
+            function,
+            decides,
+            space,
+            effort,
+            sweep,
+            memory,
+            prepare,
+            random,
+            explores,
+            premises,
+            seconds,
         )
 
     return wrap

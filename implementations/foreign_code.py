@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -47,6 +49,24 @@ class contained:
         if isinstance(error, KeyboardInterrupt | Terminated) and self._signalled:
             return
         raise Raised(_words(error)) from error
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Code that raised instead of answering: one line, and where it happened."""
+
+    error: str
+    trace: str = ""
+
+
+def failure(error: BaseException, what: str = "") -> Failure:
+    """An exception that was caught, as an outcome; `what` raised it, in words."""
+    words = f"{what} raised {described(error)}" if what else described(error)
+    try:
+        with contained():
+            return Failure(words, "".join(traceback.format_exception(error)))
+    except Exception:  # what the code attached to it cannot be written
+        return Failure(words)
 
 
 def described(error: BaseException) -> str:

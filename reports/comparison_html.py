@@ -40,6 +40,8 @@ def comparison_page(content: dict[str, Any]) -> str:
         .render(
             title=f"{content['before']['folder']} and {content['now']['folder']} compared",
             content=content,
+            changed=[row for row in content["changes"] if row["before"] and row["now"]],
+            alone=[row for row in content["changes"] if not (row["before"] and row["now"])],
             moved=_figures(moves, "m"),
             settled=_figures(claims, "c"),
         )

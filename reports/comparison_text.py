@@ -38,14 +38,19 @@ def comparison_tables(content: dict[str, Any]) -> list[Table | Text]:
             for m in content["moves"]
         ]
         shown.append(_table(("estimate moved", "statistic", "scenario", *sides), moves))
-    both = [row for row in content["changes"] if row["before"] and row["now"]]
-    alone = len(content["changes"]) - len(both)
+    changed, alone = count_changes(content)
     only = f"claims in one run only: {alone}; " if alone else ""
     counted = (
-        f"verdicts changed: {len(both)}; {only}estimates moved beyond both intervals: "
+        f"verdicts changed: {changed}; {only}estimates moved beyond both intervals: "
         f"{len(content['moves'])} of {content['compared']}"
     )
     return [*shown, Text(counted)]
+
+
+def count_changes(content: dict[str, Any]) -> tuple[int, int]:
+    """Claims whose verdict changed, and claims that only one of the runs has."""
+    changed = sum(bool(row["before"] and row["now"]) for row in content["changes"])
+    return changed, len(content["changes"]) - changed
 
 
 def comparison_markdown(content: dict[str, Any], limit: int = LIMIT_BYTES) -> str:
@@ -57,11 +62,14 @@ def comparison_markdown(content: dict[str, Any], limit: int = LIMIT_BYTES) -> st
     template = markdown_environment().get_template("comparison.md.j2")
     changes, moves, differs = content["changes"], content["moves"], content["differs"]
     total = len(changes) + len(moves) + len(differs)
+    changed, alone = count_changes(content)
 
     def render(count: int) -> str:
         rest = max(0, count - len(changes))
         return template.render(
             content=content,
+            changed=changed,
+            alone=alone,
             changes=changes[:count],
             moves=moves[:rest],
             differs=differs[: max(0, rest - len(moves))],

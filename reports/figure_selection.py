@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from advntk.checks.evidence.rows import DecisionRow, RunRecord, TrialRow
+from advntk.implementations.foreign_code import described
 from advntk.reports.figures.band import band_figure
 from advntk.reports.figures.blocks import blocks_figure
 from advntk.reports.figures.bound import bound_figure
@@ -136,6 +137,8 @@ class FigureSelector:
     def of_claim(self, claim: str, decisions: list[DecisionRow]) -> Selected:
         """The claim's figures, the claims that have others which belong to it too, and what is left out."""
         figures: list[Drawing | None] = []
+        elsewhere: list[str] = []
+        notes: list[str] = []
         measured = [row for row in decisions if row.decision.verdict is not Verdict.ERROR]
         # What lies outside the assumptions speaks only for a claim that has nothing else.
         inside = [row for row in measured if row.decision.verdict is not Verdict.OUT_OF_SCOPE] or measured
@@ -149,15 +152,14 @@ class FigureSelector:
                 continue
             rows, scenes = [row for row, _ in chosen], [scene for _, scene in chosen]
             if decider in ("rate", "level") and len(rows) > MOST_PANELS:
-                figures.append(estimates_figure(rows))
-            figures.append(draw(rows, scenes))
-        elsewhere, notes = [], []
+                figures.append(_drawn_or_noted(partial(estimates_figure, rows), "estimates", notes))
+            figures.append(_drawn_or_noted(partial(draw, rows, scenes), decider, notes))
         for key, draw_kept, kept in self._kept(inside):
             if draw_kept is None:
                 notes.append(f"What the trials kept as {words(key[0])!r} is not drawn: no curves along 'x'.")
             elif key in self._drawn:
                 elsewhere.append(self._drawn[key])
-            elif (figure := draw_kept(kept)) is not None:
+            elif (figure := _drawn_or_noted(partial(draw_kept, kept), str(key[0]), notes)) is not None:
                 self._drawn[key] = claim
                 figures.append(figure)
         return Selected([f for f in figures if f is not None], list(dict.fromkeys(elsewhere)), notes)
@@ -176,8 +178,9 @@ class FigureSelector:
             trials = {row.trial for row, _ in claimed}
             control = [pair for pair in control if pair[0].trial not in trials]
             if claimed and control:
-                figures.append(side_by_side_figure(_nearest(claimed), _nearest(control)))
-        return figures
+                pair = partial(side_by_side_figure, _nearest(claimed), _nearest(control))
+                figures.append(_drawn_or_noted(pair, "side by side", []))
+        return [figure for figure in figures if figure is not None]
 
     def _expected(self, pairs: list[tuple[DecisionRow, Scene]], verdict: str) -> list:
         claims = self.record.request.claims
@@ -231,6 +234,15 @@ class FigureSelector:
             return scene if all(_is_number(r.numbers.get(name)) for r in scene.rows) else scene.only([])
         lost = {r.seed for r in scene.rows if not _is_positive(r.numbers.get(name))}
         return scene.only([r for r in scene.rows if r.seed not in lost])
+
+
+def _drawn_or_noted(draw: Callable[[], Drawing | None], name: str, notes: list[str]) -> Drawing | None:
+    """A figure; where it cannot be drawn a note instead, and the rest of the page stays."""
+    try:
+        return draw()
+    except Exception as error:  # numbers that nobody foresaw, or a library that draws no more
+        notes.append(f"The figure {words(name)!r} could not be drawn ({described(error)}).")
+        return None
 
 
 def _keeping(scene: Scene, kind: str) -> list[TrialRow]:

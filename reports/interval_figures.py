@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import matplotlib
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
+from advntk.reports.figures import matplotlib
 from advntk.reports.figures.style import (
     MEASURED,
     PALETTE,
     PREDICTED,
+    Figure,
+    MaxNLocator,
     figure_style,
     plain_log_labels,
     to_svg,

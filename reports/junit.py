@@ -10,12 +10,12 @@ import math
 from datetime import datetime
 from typing import Any
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import SystemErr, SystemOut
 
 from advntk.checks.evidence import RunRecord
 from advntk.reports.formatting import counted, estimate, replay_decision
-from advntk.reports.summary import GENERATOR, settling, summarise
+from advntk.reports.summary import GENERATOR, is_undecided, settling, summarise
 from advntk.theorems.vocabulary import Verdict
 
 NOT_MEASURED = "NOT_MEASURED"
@@ -29,7 +29,8 @@ def to_junit(record: RunRecord) -> str:
     """A run of sanitized text as JUnit XML.
 
     An unexpected verdict fails its test case, with the verdict as the type of the failure; a broken trial, a
-    claim that was not measured and a run that did not finish are errors.
+    claim that was not measured and a run that did not finish are errors; what is reported as measured and
+    decides nothing is skipped.
     """
     summary = summarise(record)
     xml = JUnitXml()
@@ -94,6 +95,10 @@ def _case(claim: dict, record: RunRecord) -> TestCase:
         case.result = [_result(Error, claim["reason"], NOT_MEASURED)]
     elif claim["verdict"] == Verdict.ERROR:
         case.result = [_result(Error, claim["reason"], claim["verdict"])]
+    elif is_undecided(claim):
+        # Nothing else was asked for, and yet nothing was shown: neither passed nor failed.
+        # Strict parsers know a message of what was skipped, and nothing else.
+        case.result = [Skipped(f"{claim['verdict']}: {claim['reason']}")]
     elif not claim["as_expected"]:
         message = f"{claim['verdict']}, expected {claim['expected']}: {claim['reason']}"
         case.result = [_result(Failure, message, claim["verdict"], _details(claim, record))]

@@ -12,7 +12,7 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from advntk.checks.evidence.rows import RunRecord, StatedClaim
 from advntk.reports.formatting import quantity
-from advntk.reports.summary import GENERATOR, summarise
+from advntk.reports.summary import GENERATOR, summarise, tally
 from advntk.reports.template_environment import LATEX_SYNTAX, template_environment
 
 # Two characters that TeX's fonts would join into another one, and brackets or stars that would become an
@@ -43,7 +43,7 @@ def to_latex(record: RunRecord) -> str:
         run=summary["run"],
         theorems=theorems,
         missing=summary["missing"]["words"],
-        expected=sum(claim["as_expected"] for claim in summary["claims"]),
+        tally=tally(summary["claims"], "came out as expected"),
         claims=len(summary["claims"]),
     )
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from advntk.checks.evidence import RunRecord
 from advntk.reports.formatting import replay_decision, replay_finding
-from advntk.reports.summary import GENERATOR, settling, summarise
+from advntk.reports.summary import GENERATOR, settling, summarise, tally
 from advntk.reports.template_environment import template_environment
 from advntk.reports.truncation import truncated
 
@@ -49,7 +49,7 @@ def to_markdown(record: RunRecord, limit: int = LIMIT_BYTES) -> str:
             generator=Markup(GENERATOR),
             run=run,
             missing=summary["missing"]["words"],
-            expected=sum(claim["as_expected"] for claim in claims),
+            tally=tally(claims, "came out as expected"),
             claims=claims,
             rows=rows,
             bad=bad,

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advntk.checks.evidence.rows import DecisionRow, Outcome, RunRecord, StatedTheorem, TrialRow
+from advntk.reports.failures import failures
 from advntk.reports.figure_selection import FigureSelector
 from advntk.reports.figures.mutation_score import mutation_score_figure
 from advntk.reports.figures.style import Drawing, figure_style, with_ids_of
@@ -19,7 +20,7 @@ from advntk.reports.formatting import replay_decision, replay_finding, run_again
 from advntk.reports.mathematics import to_html
 from advntk.reports.mutation_score import MutationScore
 from advntk.reports.sanitization import replace_illegal
-from advntk.reports.summary import GENERATOR, summarise
+from advntk.reports.summary import GENERATOR, summarise, tally
 from advntk.reports.template_environment import template_environment
 
 
@@ -43,7 +44,8 @@ def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
         summary=summary,
         run=run,
         sections=sections,
-        expected=sum(claim["as_expected"] for claim in summary["claims"]),
+        tally=tally(summary["claims"], "came out as expected"),
+        all_expected=all(claim["as_expected"] for claim in summary["claims"]),
         counts=Counter(claim["verdict"] for claim in summary["claims"]),
         data=sorted({name for section in sections for claim in section["claims"] for name in claim["data"]}),
         mutations=mutations,
@@ -98,7 +100,7 @@ def _section(
         "theorem": theorem,
         "figures": [numbered(figure) for figure in figures],
         "claims": [_claim(record, claim, selector, numbered) for claim in mine],
-        "expected": sum(claim["as_expected"] for claim in mine),
+        "tally": tally(mine),
     }
 
 
@@ -118,7 +120,7 @@ def _claim(record: RunRecord, claim: dict, selector: FigureSelector, numbered: _
         "figures": [numbered(figure) for figure in selected.figures],
         "elsewhere": selected.elsewhere,
         "notes": selected.notes,
-        "broken": _broken(rows),
+        "broken": failures(rows, decisions),
         "stopped": _stopped(rows),
         "findings": [
             {"kind": row.kind, "label": row.label, "unmet": row.unmet, "replay": replay_finding(row, record)}
@@ -131,13 +133,6 @@ def _claim(record: RunRecord, claim: dict, selector: FigureSelector, numbered: _
 def _data(row: DecisionRow) -> str:
     """Where a scenario's inputs come from, in the word of `--data`; empty where its theory has none."""
     return str(row.scenario.get("data", ""))
-
-
-def _broken(rows: list[TrialRow]) -> list[dict[str, Any]]:
-    """What broke, how often, and the traceback of the first."""
-    counts = Counter(row.message for row in rows if row.broke)
-    traces = {row.message: row.trace for row in reversed(rows) if row.broke}
-    return [{"what": what, "count": n, "trace": traces[what].strip()} for what, n in counts.most_common()]
 
 
 def _stopped(rows: list[TrialRow]) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ from advntk.checks.evidence import RunRecord, TrialRow
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # Control characters other than tab and line ends, lone surrogates (no UTF-8), and noncharacters: XML 1.0
-# forbids most, HTML the rest.
+# forbids most, HTML the rest.  And marks that turn the order of what stands beside them around.
 _ILLEGAL_CHARACTERS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
@@ -51,6 +51,23 @@ def is_expected(verdict: str, expected: str) -> bool:
     return verdict == expected or (expected == AS_MEASURED and verdict != Verdict.ERROR)
 
 
+def is_undecided(claim: dict[str, Any]) -> bool:
+    """Whether a claim's verdict decides nothing, though nothing else was asked for (reported as measured)."""
+    return claim["as_expected"] and claim["verdict"] in (Verdict.INCONCLUSIVE, Verdict.OUT_OF_SCOPE)
+
+
+def count_expected(claims: Iterable[dict[str, Any]]) -> int:
+    """Claims whose verdict is the expected one; what decides nothing is not among them."""
+    return sum(claim["as_expected"] and not is_undecided(claim) for claim in claims)
+
+
+def tally(claims: Sequence[dict[str, Any]], done: str = "as expected") -> str:
+    """'36 of 39 claims as expected, 3 undecided'."""
+    undecided = sum(map(is_undecided, claims))
+    counts = f"{count_expected(claims)} of {len(claims)} claims {done}"
+    return f"{counts}, {undecided} undecided" if undecided else counts
+
+
 def run_excerpt(folder: str, summary: dict[str, Any]) -> dict[str, Any]:
     """What reports on several runs say of one of them; `folder` is the name that its folder is shown by."""
     run = summary["run"]
@@ -69,7 +86,7 @@ def run_excerpt(folder: str, summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "folder": folder,
         **{key: run.get(key) for key in known},
-        "expected": sum(claim["as_expected"] for claim in summary["claims"]),
+        "expected": count_expected(summary["claims"]),
         "claims": len(summary["claims"]),
         "missing": summary["missing"]["words"],
     }

@@ -14,11 +14,12 @@ from types import ModuleType
 
 from advntk import theorems
 from advntk.exceptions import UsageError
+from advntk.theorems.validation import validate_statement
 from advntk.theorems.vocabulary import Claim, Theorem
 
 # A package that publishes a theory names its module there.
 ENTRY_POINTS = "advntk.theories"
-_NO_THEOREMS = ("assumptions", "catalogue", "notation", "sources", "vocabulary")
+_NO_THEOREMS = ("assumptions", "catalogue", "notation", "sources", "validation", "vocabulary")
 
 
 class UnknownName(UsageError):
@@ -73,13 +74,14 @@ def load(extra: Iterable[str] = ()) -> Catalogue:
     ]
     named = [(module.__name__, module) for module in here]
     named += [(f"entry point {found.name}", _published(found)) for found in _entry_points()]
-    named += [(name, _module(name)) for name in extra]
+    named += [(name, _module(name)) for name in dict.fromkeys(extra)]
     modules = [module for _, module in named]
     known: dict[str, Theorem] = {}
     for name, module in named:
         theorem = getattr(module, "THEOREM", None)
         if not isinstance(theorem, Theorem):
             raise UnknownName(f"--theory {name}: defines no THEOREM; add one")
+        validate_statement(theorem)
         if theorem.id in known:
             raise UnknownName(f"--theory {name}: theorem id {theorem.id!r} is taken; rename it")
         known[theorem.id] = theorem
@@ -94,10 +96,12 @@ def _entry_points() -> list[EntryPoint]:
 def _published(found: EntryPoint) -> ModuleType:
     try:
         return found.load()
-    except (Exception, SystemExit) as error:  # whatever somebody's module raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever somebody's module raises
         raise UnknownName(
             f"the installed theory {found.name} ({found.value}) cannot be loaded "
-            f"({type(error).__name__}: {error}); uninstall or mend it"
+            f"({_words(error)}); uninstall or mend it"
         ) from error
 
 
@@ -105,13 +109,22 @@ def _module(name: str) -> ModuleType:
     if not name.endswith(".py"):
         try:
             return importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # whatever a user's module raises
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a user's module raises
             raise UnknownName(
-                f"--theory {name}: cannot be imported ({type(error).__name__}: {error}); "
-                "give a module or a .py file"
+                f"--theory {name}: cannot be imported ({_words(error)}); give a module or a .py file"
             ) from error
-    path = Path(name).resolve()
-    if not path.is_file():
+    path, there = Path(name), False
+    try:
+        path = path.resolve()
+        there = path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a null character
+        reason = getattr(error, "strerror", None) or error
+        raise UnknownName(
+            f"--theory {name}: cannot be read ({reason}); give a module or a .py file"
+        ) from error
+    if not there:
         raise UnknownName(f"--theory {name}: no such file; give a module or a .py file")
     module_name = f"advntk_theory_{path.stem}"
     if module_name in sys.modules and sys.modules[module_name].__file__ == str(path):
@@ -122,7 +135,17 @@ def _module(name: str) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's file raises
+    except BaseException as error:  # whatever a user's file raises
         del sys.modules[module_name]
-        raise UnknownName(f"--theory {name}: cannot be loaded ({type(error).__name__}: {error})") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise UnknownName(f"--theory {name}: cannot be loaded ({_words(error)}); mend it") from error
     return module
+
+
+def _words(error: BaseException) -> str:
+    """An exception in words; its text is the user's code as well."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__} (its message cannot be shown)"

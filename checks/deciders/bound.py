@@ -17,7 +17,11 @@ class BoundDecider:
 
     "at most": violated where value > bound (a defect against its rounding error).
     "above": violated where value <= bound (an eigenvalue against what counts as zero).
-    One violation refutes: the bound already covers rounding.
+    One violation refutes: the bound already covers rounding.  Trials with a value and a bound of 0 say
+    nothing, since numbers that underflow give both; an integer bound of 0 is one that is claimed.
+
+    Raises:
+      ValueError: another side.
     """
 
     statistic: str
@@ -28,6 +32,10 @@ class BoundDecider:
     statistical: ClassVar[bool] = False
     sweeps: ClassVar[bool] = False
     exponent: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if self.side not in ("at most", "above"):
+            raise ValueError(f"side = {self.side!r}: choose 'at most' or 'above'")
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """The worst ratio of value to bound; error rates play no part in an exact claim."""
@@ -41,6 +49,14 @@ class BoundDecider:
         if not (np.isfinite(value).all() and np.isfinite(bound).all()):
             lost = int((~(np.isfinite(value) & np.isfinite(bound))).sum())
             return undecidable(self, quantity, f"{lost} of {value.size} trials gave no finite value")
+        # Below the smallest normal number both are what underflow left of them, mostly 0 and 0.  A bound of
+        # whole numbers is none of rounding: exactly 0 may be what is claimed.
+        tiny = 0.0 if bound.dtype.kind in "iub" else np.finfo(np.float64).tiny
+        empty = (np.abs(value) < tiny) & (np.abs(bound) < tiny)
+        if empty.all():
+            reason = f"{self.statistic} and {self.bound} are 0 in every trial, as numbers that underflow are"
+            return undecidable(self, quantity, f"{reason} (a bound that is meant to be 0 is an integer)")
+        lost, value, bound = int(empty.sum()), value[~empty], bound[~empty]
         wrong = value > bound if self.side == "at most" else value <= bound
         with np.errstate(over="ignore"):  # a bound far below the value: infinitely beyond it
             ratio = np.divide(value, bound, out=np.where(value > 0, np.inf, 0.0), where=bound != 0)
@@ -56,7 +72,8 @@ class BoundDecider:
             estimate,
             estimate,
             None,
-            f"{int(wrong.sum())} of {value.size} trials violate it; worst: {text}",
+            f"{int(wrong.sum())} of {value.size} trials violate it; worst: {text}"
+            + (f" ({lost} others underflow)" if lost else ""),
             severity=estimate if self.side == "at most" else -estimate,
             detail={
                 "side": self.side,

@@ -30,7 +30,11 @@ SKEWNESS_SAFETY = 4
 @dataclass(frozen=True)
 class LevelDecider:
     """HOLDS if the limit's interval at the miss rate lies inside [1/margin, margin]; REFUTED if the
-    interval at the false-alarm rate lies outside."""
+    interval at the false-alarm rate lies outside.
+
+    Raises:
+      ValueError: a margin that is no factor above 1.
+    """
 
     statistic: str
     margin: float
@@ -39,6 +43,10 @@ class LevelDecider:
     statistical: ClassVar[bool] = True
     sweeps: ClassVar[bool] = True
     exponent: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.margin) and self.margin > 1):
+            raise ValueError(f"margin = {self.margin!r}: give a finite factor above 1")
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Extrapolated ratio to the prediction, with its Student interval at confidence 1 - 2 miss."""

@@ -20,7 +20,11 @@ from advntk.theorems.vocabulary import Kind, Verdict
 @dataclass(frozen=True)
 class MedianDecider:
     """HOLDS if the median of `statistic` lies beyond `threshold` at the miss rate, on the side that the
-    claim asks for; REFUTED if it lies on the other at the false-alarm rate."""
+    claim asks for; REFUTED if it lies on the other at the false-alarm rate.
+
+    Raises:
+      ValueError: another side, or a threshold that is not finite.
+    """
 
     statistic: str
     threshold: float
@@ -30,6 +34,12 @@ class MedianDecider:
     statistical: ClassVar[bool] = True
     sweeps: ClassVar[bool] = False
     exponent: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if self.side not in ("above", "below"):
+            raise ValueError(f"side = {self.side!r}: choose 'above' or 'below'")
+        if not np.isfinite(self.threshold):
+            raise ValueError(f"threshold = {self.threshold!r}: give a finite number")
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Median over all repetitions, with its order-statistic interval at confidence 1 - 2 miss."""

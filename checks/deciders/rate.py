@@ -69,7 +69,8 @@ class RateDecider:
         errors = np.stack([np.asarray(observations[p][self.statistic]) for p in sorted(observations)])
         if errors.shape[1] == 0:
             return undecidable(self, quantity, "nothing was measured")
-        usable = np.isfinite(errors).all(0) & (errors > 0).all(0)
+        # Below the smallest normal number an error has lost its digits to underflow.
+        usable = np.isfinite(errors).all(0) & (errors >= np.finfo(np.float64).tiny).all(0)
         lost = int((~usable).sum())
         if not usable.any():
             return undecidable(self, quantity, f"{lost} of {lost} seeds gave no usable error")

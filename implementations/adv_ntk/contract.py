@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Key
 
+from advntk.exceptions import UsageError
 from advntk.implementations.adv_ntk import as_published, krylov, reference
 from advntk.implementations.adv_ntk.settings import Settings
 from advntk.implementations.adv_ntk.solution import PullBack, Solution, if_finite
@@ -222,53 +223,55 @@ IMPLEMENTATIONS: dict[str, Callable[[], Implementation]] = {
 _NEEDED = ("dtype", "solve", "vjp", "predict", "loss_gradient", "attack")
 
 
-class BadImplementation(ValueError):
-    """An implementation that lacks part of the contract; the message says which."""
+class BadImplementation(UsageError):
+    """An implementation that cannot be used, or lacks part of the contract; the message says which."""
 
 
 def implementation(name: str) -> Any:
     """One of ours by name, or anybody's as `package.module:attribute` (an object, or a class to call).
 
     Raises:
-      ValueError: no such implementation, or it lacks part of the contract; the message says which.
+      BadImplementation: there is none, or it lacks part of the contract; the message says which.
     """
     if name in IMPLEMENTATIONS:
         return IMPLEMENTATIONS[name]()
     module, _, attribute = name.partition(":")
+    said = f"--implementation {name}"
     if not attribute:
-        raise ValueError(
-            f"implementation = {name!r} is unknown; choose one of: {', '.join(IMPLEMENTATIONS)}, "
-            "or package.module:attribute"
+        raise BadImplementation(
+            f"{said}: unknown; choose one of: {', '.join(IMPLEMENTATIONS)}, or package.module:attribute"
         )
     try:
         with contained():
             found = getattr(importlib.import_module(module), attribute)
-            found = _made(name, found)
-            lacking = [part for part in _NEEDED if not hasattr(found, part)]
+            found = _made(said, found)
+            lacking = [part for part in _NEEDED if not _has(found, part)]
     except BadImplementation:
         raise
     except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"implementation = {name!r} cannot be loaded: {described(error)}; is its folder on PYTHONPATH?"
+        raise BadImplementation(
+            f"{said}: cannot be loaded: {described(error)}; is its folder on PYTHONPATH?"
         ) from error
     except Exception as error:  # whatever a user's module raises
-        raise ValueError(f"implementation = {name!r} cannot be loaded ({described(error)})") from error
+        raise BadImplementation(f"{said}: cannot be loaded ({described(error)}); mend it") from error
     if lacking:
-        raise ValueError(
-            f"implementation = {name!r} lacks {', '.join(lacking)}; derive it from "
+        raise BadImplementation(
+            f"{said}: lacks {', '.join(lacking)}; derive it from "
             "advntk.implementations.adv_ntk.contract.Implementation"
         )
     return found
 
 
-def _made(name: str, found: Any) -> Any:
+def _has(found: Any, part: str) -> bool:
+    return hasattr(found, part) and (part == "dtype" or callable(getattr(found, part)))
+
+
+def _made(said: str, found: Any) -> Any:
     """An object of a class; anything else as it is."""
     if not isinstance(found, type):
         return found
     if missing := sorted(getattr(found, "__abstractmethods__", ())):
-        raise BadImplementation(
-            f"implementation = {name!r} lacks {', '.join(missing)}; define them in the class"
-        )
+        raise BadImplementation(f"{said}: lacks {', '.join(missing)}; define them in the class")
     return found()
 
 

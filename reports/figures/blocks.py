@@ -20,7 +20,7 @@ from advntk.reports.figures.style import (
 from advntk.reports.formatting import number
 from advntk.reports.scenes import Scene
 
-_LEGEND = (Key("band", MEASURED, "entry of one network's block; the darker, the larger"),)
+_LEGEND = (Key("band", MEASURED, "entry of one network's block; the stronger the colour, the larger"),)
 _FULL = 1.2  # an entry of full shade
 
 

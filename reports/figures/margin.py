@@ -20,6 +20,7 @@ from advntk.reports.figures.style import (
     title,
     to_svg,
 )
+from advntk.reports.formatting import counted
 from advntk.reports.scenes import Scene
 
 # Classes of the margin: upper ends, with colour and shade of the classes below them.
@@ -32,8 +33,8 @@ _CLASSES = (
     (np.inf, MEASURED, 0.95),
 )
 _LEGEND = (
-    Key("band", MEASURED, "positive definite; darker: margin over 0.001, 0.01, 0.1"),
-    Key("band", ALARM, "not positive; darker: below −0.1"),
+    Key("band", MEASURED, "positive definite; stronger: margin over 0.001, 0.01, 0.1"),
+    Key("band", ALARM, "not positive; stronger: below −0.1"),
     Key("line", FITTED, "measured critical η·S"),
     Key("dotted", FITTED, "certified critical η·S"),
     Key("dashed", PREDICTED, "certified = critical"),
@@ -56,8 +57,8 @@ def margin_figure(scenes: list[Scene]) -> Drawing:
     _map(map_axis, shown)
     title(
         map_axis,
-        f"λ_min(sym(Θ A)) / λ_max(Θ) of {len(shown)} scenarios;\n"
-        f"{len(rows) - len(shown)} others are not drawn",
+        f"λ_min(sym(Θ A)) / λ_max(Θ) of {counted(len(shown), 'scenario')}"
+        + (f";\n{counted(left_out, 'other')} not drawn" if (left_out := len(rows) - len(shown)) else ""),
     )
     critical = [float(kept["critical_scale"]) for kept in known]
     certified = [float(kept["certified_scale"]) for kept in known]
@@ -71,10 +72,12 @@ def margin_figure(scenes: list[Scene]) -> Drawing:
         plain_log_labels(scatter.yaxis)
     scatter.set_xlabel("certified critical η·S (pure number)")
     scatter.set_ylabel("measured critical η·S")
-    title(scatter, f"{len(known)} scenarios with a critical scale;\nthe certificate must stay below")
+    title(
+        scatter, f"{counted(len(known), 'scenario')} with a critical scale;\nthe certificate must stay below"
+    )
     words = (
-        f"Margin of sym(Θ A) against η·S for {len(rows)} scenarios; "
-        f"{len(critical)} have a finite critical scale"
+        f"Margin of sym(Θ A) against η·S for {counted(len(rows), 'scenario')}; "
+        f"{len(critical)} with a finite critical scale"
     )
     if critical:
         words += f", between {min(critical):.3g} and {max(critical):.3g}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from advntk.reports.figures.style import (
     ALARM,
+    ASIDE,
     FITTED,
     MEASURED,
     MOST_PANELS,
@@ -51,7 +52,7 @@ def _panel(axis: Any, scene: Scene) -> str:
         axis.plot([time[-1]], [without.mean()], "D", ms=5, color=PREDICTED, zorder=5)
     best = scene.figure("overfitting", "best_time")
     early, middle, late = np.quantile(best, [0.25, 0.5, 0.75])
-    axis.axvspan(early, late, color=FITTED, alpha=0.08, lw=0)
+    axis.axvspan(early, late, color=ASIDE, alpha=0.3, lw=0)
     axis.axvline(middle, ls=":", color=FITTED, lw=1.2)
     axis.set_xscale("log")
     plain_log_labels(axis.xaxis)

@@ -25,7 +25,7 @@ _LETTERS = 21  # of a label, that fit in the margin
 
 
 def phase_figure(scenes: list[Scene], statistics: list[str]) -> Drawing | None:
-    """One panel per statistic; a cell is the median over seeds, larger gaps darker, on a log scale.
+    """One panel per statistic; a cell is the median over seeds, on a log scale of strength of colour.
 
     None where all scenarios have one strength.
     """
@@ -35,7 +35,7 @@ def phase_figure(scenes: list[Scene], statistics: list[str]) -> Drawing | None:
     ordered = ordered[:: -(-len(ordered) // MOST_ROWS)]
     axes = panels(len(statistics), height=1.34 + 0.28 * max(3, len(ordered)), left=1.25)
     found = [_panel(axis, ordered, name) for axis, name in zip(axes, statistics, strict=True)]
-    legend = (Key("band", MEASURED, "median gap over seeds; the darker, the larger"),)
+    legend = (Key("band", MEASURED, "median gap over seeds; the stronger the colour, the larger"),)
     over = " or ".join(dict.fromkeys(scene.swept.axis for scene in ordered)) or "strength"
     return Drawing(to_svg(axes), f"Gap over {over}, by strength of the search. {' '.join(found)}", legend)
 

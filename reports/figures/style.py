@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator as MaxNLocator
 
 from advntk.checks.evidence.rows import DecisionRow
 
@@ -92,7 +93,10 @@ def figure_style() -> Iterator[None]:
 
     Text stays text, so that letters which matplotlib's own font lacks are the reader's font's to show.
     """
-    with matplotlib.rc_context(_RC), warnings.catch_warnings():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # The user's own style is for the user's own figures.
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 

@@ -10,6 +10,7 @@ from advntk.checks.deciders.decision import Decision
 from advntk.checks.evidence.rows import DecisionRow
 from advntk.reports.figures.points import beside, show_points
 from advntk.reports.figures.style import (
+    ASIDE,
     FITTED,
     MEASURED,
     MOST_DOTS,
@@ -92,4 +93,4 @@ def _interval(axis: Any, decision: Decision, points: np.ndarray, fitted: np.ndar
         return
     middle = np.exp(np.log(points).mean())
     turned = [fitted * (points / middle) ** (decision.estimate - end) for end in (low, high)]
-    axis.fill_between(points, *turned, color=FITTED, alpha=0.12, lw=0)
+    axis.fill_between(points, *turned, color=ASIDE, alpha=0.3, lw=0)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -52,3 +55,22 @@ def test_controls_are_one_item_and_others_one_per_scenario(session):
     assert len(control) == 1 and len(control[0]) > 1
     assert all(len(f) == 1 for _, c, f in items if c.id == CLAIM)
     assert sum(c.id == CLAIM for _, c, _ in items) > 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--advntk-seed", "-1"), ("--advntk-evidence", "/proc/nope"), ("--advntk-data", "mnist")],
+    ids=" ".join,
+)
+def test_an_option_that_means_nothing_is_a_usage_error(options):
+    """Not failed claims: exit code 4, and a line that names the option."""
+    trials_of = Path(trials.__file__).parent
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--co", *options, str(trials_of)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=trials_of,
+    )
+    assert found.returncode == 4, found.stdout + found.stderr
+    assert options[0] in found.stdout + found.stderr and "Traceback" not in found.stdout + found.stderr

@@ -41,7 +41,7 @@ def test_train_then_evaluate(advntk, tmp_path):
         (("--radius", "3/2"), "error: radius = 1.5 reaches across the whole box"),
         (("--network", "mlp1"), "error: network = 'mlp1' is unknown"),
         (("--preset", "cifar10-mlp5-r16"), "error: preset = 'cifar10-mlp5-r16' is unknown"),
-        (("--implementation", "nobody"), "error: implementation = 'nobody' is unknown"),
+        (("--implementation", "nobody"), "error: --implementation nobody: unknown"),
         (("--baselines", "magic"), "error: baseline = 'magic' is unknown"),
         (("--training", "5000"), "exceeds the 1797 digits images"),
         (("--memory", "0.1", "--training", "1500", "--network", "cnn3"), "GiB are allowed"),

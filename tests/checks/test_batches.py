@@ -184,7 +184,7 @@ WRONG = {
         Observation({"gap": np.ones(3)}, result=np.zeros(2, int)),
         "ValueError: 'result' has shape (2,)",
     ),
-    "no mapping": (np.ones(3), "AttributeError: "),
+    "no mapping": (np.ones(3), "TypeError: what it gave is of type ndarray"),
 }
 
 

@@ -235,3 +235,44 @@ class TestRequests:
         """As `--data`, which leaves alone what samples its own data."""
         sampling = plan("diagonal_limit.ntk", defaults=(Pin("depth", "2", "--default depth=2"),))
         assert {s.depth for s in at_points(sampling)} == {1, 2, 3}
+
+
+class TestCosts:
+    """What a run takes is settled before anything is loaded, compiled or made."""
+
+    @pytest.mark.parametrize(
+        ("names", "pins"),
+        [
+            (("ark_positive_definiteness.gram_psd",), {"samples": 1500, "outputs": 10}),
+            (("ark_positive_definiteness.limit_kernel",), {"samples": 200_000}),
+            (("closed_form",), {"outputs": 1_000_000}),
+            (("adv_ntk.solver",), {"samples": 500_000}),
+            (("adv_ntk.robustness_gain",), {"outputs": 1_000_000, "samples": 10_000}),
+            (("linearization_equivalence",), {"outputs": 1_000_000}),
+            (("xi_fading.lyapunov",), {"samples": 100_000}),
+            (("xi_fading.robust_overfitting",), {"samples": 300_000}),
+            (("lazy_training",), {"outputs": 1_000_000}),
+            (("lazy_training",), {"samples": 1_000_000}),
+        ],
+    )
+    def test_memory_of_every_trial(self, names, pins):
+        with pytest.raises(BadPlan, match=r"one seed needs about .* GiB, .* GiB are allowed"):
+            plan(*names, pins=held(**pins), memory=2**34)
+
+    @pytest.mark.parametrize("name", ["diagonal_limit.ntk", "closed_form", "lazy_training"])
+    def test_depths_that_compile_for_ever(self, name):
+        words = r"L=50.* takes about \d+ minutes .*, 20 are allowed; .*--max-minutes"
+        with pytest.raises(BadPlan, match=words):
+            plan(name, pins=held(depth=50))
+        assert plan(name, pins=held(depth=50), minutes=1e4).checks
+
+    @pytest.mark.parametrize("profile", ["quick", "standard", "thorough"])
+    def test_no_profile_is_refused_for_its_own_costs(self, profile):
+        pairs = CATALOGUE.select(
+            ("closed_form", "diagonal_limit", "linearization_equivalence", "lazy_training")
+        )
+        assert make_plan(Request(PROFILES[profile]), pairs, CATALOGUE.modules).checks
+
+    def test_noise_on_labels_of_a_single_class(self):
+        with pytest.raises(BadData, match=r"label_noise = 1\.0 needs at least 2 classes"):
+            plan("closed_form.search", pins=held(label_noise=1, outputs=1))

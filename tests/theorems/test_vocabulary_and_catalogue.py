@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from latex2mathml.converter import convert
@@ -194,10 +195,13 @@ def test_nothing_unmet_inside_all_assumptions(claim):
 
 @pytest.mark.parametrize(("claim", "assumption"), PREMISES)
 def test_unmet_names_exactly_the_assumption_that_was_left(claim, assumption):
+    def at(change):  # statements know no ranges: some are left where no scenario can be
+        return SimpleNamespace(**{**INSIDE[claim.id].as_dict(), **change})
+
     for change in LEAVES[assumption.name]:
-        assert claim.unmet(INSIDE[claim.id].replace(**change)) == [assumption], change
+        assert claim.unmet(at(change)) == [assumption], change
     for change in STAYS[assumption.name]:
-        assert assumption.holds(INSIDE[claim.id].replace(**change)), change
+        assert assumption.holds(at(change)), change
 
 
 def test_expectation_in_words():

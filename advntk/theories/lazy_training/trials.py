@@ -116,6 +116,7 @@ def _effort(
     sweep=ALPHA,
     effort=_effort(2, 32, _SCALES, _MORE_SCALES),
     memory=measurements.memory,
+    seconds=measurements.seconds,
 )
 def scaled_flow(scenario: Any, keys: Array) -> Observation:
     """Distances from the linearization and from its first correction, outputs at the start subtracted."""
@@ -135,6 +136,7 @@ def scaled_flow(scenario: Any, keys: Array) -> Observation:
     sweep=ALPHA,
     effort=_effort(1, 32, _SCALES, _MORE_SCALES),
     memory=measurements.memory,
+    seconds=measurements.seconds,
 )
 def flow_of_two_copies(scenario: Any, keys: Array) -> Observation:
     """The same for two copies with opposite outputs."""
@@ -151,6 +153,7 @@ def flow_of_two_copies(scenario: Any, keys: Array) -> Observation:
     sweep=ALPHA,
     effort=_effort(1, 64, _SCALES, _MORE_SCALES),
     memory=measurements.memory,
+    seconds=measurements.seconds,
 )
 def uncentred_flow(scenario: Any, keys: Array) -> Observation:
     """The same without a centred start, and the distance from the flow that fits zero."""
@@ -166,6 +169,7 @@ def uncentred_flow(scenario: Any, keys: Array) -> Observation:
     sweep=TIME,
     effort=_effort(1, 64, _TIMES, _MORE_TIMES),
     memory=measurements.memory,
+    seconds=measurements.seconds,
 )
 def flow_over_time(scenario: Any, keys: Array) -> Observation:
     """The gap at the end of ever longer training at one alpha."""
@@ -183,6 +187,7 @@ def flow_over_time(scenario: Any, keys: Array) -> Observation:
     space=_SAMPLED.over(activation=("tanh", "erf"), centring=("subtracted",), alpha=(64.0,), time=(32.0,)),
     effort=_effort(1, 32),
     memory=measurements.memory,
+    seconds=measurements.seconds,
     premises=(Premise("unrelaxed", 1e-3, "what is left of the slowest mode"),),
 )
 def long_flow(scenario: Any, keys: Array) -> Observation:

@@ -18,7 +18,8 @@ def _cannot_be_tested(name: str) -> str:
     try:
         found = implementation(name)
     except ValueError as error:
-        return f"{name} cannot be tested: {' '.join(str(error).split())}"
+        words = str(error).removeprefix(f"--implementation {name}: ")
+        return f"{name} cannot be tested: {' '.join(words.split())}"
     except (Exception, SystemExit) as error:  # whatever a user's module raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return f"{name} cannot be loaded ({reason})"

@@ -136,7 +136,7 @@ def interrupted_training(scenario: Scenario, keys: Array) -> dict[str, np.ndarra
         resumed = _broken_off(scenario, samples, settings)
         pairs = zip(_kept(whole), _kept(resumed), strict=True)
         differing += np.nan if whole.stopped else sum(_differing(one, other) for one, other in pairs)
-    return {"differing": np.array([differing]), "none": np.zeros(1)}
+    return {"differing": np.array([differing]), "none": np.zeros(1, int)}
 
 
 @network_trial(

@@ -160,7 +160,7 @@ def attack_in_its_threat_model(scenario: Scenario, keys: Array) -> dict[str, np.
         "rounding": np.full(count, 2 * eps_of(implementation.dtype)),
         "beyond_box": np.array(beyond_box),
         "gradients_missing": np.array(missing),
-        "none": np.zeros(count),
+        "none": np.zeros(count, int),
     }
 
 
@@ -324,14 +324,14 @@ def at_zero(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     return {
         "largest_weight": np.array([max(weights)]),
         "largest_prediction": np.array([max(predictions)]),
-        "none": np.zeros(1),
+        "none": np.zeros(1, int),
         "gradient_error": error,
         "gradient_allowed": bound,
     }
 
 
 def _counted(unanswered: int) -> dict[str, np.ndarray]:
-    return {"unanswered": np.array([float(unanswered)]), "none": np.zeros(1)}
+    return {"unanswered": np.array([float(unanswered)]), "none": np.zeros(1, int)}
 
 
 def _loss(problem: WeightsProblem) -> Any:

@@ -12,7 +12,7 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import Observation, Premise
 from advntk.checks.trials.diagonal_limit.kernels import gram, memory
-from advntk.checks.trials.shared.building import build, network_trial
+from advntk.checks.trials.shared.building import build, dense_seconds, network_trial
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
 from advntk.implementations.kernels.empirical import as_matrix, diagonal_blocks, kernels_at_initialization
@@ -55,6 +55,7 @@ _GENERAL = Premise(
     ),
     effort=EXACT,
     memory=memory,
+    seconds=dense_seconds,
 )
 def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Spectrum of finite networks' ARK over all inputs and outputs, and of its diagonal blocks."""

@@ -16,7 +16,7 @@ from advntk.checks.efforts import ENSEMBLE, EXACT
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation, Premise
-from advntk.checks.trials.shared.building import network_trial
+from advntk.checks.trials.shared.building import dense_seconds, network_trial
 from advntk.checks.trials.shared.linear_systems import (
     LinearSystem,
     flow_memory,
@@ -71,6 +71,7 @@ _NETWORKS: dict[str, Choice] = {
     ),
     effort=EXACT,
     memory=flow_memory,
+    seconds=dense_seconds,
 )
 def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """The search of a network linear in x, integrated in input space, against the exponential."""
@@ -125,6 +126,7 @@ def commuting_flow(scenario: Scenario, keys: Array) -> Observation:
     ),
     effort=EXACT,
     memory=flow_memory,
+    seconds=dense_seconds,
 )
 def varying_flow(scenario: Scenario, keys: Array) -> Observation:
     """Defect of the closed form at several times, and what the commutator predicts of it."""
@@ -157,6 +159,7 @@ def varying_flow(scenario: Scenario, keys: Array) -> Observation:
     sweep=WIDTH,
     effort=ENSEMBLE,
     memory=flow_memory,
+    seconds=dense_seconds,
 )
 def trained_ensemble(scenario: Scenario, keys: Array) -> Observation:
     """Moments and characteristic function of trained networks' outputs, over those of the limit."""

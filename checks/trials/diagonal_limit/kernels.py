@@ -13,7 +13,13 @@ from advntk.checks.efforts import LEVEL, RATE
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import Observation
-from advntk.checks.trials.shared.building import build, input_shape, network_trial
+from advntk.checks.trials.shared.building import (
+    build,
+    dense_memory,
+    dense_seconds,
+    input_shape,
+    network_trial,
+)
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
@@ -33,7 +39,9 @@ _SPREAD_MARGIN = float(2**0.5)  # on squares of spreads
 def memory(scenario: Scenario) -> int:
     """Bytes per seed of one network at initialization with its kernels."""
     arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)
-    return memory_per_seed(arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs)
+    return dense_memory(scenario, copies=4) + memory_per_seed(
+        arch, input_shape(scenario), scenario.width, scenario.samples, scenario.outputs
+    )
 
 
 @network_trial(
@@ -56,6 +64,7 @@ def memory(scenario: Scenario) -> int:
     sweep=WIDTH,
     effort=RATE,
     memory=memory,
+    seconds=dense_seconds,
 )
 def joint_limit(scenario: Scenario, keys: Array) -> Observation:
     """Relative gaps of the empirical NTK, ARK and Xi to their limits, input width growing too."""
@@ -88,6 +97,7 @@ def joint_limit(scenario: Scenario, keys: Array) -> Observation:
     sweep=WIDTH,
     effort=LEVEL,
     memory=memory,
+    seconds=dense_seconds,
 )
 def fixed_input(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Spread of the ARK at single inputs, relative to the prediction, with the input width fixed.

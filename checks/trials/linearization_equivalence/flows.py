@@ -14,7 +14,7 @@ from advntk.checks.efforts import Effort, Measure
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation
-from advntk.checks.trials.shared.building import network_trial
+from advntk.checks.trials.shared.building import dense_seconds, network_trial
 from advntk.checks.trials.shared.linear_systems import (
     LinearSystem,
     flow_memory,
@@ -82,6 +82,7 @@ _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0
     sweep=WIDTH,
     effort=FLOW,
     memory=partial(flow_memory, unseen=UNSEEN),
+    seconds=dense_seconds,
 )
 def joint_flow(scenario: Scenario, keys: Array) -> Observation:
     """Sup over times (and fractions of the search) of the gap to the linearized network, all widths grow."""
@@ -102,6 +103,7 @@ def joint_flow(scenario: Scenario, keys: Array) -> Observation:
     sweep=WIDTH,
     effort=CONTRAST,
     memory=partial(flow_memory, unseen=UNSEEN),
+    seconds=dense_seconds,
 )
 def fixed_input_flow(scenario: Scenario, keys: Array) -> Observation:
     """The same gap with the input width fixed."""
@@ -120,6 +122,7 @@ def fixed_input_flow(scenario: Scenario, keys: Array) -> Observation:
     sweep=WIDTH,
     effort=FLOW,
     memory=partial(flow_memory, unseen=UNSEEN),
+    seconds=dense_seconds,
 )
 def kinked_flow(scenario: Scenario, keys: Array) -> Observation:
     """The same gap for activations with a kink."""

@@ -30,11 +30,52 @@ def data_are_there(scenario: Scenario) -> None:
     Raises:
       BadData: data that cannot be loaded at these sizes, or hold NaN.
     """
-    load(scenario.data, scenario.samples, scenario.input_width, scenario.outputs, scenario.data_seed)
+    load(
+        scenario.data,
+        scenario.samples,
+        scenario.input_width,
+        scenario.outputs,
+        scenario.data_seed,
+        scenario.label_noise,
+    )
+
+
+def seconds_of(scenario: Scenario, rows: int) -> float:
+    """About how long a program over the scenario's network compiles, and a system of `rows` takes to solve.
+
+    Measured on one core, within a factor of three: layers are unrolled, and each is compiled with all others;
+    an eigenvalue decomposition takes some 25 n^3 operations.
+    """
+    return 0.1 * scenario.depth**2 + 1e-9 * float(rows) ** 3
+
+
+def dense_seconds(scenario: Scenario) -> float:
+    """The same where outputs of one sample are coupled with all others."""
+    return seconds_of(scenario, scenario.samples * scenario.outputs)
+
+
+def kernel_seconds(scenario: Scenario) -> float:
+    """The same where all outputs share one kernel over the samples."""
+    return seconds_of(scenario, scenario.samples)
+
+
+def dense_memory(scenario: Scenario, copies: int = 12) -> int:
+    """Bytes of what is solved with, beside any network: matrices over samples and outputs, and the inputs."""
+    rows = scenario.samples * scenario.outputs
+    return 8 * copies * rows**2 + _inputs(scenario)
+
+
+def kernel_memory(scenario: Scenario) -> int:
+    """The same where outputs share one kernel over the samples, or have one each at most twice."""
+    return 8 * (12 + 2 * scenario.outputs) * scenario.samples**2 + _inputs(scenario)
+
+
+def _inputs(scenario: Scenario) -> int:
+    return 8 * 4 * scenario.samples * (scenario.input_width + scenario.outputs)
 
 
 # A trial of networks on data: what cannot be loaded is refused before anything is measured.
-network_trial = functools.partial(trial, prepare=data_are_there)
+network_trial = functools.partial(trial, prepare=data_are_there, memory=kernel_memory, seconds=kernel_seconds)
 
 
 def build(scenario: Scenario, unseen: int = 0) -> Built:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from advntk.checks.scenario import Scenario
-from advntk.checks.trials.shared.building import build, input_shape
+from advntk.checks.trials.shared.building import build, dense_memory, input_shape
 from advntk.implementations.dynamics.adversarial_training import Points, training_memory
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import diagonal_blocks, kernels_of_seeds, memory_per_seed
@@ -90,7 +90,8 @@ def flow_memory(scenario: Scenario, unseen: int = 2) -> int:
     """Bytes per seed of a trained network beside its kernels."""
     arch = architecture(scenario.family, scenario.depth, readout=scenario.readout)
     points, shape = scenario.samples + unseen, input_shape(scenario)
-    return max(
+    # Exponentials of a system hold some dozen matrices of its size.
+    return dense_memory(scenario) + max(
         memory_per_seed(arch, shape, scenario.width, points, scenario.outputs),
         training_memory(arch, shape, scenario.width, points, scenario.outputs),
     )

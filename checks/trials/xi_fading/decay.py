@@ -17,7 +17,7 @@ from advntk.checks.efforts import EXACT, SPLITS
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation, Premise
-from advntk.checks.trials.shared.building import build, network_trial
+from advntk.checks.trials.shared.building import build, dense_seconds, network_trial
 from advntk.checks.trials.shared.linear_systems import (
     LinearSystem,
     flow_memory,
@@ -121,6 +121,7 @@ def fading(scenario: Scenario, keys: Array) -> Observation:
     ),
     effort=EXACT,
     memory=flow_memory,
+    seconds=dense_seconds,
 )
 def twice_the_same_input(scenario: Scenario, keys: Array) -> Observation:
     """Where the flow ends when the first and the last sample are equal and their targets are not."""
