@@ -6,7 +6,6 @@ The command line, the Python API, the pytest plugin, the benchmarks and the test
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ from advntk.exceptions import UsageError
 from advntk.implementations.memory import peak_memory_bytes
 from advntk.progress import Show, progress_display
 from advntk.settings_validation import validate_settings
+from advntk.speaking import note
 from advntk.theorems.catalogue import Catalogue, load
 from advntk.theorems.vocabulary import Claim, Theorem
 
@@ -144,7 +144,7 @@ def measure(prepared: Prepared, executor: Workers | None = None, show_progress: 
     settings, plan = prepared.settings, prepared.plan
     with closing(EvidenceStore(settings.evidence)) as store:
         for row in store.left_out:
-            print(f"--evidence {settings.evidence}: brought up to date without {row}", file=sys.stderr)
+            note(f"--evidence {settings.evidence}: brought up to date without {row}")
         number, older = start_or_resume(
             store, described(prepared), prepared.provenance, settings.resume, settings.allow_changed
         )

@@ -114,7 +114,7 @@ NAN_IMAGES = "nan.npz"
     ids=lambda value: " ".join(value[:4]) if isinstance(value, list) else None,
 )
 def test_what_cannot_be_done_is_refused_in_one_line_and_nothing_is_touched(
-    advntk, tmp_path, arguments, words
+    in_process, tmp_path, arguments, words
 ):
     images = np.ones((10, 8, 8))
     images[3, 2, 1] = np.nan
@@ -128,7 +128,7 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_nothing_is_touched(
     (tmp_path / "cut" / "evidence.sqlite").write_bytes(b"S")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
-    found = advntk(*arguments, cwd=tmp_path)
+    found = in_process(*arguments, cwd=tmp_path)
 
     assert found.returncode == 2, found.stderr
     message = found.stderr.strip().splitlines()[-1]

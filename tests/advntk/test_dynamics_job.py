@@ -9,11 +9,17 @@ import pytest
 from advntk.checks.evidence import read_run
 
 
+@pytest.fixture
+def advntk(in_process):
+    """Without a process of its own."""
+    return in_process
+
+
 @pytest.mark.slow
 @pytest.mark.evidence
-def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(advntk, tmp_path):
+def test_quick_gives_every_claim_of_the_dynamics_its_expected_verdict(advntk_command, tmp_path):
     theorems = ("linearization_equivalence", "closed_form", "xi_fading")
-    found = advntk("check", *theorems, "--evidence", tmp_path)
+    found = advntk_command("check", *theorems, "--evidence", tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     unexpected = {c["id"]: (c["verdict"], c["reason"]) for c in summary["claims"] if not c["as_expected"]}
     assert unexpected == {}, found.stdout

@@ -91,7 +91,11 @@ def test_the_published_solver_is_caught(advntk, tmp_path):
 @pytest.mark.parametrize(
     ("claim", "name", "words"),
     [
-        ("adv_ntk.solver", "krylof", ["'krylof' is unknown", "krylov, reference, as_published"]),
+        (
+            "adv_ntk.solver",
+            "krylof",
+            ["--implementation krylof", "krylov, reference, as_published"],
+        ),
         ("adv_ntk.solver", "no_such_module:Own", ["cannot be loaded", "no_such_module", "PYTHONPATH"]),
         ("adv_ntk.solver", "own_adv_ntk:Nobody", ["cannot be loaded", "Nobody"]),
         ("adv_ntk.solver", "own_adv_ntk:Partial", ["lacks solve, vjp, predict"]),

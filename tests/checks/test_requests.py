@@ -266,7 +266,9 @@ class TestCosts:
             plan(name, pins=held(depth=50))
         assert plan(name, pins=held(depth=50), minutes=1e4).checks
 
-    @pytest.mark.parametrize("profile", ["quick", "standard", "thorough"])
+    @pytest.mark.parametrize(
+        "profile", ["quick", "standard", pytest.param("thorough", marks=pytest.mark.evidence)]
+    )
     def test_no_profile_is_refused_for_its_own_costs(self, profile):
         pairs = CATALOGUE.select(
             ("closed_form", "diagonal_limit", "linearization_equivalence", "lazy_training")
