@@ -67,8 +67,8 @@ def _evaluated(request: EvaluationRequest) -> dict[str, Any]:
     from advntk.implementations.experiments.evaluation_data import evaluation_data
     from advntk.implementations.experiments.presets import experiment_from
     from advntk.implementations.experiments.trained_on import remembered
-    from advntk.implementations.inputs import one_line
     from advntk.implementations.npz_files import BadFile
+    from advntk.printable import excerpt
 
     predictor, about = load_model(request.model)
     settings = from_dict(about["settings"])
@@ -76,7 +76,7 @@ def _evaluated(request: EvaluationRequest) -> dict[str, Any]:
         experiment = experiment_from(about["about"]["experiment"], settings)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadFile(
-            f"{request.model}: says not what it was trained on ({one_line(error)}); train anew"
+            f"{request.model}: says not what it was trained on ({excerpt(error)}); train anew"
         ) from error
     known = remembered(about, experiment, predictor.weights.shape[1])
     beside = _beside(request, predictor, about["about"], experiment)

@@ -20,7 +20,8 @@ from typing import Annotated, Any
 import msgspec
 
 from advntk.exceptions import UsageError
-from advntk.implementations.inputs import BadInput, one_line, read_text
+from advntk.implementations.inputs import BadInput, read_text
+from advntk.printable import excerpt
 from advntk.theorems.vocabulary import Verdict
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
@@ -64,7 +65,7 @@ def read_expectations(path: Path) -> list[Expectation]:
         raise BadExpectations(f"--expectations {path}: {error}; name a TOML file") from error
     except (ValueError, RecursionError) as error:  # no TOML, numbers too long for Python, tables too deep
         raise BadExpectations(
-            f"--expectations {path}: is no TOML ({one_line(error)}); mend it there"
+            f"--expectations {path}: is no TOML ({excerpt(error)}); mend it there"
         ) from error
     entries = content.get("claim")
     if not isinstance(entries, list) or not entries or set(content) != {"claim"}:
@@ -73,7 +74,7 @@ def read_expectations(path: Path) -> list[Expectation]:
     for name, number in Counter(entry.claim for entry in found).items():
         if number > 1:
             raise BadExpectations(
-                f"--expectations {path}: claim {one_line(repr(name))} has {number} entries; keep one"
+                f"--expectations {path}: claim {excerpt(repr(name))} has {number} entries; keep one"
             )
     return found
 
@@ -84,7 +85,7 @@ def _entry(path: Path, number: int, values: Any) -> Expectation:
         raise BadExpectations(f"{where} is no table; write [[claim]]")
     for name in [n for n in _FIELDS if n not in values] + [n for n in values if n not in _FIELDS]:
         word = "lacks" if name in _FIELDS else "has the unknown field"
-        raise BadExpectations(f"{where} {word} {one_line(repr(name))}; an entry has {', '.join(_FIELDS)}")
+        raise BadExpectations(f"{where} {word} {excerpt(repr(name))}; an entry has {', '.join(_FIELDS)}")
     found = {}
     for name, (kind, fix) in _FIELDS.items():
         try:
@@ -92,5 +93,5 @@ def _entry(path: Path, number: int, values: Any) -> Expectation:
             if found[name] is Verdict.ERROR or isinstance(found[name], datetime):
                 raise msgspec.ValidationError(name)
         except (msgspec.ValidationError, RecursionError) as error:
-            raise BadExpectations(f"{where}: {name} = {one_line(repr(values[name]))}; {fix}") from error
+            raise BadExpectations(f"{where}: {name} = {excerpt(repr(values[name]))}; {fix}") from error
     return Expectation(**found)

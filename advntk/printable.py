@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 MOST_CHARACTERS = 300
+MOST_QUOTED = 100
 
 # Control characters (terminals obey them) but line ends and tabs, lone surrogates and noncharacters (no
 # UTF-8), and marks that change the order in which neighbours are shown.
@@ -29,3 +30,9 @@ def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
         return line
     end = (most - len(_ELLIPSIS)) // 3
     return line[: most - len(_ELLIPSIS) - end] + _ELLIPSIS + line[-end:]
+
+
+def excerpt(text: object, most: int = MOST_QUOTED) -> str:
+    """The beginning of a text on one line, as messages quote what somebody gave."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -333,13 +333,13 @@ def _median(values: list[float]) -> float:
 def _memory(request: TrainingRequest) -> int:
     import jax
 
-    from advntk.checks.planning import physical_memory
+    from advntk.implementations.memory import usable_memory
 
     if request.memory_gib:
         return int(request.memory_gib * 2**30)
     # What an accelerator says of itself; a CPU says nothing.
     of_device = (jax.devices()[0].memory_stats() or {}).get("bytes_limit", 0)
-    return int(of_device) or physical_memory() // 2
+    return int(of_device) or usable_memory() // 2
 
 
 def _cache() -> Path:

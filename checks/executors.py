@@ -24,11 +24,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
-from advntk.checks.measuring import Batch, Broken, Measured, measured
-from advntk.checks.planning import CONCURRENT, physical_memory
+from advntk.checks.measuring import Batch, Measured, measured
+from advntk.checks.planning import CONCURRENT
 from advntk.checks.theories import checks_of
 from advntk.checks.trial import Check
-from advntk.implementations.memory import peak_memory_bytes
+from advntk.implementations.foreign_code import Failure
+from advntk.implementations.memory import peak_memory_bytes, usable_memory
 from advntk.implementations.runtime import CompilationCount, Device, configure
 from advntk.theorems.catalogue import load
 
@@ -61,7 +62,7 @@ class Executor(Protocol):
         """What other processes have cost so far."""
         ...
 
-    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future[Measured | Broken]]:
+    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future[Measured | Failure]]:
         """Measure batches some time.  Those given together may be done in any order.
 
         A future raises `WorkerLost` if whoever had the batch is gone.
@@ -111,7 +112,7 @@ class Workers:
         """Of every other process that has measured anything."""
         return list(self._costs.values())
 
-    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future[Measured | Broken]]:
+    def submit(self, batches: Sequence[Batch], run_seed: int) -> list[Future[Measured | Failure]]:
         """As every executor does; of batches given together, whoever is free chooses."""
         promised: list[Future] = [Future() for _ in batches]
         with self._lock:
@@ -240,7 +241,7 @@ def reasonable_number() -> int:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
         cores = os.cpu_count() or 1
-    return max(1, min(cores, physical_memory() // _BYTES_PER_WORKER))
+    return max(1, min(cores, usable_memory() // _BYTES_PER_WORKER))
 
 
 def _thread() -> ThreadPoolExecutor:
@@ -274,7 +275,7 @@ def _full_name(check: Check) -> str:
 
 def _measured_by_name(
     name: str, values: dict[str, Any], seeds: range, chunk: int, run_seed: int
-) -> tuple[Measured | Broken, Costs]:
+) -> tuple[Measured | Failure, Costs]:
     check = _trials[name]
     found = measured(check, check.space.scenario(**values), seeds, chunk, run_seed)
     return found, Costs(_compilations.number, _compilations.seconds, peak_memory_bytes())

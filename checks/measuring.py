@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 Observed = dict[Point, dict[str, np.ndarray]]
 
 
-# A trial that raised instead of measuring.
-Broken = Failure
-
-
 @dataclass(frozen=True)
 class Batch:
     """Some seeds of one point of a scenario: what is handed to whoever measures."""
@@ -121,8 +117,8 @@ def _results(value: object, count: int) -> np.ndarray:
     return array
 
 
-def measured(check: Check, scenario: Scenario, seeds: range, chunk: int, run_seed: int) -> Measured | Broken:
-    """What a trial gives for `seeds`, asked for `chunk` of them at a time; `Broken` if it raises."""
+def measured(check: Check, scenario: Scenario, seeds: range, chunk: int, run_seed: int) -> Measured | Failure:
+    """What a trial gives for `seeds`, asked for `chunk` of them at a time; `Failure` if it raises."""
     try:
         parts = [
             observe(check, scenario, run_seed, np.arange(start, start + chunk))

@@ -357,7 +357,7 @@ def _chunk(check: Check, needed: list[tuple[float, Scenario]], seeds: int, reque
 
     `needed` are the bytes that one seed takes at each point.
     """
-    allowed = (request.memory or physical_memory() // 2) // request.jobs
+    allowed = (request.memory or usable_memory() // 2) // request.jobs
     per_seed, largest = max(needed, key=lambda found: found[0])
     if per_seed > allowed:
         smaller = "" if check.sweep is None else f" (--sweep {check.sweep.axis}=...)"
@@ -382,8 +382,3 @@ def _in_time(planned: Sequence[PlannedCheck], request: Request) -> None:
         f"{check.check.name} at {dearest.label}: this run takes about {minutes:.0f} minutes to compile and "
         f"begin, {allowed:g} are allowed; choose smaller sizes, or allow more with --max-minutes"
     )
-
-
-def physical_memory() -> int:
-    """Bytes of memory that this process can have: the machine's, or what its container or limits leave."""
-    return usable_memory()

@@ -17,8 +17,9 @@ from advntk.checks.evidence import (
     circumstances,
     trial_key,
 )
-from advntk.checks.measuring import Batch, Broken, Measured
+from advntk.checks.measuring import Batch, Measured
 from advntk.checks.planning import PlannedScenario
+from advntk.implementations.foreign_code import Failure
 from advntk.implementations.results import Result
 
 
@@ -65,7 +66,7 @@ class Recorder:
                 f"another ({type(error).__name__}: {error}); leave --resume out to start anew"
             ) from error
 
-    def keep(self, batch: Batch, found: Measured | Broken) -> None:
+    def keep(self, batch: Batch, found: Measured | Failure) -> None:
         """Write a batch, whole or not at all; one that is there already stays as it is."""
         if self._written and all(key in self._written for key in self._keys(batch)):
             return
@@ -85,7 +86,7 @@ class Recorder:
         """Write one finding."""
         self._store.add_finding(self._run, row)
 
-    def _rows(self, batch: Batch, found: Measured | Broken) -> list[TrialRow]:
+    def _rows(self, batch: Batch, found: Measured | Failure) -> list[TrialRow]:
         sweep = batch.planned.check.sweep
 
         def row(seed: int, key: str, outcome: Outcome, message: str, **what: Any) -> TrialRow:
@@ -103,7 +104,7 @@ class Recorder:
             )
 
         pairs = list(enumerate(zip(batch.seeds, self._keys(batch), strict=True)))
-        if isinstance(found, Broken):
+        if isinstance(found, Failure):
             return [
                 row(seed, key, Outcome.ERROR, found.error, numbers={}, trace=found.trace)
                 for _, (seed, key) in pairs

@@ -16,11 +16,11 @@ from advntk.checks.deciders.decision import Decider, Decision, ErrorRates
 from advntk.checks.evidence import EvidenceStore
 from advntk.checks.executors import Executor, threads
 from advntk.checks.exploring import explore, report_counterexample
-from advntk.checks.measuring import Batch, Broken, Measured, Observed
+from advntk.checks.measuring import Batch, Measured, Observed
 from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
 from advntk.checks.recording import Recorder
 from advntk.checks.trial import Check
-from advntk.implementations.foreign_code import contained, failure
+from advntk.implementations.foreign_code import Failure, contained, failure
 from advntk.theorems.vocabulary import Claim, Verdict
 
 Progress = Callable[[int, int, str], None]  # trials done, trials in all so far, what is being measured
@@ -45,7 +45,7 @@ class _Looking:
     look: int = 0
     waiting: int = 0  # batches of this look that are not in yet
     parts: dict[tuple, Measured] = field(default_factory=dict)  # by (place of the point, first seed)
-    broken: Broken | None = None
+    broken: Failure | None = None
     decisions: list[tuple[Claim, Decider, Decision]] | None = None
 
     def batches(self) -> list[Batch]:
@@ -53,15 +53,15 @@ class _Looking:
         seeds = self.planned.drawn(self.look)
         return [Batch(self.planned, self.scenario, at, seeds) for at in self.scenario.points]
 
-    def take(self, batch: Batch, found: Measured | Broken) -> None:
+    def take(self, batch: Batch, found: Measured | Failure) -> None:
         """Add what a batch gave; one broken batch leaves nothing to decide on."""
         self.waiting -= 1
-        if isinstance(found, Broken):
+        if isinstance(found, Failure):
             self.broken = self.broken or found
         else:
             self.parts[self.scenario.points.index(batch.at), batch.seeds.start] = found
 
-    def observed(self) -> Observed | Broken:
+    def observed(self) -> Observed | Failure:
         """All values by point, seeds in their order whatever order batches came in."""
         if self.broken is not None:
             return self.broken
@@ -71,7 +71,7 @@ class _Looking:
             try:
                 found[at.point] = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
             except (KeyError, ValueError) as error:
-                return Broken(f"its values differ between batches ({error})")
+                return Failure(f"its values differ between batches ({error})")
         return found
 
 
@@ -169,16 +169,16 @@ def _in_order(
             yield planned, [c for c in looking if c.planned is planned]
 
 
-def _unmeasurable(one: _Looking) -> Broken | None:
+def _unmeasurable(one: _Looking) -> Failure | None:
     """Why a scenario is not measured: there is no claim on it that did not break while it was planned."""
     broken = one.scenario.broken
     if not all(claim.id in broken for _, claim in one.planned.claims):
         return None
     found = dict.fromkeys(broken.values())
-    return Broken("; ".join(one.error for one in found), "\n".join(one.trace for one in found))
+    return Failure("; ".join(one.error for one in found), "\n".join(one.trace for one in found))
 
 
-def _known(values: Measured | Broken) -> Future:
+def _known(values: Measured | Failure) -> Future:
     future: Future = Future()
     future.set_result(values)
     return future
@@ -210,7 +210,7 @@ def _decided(one: _Looking, plan: Plan) -> bool:
 
 
 def _decide(
-    planned: PlannedCheck, scenario: PlannedScenario, observed: Observed | Broken, rates: ErrorRates
+    planned: PlannedCheck, scenario: PlannedScenario, observed: Observed | Failure, rates: ErrorRates
 ) -> list[tuple[Claim, Decider, Decision]]:
     """Every claim on one scenario."""
     failed, observed = _premises(planned.check, observed)
@@ -229,37 +229,37 @@ def _decide(
     return decisions
 
 
-def _one_decision(decider: Decider, observed: Observed | Broken, rates: ErrorRates) -> Decision:
-    if isinstance(observed, Broken):
+def _one_decision(decider: Decider, observed: Observed | Failure, rates: ErrorRates) -> Decision:
+    if isinstance(observed, Failure):
         return _error(decider, observed)
     try:
         with contained():
             found = decider.decide(observed, rates)
     except KeyError as missing:
-        return _error(decider, Broken(f"the trial gave no statistic {missing}", failure(missing).trace))
+        return _error(decider, Failure(f"the trial gave no statistic {missing}", failure(missing).trace))
     except Exception as error:  # whatever a user's decider raises is an outcome, not a crash of the run
         return _error(decider, failure(error, f"the decider {decider.name}"))
     if not isinstance(found, Decision):
         kind = type(found).__name__
-        return _error(decider, Broken(f"the decider {decider.name} gave a {kind}, no Decision"))
+        return _error(decider, Failure(f"the decider {decider.name} gave a {kind}, no Decision"))
     return found
 
 
-def _error(decider: Decider, broken: Broken) -> Decision:
+def _error(decider: Decider, broken: Failure) -> Decision:
     nan = float("nan")
     detail = {"trace": broken.trace} if broken.trace else {}
     return Decision(Verdict.ERROR, decider.statistic, "", nan, nan, nan, None, broken.error, detail=detail)
 
 
-def _premises(check: Check, observed: Observed | Broken) -> tuple[str, Observed | Broken]:
+def _premises(check: Check, observed: Observed | Failure) -> tuple[str, Observed | Failure]:
     """Which measured premise does not hold (empty if all do); a premise not measured breaks the trial."""
-    if isinstance(observed, Broken):
+    if isinstance(observed, Failure):
         return "", observed
     try:
         with contained():
             return next(filter(None, (p.failure(observed) for p in check.premises)), ""), observed
     except KeyError as missing:
-        return "", Broken(f"the trial gave no statistic {missing}")
+        return "", Failure(f"the trial gave no statistic {missing}")
     except Exception as error:  # as a decider's
         return "", failure(error, f"a premise of trial {check.name}")
 

@@ -7,19 +7,12 @@ from pathlib import Path
 
 from advntk.exceptions import UsageError
 
-_LONGEST = 100
 # What people write by hand, or a run writes of itself, is far smaller.
 _MOST_BYTES = 2**26
 
 
 class BadInput(UsageError):
     """A file that cannot be read; the message names it and the reason."""
-
-
-def one_line(text: object, longest: int = _LONGEST) -> str:
-    """The text on one line of bounded length, as it goes into messages."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def regular_file(path: Path) -> int:

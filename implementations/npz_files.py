@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from advntk.exceptions import UsageError
-from advntk.implementations.inputs import BadInput, one_line, regular_file
+from advntk.implementations.inputs import BadInput, regular_file
 from advntk.implementations.outputs import replacing
+from advntk.printable import excerpt
 
 
 class BadFile(UsageError):
@@ -59,9 +60,9 @@ def read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         found = about["kind"]
     # A damaged archive raises what its bytes happen to lead to: a dozen kinds in zipfile and numpy.
     except Exception as error:
-        raise BadFile(f"{path}: no {what}, or a broken one ({one_line(error)}); name another") from error
+        raise BadFile(f"{path}: no {what}, or a broken one ({excerpt(error)}); name another") from error
     if found != kind:
-        raise BadFile(f"{path}: is {one_line(repr(found))}, not '{kind}'")
+        raise BadFile(f"{path}: is {excerpt(repr(found))}, not '{kind}'")
     return about, arrays
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from advntk.implementations.inputs import BadInput, one_line, read_text
+from advntk.implementations.inputs import BadInput, read_text
+from advntk.printable import excerpt
 from advntk.reports.sanitization import sanitized
 from advntk.theorems.vocabulary import Verdict
 
@@ -77,7 +78,7 @@ def read_mutation_score(path: Path) -> MutationScore:
     try:
         msgspec.convert(found, _File)
     except (ValueError, RecursionError) as error:
-        raise _bad(path, f"is no mutation score ({one_line(error)})") from error
+        raise _bad(path, f"is no mutation score ({excerpt(error)})") from error
     return MutationScore(
         sanitized(found["code"]),
         tuple(

@@ -17,7 +17,7 @@ from advntk.checks.evidence.rows import LeftOut, Outcome, StatedAxis
 from advntk.checks.evidence.scanning import scanned
 from advntk.checks.evidence.schema import LEFT_OUT, SCHEMA_VERSION, split_statements, version_of
 from advntk.checks.labels import written_label
-from advntk.implementations.inputs import one_line
+from advntk.printable import excerpt
 
 
 def migrate(db: sqlite3.Connection) -> list[LeftOut]:
@@ -162,7 +162,7 @@ def _unreadable(table: str, number: int, old: Mapping[str, Any], error: Exceptio
             break
     texts = {name: value for name, value in old.items() if isinstance(value, str)}
     claim, trial, scenario = (texts.get(name) for name in ("claim", "trial", "family"))
-    reason = one_line(f"{type(error).__name__}: {error}")
+    reason = excerpt(f"{type(error).__name__}: {error}")
     return LeftOut(table, number, column, reason, claim, trial, scenario)
 
 
@@ -180,9 +180,7 @@ def _drop_ambiguous(db: sqlite3.Connection, left_out: list[LeftOut]) -> None:
         several = sorted(map(int, numbers.split(",")))
         for number in several:
             others = ", ".join(str(other) for other in several if other != number)
-            reason = one_line(
-                f"row {others} has the same trial, scenario, point and seed, and says otherwise"
-            )
+            reason = excerpt(f"row {others} has the same trial, scenario, point and seed, and says otherwise")
             left_out.append(LeftOut("trial", number, "", reason, None, trial, scenario, damaged=False))
             db.execute(
                 "INSERT INTO left_out VALUES (?, ?, ?, ?, ?, ?)",

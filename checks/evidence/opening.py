@@ -22,7 +22,7 @@ from advntk.checks.evidence.schema import (
     check_header,
     check_tables,
 )
-from advntk.implementations.inputs import one_line
+from advntk.printable import excerpt
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def reading(folder: Path, read: Callable[[sqlite3.Connection], T], salvage: bool
             return _checked(copy, path, read)
     except DAMAGE as error:
         raise BadEvidence(
-            f"--evidence {folder}: {FILE_NAME} is not readable evidence ({one_line(error)}); it was left as "
+            f"--evidence {folder}: {FILE_NAME} is not readable evidence ({excerpt(error)}); it was left as "
             f"it is; choose another folder{'' if salvage else f', or {SALVAGE}'}"
         ) from error
     except OSError as error:  # no room for a copy
@@ -97,7 +97,7 @@ def check_pages(db: sqlite3.Connection, path: Path) -> None:
     """
     if found := damaged_pages(db):
         raise BadEvidence(
-            f"--evidence {path.parent}: {path.name} is not readable evidence ({one_line(found)}); it was "
+            f"--evidence {path.parent}: {path.name} is not readable evidence ({excerpt(found)}); it was "
             f"left as it is; choose another folder, or {SALVAGE}"
         )
 

@@ -25,7 +25,7 @@ from advntk.checks.evidence.rows import (
 from advntk.checks.evidence.scanning import scanned
 from advntk.checks.evidence.schema import DAMAGE, SCHEMA_VERSION, BadEvidence, columns_of, version_of
 from advntk.checks.evidence.validation import DamagedRow, typed
-from advntk.implementations.inputs import one_line
+from advntk.printable import excerpt
 
 T = TypeVar("T")
 
@@ -247,7 +247,7 @@ class Rows:
             alike = len({repr(row) for _, row in several}) == 1
             for number, row in several[1:] if alike else several:
                 others = ", ".join(str(other) for other, _ in several if other != number)
-                reason = one_line(f"the same trial as row {others}{'' if alike else ', and says otherwise'}")
+                reason = excerpt(f"the same trial as row {others}{'' if alike else ', and says otherwise'}")
                 self._note_once(LeftOut("trial", number, "", reason, None, row.trial, row.scenario_id))
             if not alike:
                 several.clear()
@@ -287,7 +287,7 @@ class Rows:
         except DAMAGE as error:
             found = str(error)
         if found != "ok":
-            self._note_once(LeftOut(table, None, "", one_line(found)))
+            self._note_once(LeftOut(table, None, "", excerpt(found)))
 
     def _note_once(self, one: LeftOut) -> None:
         # The same row may be looked at for several reasons.
@@ -297,7 +297,7 @@ class Rows:
         """What a migration has left out of a run."""
         query = "SELECT source, number, reason, trial, scenario_id FROM left_out WHERE run = ? ORDER BY rowid"
         return [
-            LeftOut(str(table), number, "", one_line(reason), None, trial, scenario, damaged=False)
+            LeftOut(str(table), number, "", excerpt(reason), None, trial, scenario, damaged=False)
             for table, number, reason, trial, scenario in self._db.execute(query, (run,))
         ]
 

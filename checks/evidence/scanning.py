@@ -9,7 +9,7 @@ from typing import Any
 
 from advntk.checks.evidence.rows import LeftOut
 from advntk.checks.evidence.schema import DAMAGE, columns_of
-from advntk.implementations.inputs import one_line
+from advntk.printable import excerpt
 
 # Rows are looked for one by one between two that can be read; in a longer gap the rest is one note.
 _LONGEST_GAP = 1000
@@ -62,7 +62,7 @@ def scanned(
     except sqlite3.OperationalError:
         raise
     except DAMAGE as error:
-        reason = one_line(error)
+        reason = excerpt(error)
     # From the other end, up to the damage; then each number between on its own.
     tail: list[tuple[int, dict[str, Any]]] = []
     with suppress(*DAMAGE):
@@ -78,7 +78,7 @@ def scanned(
         try:
             found = db.execute(f"{select} AND rowid = ?", (*values, number)).fetchone()
         except DAMAGE as error:
-            note(LeftOut(table, number, "", one_line(error)))
+            note(LeftOut(table, number, "", excerpt(error)))
         else:
             if found is not None and found[0] == number:
                 yield number, dict(zip(known, found[1:], strict=True))

@@ -48,7 +48,7 @@ from advntk.checks.evidence.schema import (
     create,
     version_of,
 )
-from advntk.implementations.inputs import one_line
+from advntk.printable import excerpt
 
 # How long one process waits for another that is writing to the same file.
 _PATIENCE_S = 60.0
@@ -118,7 +118,7 @@ class EvidenceStore:
         except DAMAGE as error:
             raise BadEvidence(
                 f"--evidence {self.folder}: {self.path.name} is not readable evidence "
-                f"({one_line(error)}); it was left as it is; choose another folder"
+                f"({excerpt(error)}); it was left as it is; choose another folder"
             ) from error
         except OSError as error:  # what a migrated copy meets on its way
             raise BadEvidence(_unwritable(self.folder, error.strerror or str(error))) from error
@@ -219,7 +219,7 @@ class EvidenceStore:
             raise  # ours to mend
         except DAMAGE as error:
             raise BadEvidence(
-                f"--evidence {self.folder}: cannot be written ({one_line(error)}); what was measured before "
+                f"--evidence {self.folder}: cannot be written ({excerpt(error)}); what was measured before "
                 "is kept: mend that and go on with --resume"
             ) from error
 

@@ -10,7 +10,7 @@ import msgspec
 
 from advntk.checks.evidence.plain import loads
 from advntk.checks.evidence.rows import DecisionRow, RunRequest
-from advntk.implementations.inputs import one_line
+from advntk.printable import excerpt
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class DamagedRow(ValueError):
 
     def __init__(self, reason: str, column: str = "") -> None:
         self.column = column
-        self.reason = one_line(reason)
+        self.reason = excerpt(reason)
         super().__init__(f"{column}: {self.reason}" if column else self.reason)
 
 

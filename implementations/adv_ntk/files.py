@@ -15,10 +15,10 @@ from advntk.implementations.adv_ntk.contract import KernelPredictor
 from advntk.implementations.adv_ntk.problem import Problem
 from advntk.implementations.adv_ntk.settings import Settings, from_dict
 from advntk.implementations.adv_ntk.training import Fitted, Row, TrainingState, init
-from advntk.implementations.inputs import one_line
 from advntk.implementations.kernels.described import described, kernel_from
 from advntk.implementations.npz_files import BadFile, like, numbers, read, write
 from advntk.implementations.outputs import npz_of
+from advntk.printable import excerpt
 
 MODEL_FILE = npz_of("a model of `advntk train`", "advntk model")
 CHECKPOINT_FILE = npz_of("a checkpoint of `advntk train`", "advntk checkpoint")
@@ -88,7 +88,7 @@ def load_checkpoint(
     if changed:
         name = changed[0]
         raise BadFile(
-            f"{path}: made with {name} = {one_line(theirs.get(name))}, not {ours[name]}; resume with the "
+            f"{path}: made with {name} = {excerpt(theirs.get(name))}, not {ours[name]}; resume with the "
             "same settings or give another file"
         )
     if known.problem != problem.digest:
@@ -168,7 +168,7 @@ def load_model(path: Path) -> tuple[KernelPredictor, dict[str, Any]]:
 
 def _incomplete(path: Path, error: Exception) -> BadFile:
     words = f"no {error}" if isinstance(error, KeyError) else error
-    return BadFile(f"{path}: incomplete or damaged ({one_line(words)}); train anew")
+    return BadFile(f"{path}: incomplete or damaged ({excerpt(words)}); train anew")
 
 
 def load_baselines(path: Path) -> dict[str, KernelPredictor]:

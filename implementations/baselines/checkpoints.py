@@ -16,9 +16,9 @@ import numpy as np
 from advntk.implementations import npz_files
 from advntk.implementations.baselines.finite import NetworkState, Sets
 from advntk.implementations.baselines.recipe import Recipe
-from advntk.implementations.inputs import one_line
 from advntk.implementations.npz_files import BadFile, read, write
 from advntk.implementations.outputs import npz_of
+from advntk.printable import excerpt
 
 CHECKPOINT_FILE = npz_of("a finite network's checkpoint", "advntk checkpoint of a finite network")
 _KIND = "advntk checkpoint of a finite network 1"
@@ -85,17 +85,17 @@ def load_state(
     try:
         known = msgspec.convert(about, _AboutState)
     except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: incomplete or damaged ({one_line(error)}); train anew") from error
+        raise BadFile(f"{path}: incomplete or damaged ({excerpt(error)}); train anew") from error
     theirs = known.whose
     for name, ours in whose.items():
         if theirs.get(name) != ours:
             raise BadFile(
-                f"{path}: made with {name} = {one_line(theirs.get(name))}, not {ours}; resume as it was "
+                f"{path}: made with {name} = {excerpt(theirs.get(name))}, not {ours}; resume as it was "
                 "begun, or give another --out"
             )
     leaves, tree = jax.tree.flatten(like)
     try:
         found = [jnp.asarray(npz_files.like(arrays, f"leaf_{i}", leaf)) for i, leaf in enumerate(leaves)]
     except (KeyError, ValueError, TypeError) as error:
-        raise BadFile(f"{path}: incomplete or damaged ({one_line(error)}); train anew") from error
+        raise BadFile(f"{path}: incomplete or damaged ({excerpt(error)}); train anew") from error
     return jax.tree.unflatten(tree, found), known.course

@@ -18,10 +18,11 @@ from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.rate import RateDecider
 from advntk.checks.efforts import Measure
 from advntk.checks.evidence import EvidenceStore, Outcome
-from advntk.checks.measuring import Batch, Broken, keys_for, measured
+from advntk.checks.measuring import Batch, keys_for, measured
 from advntk.checks.recording import Recorder
 from advntk.checks.sweeps import Sweep
 from advntk.checks.trial import Observation
+from advntk.implementations.foreign_code import Failure
 from advntk.implementations.results import Result
 
 SEEDS = 12
@@ -193,7 +194,7 @@ def test_what_is_no_observation_breaks_the_trial_in_one_line_that_names_it(wrong
     given, said = WRONG[wrong]
     check = theory(lambda scenario, keys: given, {"mine.a": [BoundDecider("gap", "b", "above")]}).check
     found = measured(check, SMALL.scenario(), range(COUNT), COUNT, 0)
-    assert isinstance(found, Broken)
+    assert isinstance(found, Failure)
     assert found.error.startswith(said) and "\n" not in found.error
     assert "Traceback" in found.trace
 

@@ -16,10 +16,11 @@ from made_up_theories import SMALL, theory
 from advntk.checks.deciders.rate import RateDecider
 from advntk.checks.efforts import PROFILES
 from advntk.checks.executors import WorkerLost, Workers, _Worker, processes, threads
-from advntk.checks.measuring import Batch, Broken, Measured
+from advntk.checks.measuring import Batch, Measured
 from advntk.checks.pins import Pin
 from advntk.checks.planning import PlannedCheck, PlannedPoint, PlannedScenario, Request, make_plan
 from advntk.checks.sweeps import Sweep
+from advntk.implementations.foreign_code import Failure
 from advntk.theorems.catalogue import load
 
 
@@ -142,5 +143,5 @@ def test_what_raises_is_a_result_with_its_place():
 
     with threads(1) as workers:
         (found,) = [one.result(timeout=60) for one in workers.submit([batch("t", trial)], 0)]
-    assert isinstance(found, Broken) and found.error == "ArithmeticError: no kernel today"
+    assert isinstance(found, Failure) and found.error == "ArithmeticError: no kernel today"
     assert "in trial" in found.trace

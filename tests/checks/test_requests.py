@@ -135,7 +135,7 @@ class TestRequests:
 
     def test_at_most_half_of_the_machine_is_allowed_by_default(self, monkeypatch):
         wide = {"sweeps": widths(64, 128, 256, 8192), "defaults": data("gaussian")}
-        monkeypatch.setattr(planning, "physical_memory", lambda: 2 * 2**30)
+        monkeypatch.setattr(planning, "usable_memory", lambda: 2 * 2**30)
         with pytest.raises(BadPlan) as raised:
             plan("diagonal_limit.ntk", **wide)
         found = re.search(r"about ([\d.]+) GiB, ([\d.]+) GiB are allowed", str(raised.value))
@@ -143,7 +143,7 @@ class TestRequests:
         # Half of 2 GiB, for two networks.
         assert float(found[2]) == 0.5 < float(found[1])
         plan("diagonal_limit.ntk", **wide, memory=2**36)  # what is said goes
-        monkeypatch.setattr(planning, "physical_memory", lambda: 2**40)
+        monkeypatch.setattr(planning, "usable_memory", lambda: 2**40)
         plan("diagonal_limit.ntk", **wide)
 
     @pytest.mark.parametrize(
