@@ -6,9 +6,11 @@ median needs no model: it runs between two order statistics, and its coverage is
 (heavy tails do not hurt it).  The two alternatives, the predicted exponent and a plateau (exponent
 0, or little on a short sweep), are told apart at 0.7 of the predicted exponent.  A negative exponent
 is an error that grows like point^|exponent|: it falls as the point does, and is told from a plateau likewise.
-What the sweep cannot see it cannot decide: an error C (1 + a/point) still falls faster than the
-threshold on a sweep that ends before point ~ a, as does one with a floor far below its last value; and
-a true rate whose correction (1 - a/point) flattens it down to small points looks like a plateau.
+A slope beyond the threshold is not enough: where the error shows a floor, no longer falls at the last point,
+or falls more slowly than predicted (`fit`), it does not HOLD; larger points would tell.
+What the sweep cannot see it cannot decide: a floor far below the last value is not found, nor is one that
+the noise hides, which is why the floor's interval is part of the decision; and a true rate whose
+correction (1 - a/point) flattens it down to small points looks like a plateau.
 Noise that is alike at all points leaves the median slope where it is if their ratios are equal; on
 another sweep skewed noise shifts it by a part of its spread.
 """
@@ -21,18 +23,22 @@ from typing import ClassVar
 import numpy as np
 
 from advntk.checks.deciders.decision import LEAST_POINTS, Decision, ErrorRates, Observations, undecidable
-from advntk.checks.deciders.power import allowed, power_of_rate
+from advntk.checks.deciders.fit import Median, fit_of_rate, median_bounds
+from advntk.checks.deciders.power import power_of_rate
 from advntk.theorems.vocabulary import Kind, Verdict
 
 # A floor that shows only late on the sweep still lets an error fall at some lower rate: the threshold
 # lies nearer to the prediction than to the plateau.
 MARGIN = 0.7
+# A lack of fit that is not there costs a true claim its verdict: it is looked for at so much less than the
+# miss rate.
+CAUTION = 10
 
 
 @dataclass(frozen=True)
 class RateDecider:
-    """HOLDS if the median slope lies beyond 0.7 of `exponent` at the miss rate, REFUTED if not at the
-    false-alarm rate.
+    """HOLDS if the median slope lies beyond 0.7 of `exponent` at the miss rate and a power law fits the
+    errors; REFUTED if it does not lie beyond at the false-alarm rate.
 
     Args:
       statistic: name of the error, a positive number per seed and point.
@@ -83,11 +89,24 @@ class RateDecider:
         against = np.sort(np.append(slopes, np.full(lost, np.inf)))
         _, high = median_bounds(against, rates.miss)
         _, at_alarm = median_bounds(against, rates.false_alarm)
+        # Read from the end where errors are small, so that they fall along the points.
+        order, along = (slice(None), points) if sign > 0 else (slice(None, None, -1), 1 / points[::-1])
+        fit = fit_of_rate(
+            along,
+            errors[order][:, usable],
+            abs(self.exponent),
+            Median(estimate, low, high),
+            abs(self.threshold),
+            rates.miss / CAUTION,
+        )
         word = "above" if sign > 0 else "below"
         without = f", {lost} of them without a usable error," if lost else ""
         counted = f" ({lost} of {usable.size} seeds without a usable error count against it)" if lost else ""
-        if low > abs(self.threshold):
+        if low > abs(self.threshold) and not fit.found:
             verdict, reason = Verdict.HOLDS, f"exponent {word} {self.threshold:g}{counted}"
+        elif low > abs(self.threshold):
+            verdict = Verdict.INCONCLUSIVE
+            reason = f"exponent {word} {self.threshold:g}, but no power law: {fit.found}; measure larger points"
         elif at_alarm < abs(self.threshold):
             verdict = Verdict.REFUTED
             reason = f"exponent not {word} {self.threshold:g}: a plateau{counted}"
@@ -106,6 +125,7 @@ class RateDecider:
             "intercept": float(np.mean(logs + sign * estimate * np.log(points))),
             "seeds": int(usable.size),
             "lost": lost,
+            "fit": asdict(fit),
             "power": asdict(power_of_rate(slopes, abs(self.threshold), int(usable.size), rates)),
         }
         confidence = 1 - 2 * rates.miss
@@ -119,7 +139,9 @@ class RateDecider:
             confidence,
             reason,
             severity=-low,
-            can_improve=verdict is Verdict.INCONCLUSIVE and _hopeful(slopes, abs(self.threshold), lost),
+            can_improve=verdict is Verdict.INCONCLUSIVE
+            and low <= abs(self.threshold)
+            and _hopeful(slopes, abs(self.threshold), lost),
             detail=detail,
         )
 
@@ -140,20 +162,6 @@ def slopes_of(points: np.ndarray, errors: np.ndarray) -> np.ndarray:
     centred = np.log(points) - np.log(points).mean()
     slopes: np.ndarray = -(centred @ np.log(errors)) / (centred @ centred)
     return slopes
-
-
-def median_bounds(ordered: np.ndarray, error: float) -> tuple[float, float]:
-    """Lower and upper bound of the median, each exceeded with probability at most `error`.
-
-    With n values the k-th smallest lies above the median with probability P(Bin(n, 1/2) < k).
-    Infinite where n is too small for `error`.
-    """
-    n = ordered.size
-    # Largest k >= 1 with P(Bin(n, 1/2) <= k - 1) <= error.
-    k = allowed(n, error) + 1
-    if k == 0:
-        return -np.inf, np.inf
-    return float(ordered[k - 1]), float(ordered[n - k])
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from advntk.checks.deciders.power import (
     student_distance,
     student_quantile,
 )
-from advntk.checks.deciders.rate import RateDecider, median_bounds
+from advntk.checks.deciders.fit import median_bounds
+from advntk.checks.deciders.rate import RateDecider
 from advntk.theorems.vocabulary import Verdict
 
 FAIR = settings(derandomize=True, deadline=None, database=None)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
 from advntk.checks.deciders.decision import ErrorRates
-from advntk.checks.deciders.rate import RateDecider, median_bounds, seeds_needed, slopes_of
+from advntk.checks.deciders.fit import median_bounds
+from advntk.checks.deciders.rate import RateDecider, seeds_needed, slopes_of
 from advntk.theorems.vocabulary import Verdict
 
 WIDTHS = np.array([64, 128, 256, 512])
