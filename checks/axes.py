@@ -24,7 +24,7 @@ NETWORK = Space(
     Axis(
         "family",
         "mlp",
-        ("mlp", "cnn"),
+        ("mlp", "cnn", "resnet"),
         group="network",
         shown=True,
         description="kind of network",
@@ -36,7 +36,7 @@ NETWORK = Space(
         "flatten",
         ("flatten", "pool"),
         group="network",
-        description="how a CNN's last layer reads its pixels",
+        description="how the last layer of a CNN or residual network reads its pixels",
     ),
     Axis(
         "parameterization",
@@ -131,9 +131,9 @@ DATA = Space(
     Axis(
         "arrangement",
         "generic",
-        ("generic", "parallel", "antipodal", "two_antipodal", "duplicate", "nearly_duplicate"),
+        ("generic", "correlated", "parallel", "antipodal", "two_antipodal", "duplicate", "nearly_duplicate"),
         group="arrangement",
-        description="inputs that are made collinear, equal or nearly so",
+        description="inputs that are made correlated, collinear, equal or nearly so",
     ),
     Axis(
         "label_noise",

@@ -94,7 +94,7 @@ LEVEL = Effort(
 )
 # Levels of ensembles of many small trained networks.
 ENSEMBLE = Effort(
-    quick=Measure(1, 384, (16, 32, 64, 128), looks=3),
+    quick=Measure(1, 256, (16, 32, 64, 128), looks=3),
     standard=Measure(3, 512, (16, 32, 64, 128, 256), looks=3),
     thorough=Measure(6, 1024, (16, 32, 64, 128, 256, 512), looks=4),
 )

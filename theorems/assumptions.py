@@ -50,6 +50,12 @@ FULLY_CONNECTED = Assumption(
     lambda s: s.family == "mlp",
     ("family",),
 )
+MLP_OR_SMOOTH = Assumption(
+    "a derivative of the limit kernel",
+    r"the network is an MLP, whose limit needs no second derivative, or $\phi$ is smooth",
+    lambda s: s.family == "mlp" or s.activation in SMOOTH,
+    ("family", "activation"),
+)
 SEVERAL_OUTPUTS = Assumption(
     "several outputs",
     r"$c \geq 2$, so that off-diagonal entries exist",

@@ -175,6 +175,14 @@ THEOREM = Theorem(
             _PAPER,
             (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, ADMISSIBLE),
         ),
+        Claim(
+            "closed_form.gaussian_process_value",
+            r"As all widths grow the mean and the covariance of outputs of networks that were trained "
+            r"adversarially tend to those of the Gaussian process: they are the predicted numbers",
+            Kind.LEVEL,
+            _PAPER,
+            (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, ADMISSIBLE),
+        ),
     ),
     derivation=(
         Step(

@@ -8,6 +8,7 @@ from advntk.theorems.assumptions import (
     FIXED_INPUT_WIDTH,
     FULLY_CONNECTED,
     JOINT_GROWTH,
+    MLP_OR_SMOOTH,
     SEVERAL_OUTPUTS,
     SMOOTH_ACTIVATION,
 )
@@ -18,6 +19,8 @@ _PAPER = fu_wang("section 4.2, kernel limits at initialization; the exponent is 
 _OURS = derived_in("diagonal_limit")
 
 _JOINT = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, SEVERAL_OUTPUTS)
+# By value, smoothness plays no part: means of kinked activations have limits as well.
+_BY_VALUE = (BOUNDED_INPUTS,)
 _FIXED = (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, FIXED_INPUT_WIDTH, SEVERAL_OUTPUTS)
 
 
@@ -149,12 +152,55 @@ THEOREM = Theorem(
             Rate(0.5),
         ),
         Claim(
+            "diagonal_limit.nngp_value",
+            r"$\mathbb{E} f_a(x) f_a(x') \to K(x, x')$ as hidden widths grow: the mean over networks is the "
+            r"predicted number, of MLPs, CNNs and residual networks",
+            Kind.LEVEL,
+            _OURS,
+            _BY_VALUE,
+        ),
+        Claim(
+            "diagonal_limit.ntk_value",
+            r"$\mathbb{E} \hat\Theta_\theta(x, x')_{aa} \to \Theta_\theta(x, x')$ as hidden widths grow: the "
+            r"mean over networks is the predicted number, of MLPs, CNNs and residual networks",
+            Kind.LEVEL,
+            _OURS,
+            _BY_VALUE,
+        ),
+        Claim(
+            "diagonal_limit.ark_value",
+            r"$\mathbb{E} \hat\Theta_x(x, x')_{aa} \to \Theta_x(x, x')$: the mean over networks is the "
+            r"predicted number, the product form as all widths of an MLP grow, "
+            r"$\mathrm{tr}\,\partial_x\partial_{x'}K$ as the channels of CNNs and residual networks do",
+            Kind.LEVEL,
+            _OURS,
+            (*_BY_VALUE, MLP_OR_SMOOTH),
+        ),
+        Claim(
+            "diagonal_limit.xi_value",
+            r"$\mathbb{E} \hat\Xi(t)_{ii,aa} \to \int_0^t \exp(\eta_i(\tau) S \Theta_x(x_i, x_i))\, d\tau$ "
+            r"as all widths of an MLP grow: the mean over networks is the predicted number",
+            Kind.LEVEL,
+            _OURS,
+            (FULLY_CONNECTED, *_BY_VALUE, JOINT_GROWTH, ADMISSIBLE),
+        ),
+        Claim(
             "diagonal_limit.ark_fixed_input",
             r"With $d$ fixed, as hidden widths grow, the spread of $\hat\Theta_x(x, x)$ tends to "
             r"$\sqrt{2\,\mathrm{tr}\,\Sigma^2}$ on the diagonal and $\sqrt{\mathrm{tr}\,\Sigma^2}$ off it",
             Kind.LEVEL,
             _OURS,
             _FIXED,
+        ),
+        Claim(
+            "diagonal_limit.ark_fixed_input_value",
+            r"With $d$ fixed, as hidden widths grow, the mean of $\hat\Theta_x(x, x')$ tends to "
+            r"$\mathrm{tr}\,\partial_x\partial_{x'}K(x, x')$ and the squares of its spread to "
+            r"$2\,\mathrm{tr}\,\Sigma^2$ on the diagonal and $\mathrm{tr}\,\Sigma^2$ off it: they are the "
+            r"predicted numbers",
+            Kind.LEVEL,
+            _OURS,
+            (FULLY_CONNECTED, SMOOTH_ACTIVATION, BOUNDED_INPUTS, FIXED_INPUT_WIDTH),
         ),
         Claim(
             "diagonal_limit.ark_fixed_input_converges",

@@ -12,8 +12,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
-from advntk.checks.deciders.power import power_of_median
 from advntk.checks.deciders.fit import median_bounds
+from advntk.checks.deciders.power import power_of_median
 from advntk.checks.deciders.rate import seeds_needed
 from advntk.theorems.vocabulary import Kind, Verdict
 

@@ -106,7 +106,9 @@ class RateDecider:
             verdict, reason = Verdict.HOLDS, f"exponent {word} {self.threshold:g}{counted}"
         elif low > abs(self.threshold):
             verdict = Verdict.INCONCLUSIVE
-            reason = f"exponent {word} {self.threshold:g}, but no power law: {fit.found}; measure larger points"
+            reason = (
+                f"exponent {word} {self.threshold:g}, but no power law: {fit.found}; measure larger points"
+            )
         elif at_alarm < abs(self.threshold):
             verdict = Verdict.REFUTED
             reason = f"exponent not {word} {self.threshold:g}: a plateau{counted}"

@@ -65,12 +65,28 @@ def limit_process(
     Returns:
       Mean (k, c), and the covariance (k, k) that every output has.
     """
+    a = limit_operator(ntk, xi, cross_ntk)
+    mixed = a @ cross_nngp.T
+    return a @ targets, nngp_there - mixed - mixed.T + a @ nngp @ a.T
+
+
+def limit_operator(
+    ntk: Float[Array, "m m"], xi: Float[Array, " m"], cross_ntk: Float[Array, "k m"]
+) -> Float[Array, "k m"]:
+    """A = Theta(x, X) Theta^{-1} (I - e^{-Theta Xi}): outputs at time t are f_0(x) - A (f_0(X) - y).
+
+    Args:
+      ntk: Theta(X, X), (m, m), symmetric.
+      xi: diagonal of Xi(t), (m,), positive.
+      cross_ntk: Theta(x, X), (k, m).
+
+    Returns:
+      (k, m), the same for every output.
+    """
     root = jnp.sqrt(xi)
     values, vectors = jnp.linalg.eigh(root[:, None] * ntk * root[None, :])
     operator = (root[:, None] * vectors * phi1(values)[None, :]) @ (vectors.T * root[None, :])
-    a = cross_ntk @ operator
-    mixed = a @ cross_nngp.T
-    return a @ targets, nngp_there - mixed - mixed.T + a @ nngp @ a.T
+    return cross_ntk @ operator
 
 
 def dense_propagator(

@@ -116,27 +116,50 @@ def _by_jacobians(forward: Forward, parameters: Parameters, x: Array) -> Empiric
     return EmpiricalKernels(jnp.asarray(ntk), _gram(in_x))
 
 
-def _by_layers(forward: Forward, parameters: Parameters, x: Array) -> EmpiricalKernels:
-    inputs, slopes = [x], []
-    for (w, b), (w_scale, b_scale) in zip(parameters[:-1], forward.scales[:-1], strict=True):
-        pre = w_scale * (inputs[-1] @ w.T) + (b_scale * b)[None, :]
-        value, slope = jax.jvp(partial(chosen, forward.choice), (pre,), (jnp.ones_like(pre),))
-        inputs.append(value)
-        slopes.append(slope)
+class Layers(NamedTuple):
+    """One pass through an MLP: what goes into each linear layer, what comes out, and gradients of outputs.
 
-    outputs = parameters[-1][0].shape[0]
-    # delta[i, a, u] = d f_a(x_i) / d (pre-activation u), from the output layer downwards.
-    delta = jnp.broadcast_to(jnp.eye(outputs, dtype=x.dtype), (x.shape[0], outputs, outputs))
-    ntk = jnp.zeros((x.shape[0], outputs, x.shape[0], outputs), x.dtype)
+    Layer 0 reads x, the last one is the readout.  `derivatives[l]` is phi' at the outputs of layer l,
+    `slopes[l][i, a, u]` is d f_a(x_i) / d (output u of layer l), and `of_inputs` is d f_a(x_i) / d x_i.
+    """
+
+    inputs: list[Float[Array, "m n"]]
+    outputs: list[Float[Array, "m n"]]
+    derivatives: list[Float[Array, "m n"]]
+    slopes: list[Float[Array, "m c n"]]
+    of_inputs: Float[Array, "m c d"]
+
+
+def layers_of(forward: Forward, parameters: Parameters, x: Float[Array, "m d"]) -> Layers:
+    """Forward and backward pass of one MLP at several inputs."""
+    inputs, outputs, derivatives = [x], [], []
+    for (w, b), (w_scale, b_scale) in zip(parameters, forward.scales, strict=True):
+        outputs.append(w_scale * (inputs[-1] @ w.T) + (b_scale * b)[None, :])
+        if len(outputs) < len(parameters):
+            value, derivative = jax.jvp(
+                partial(chosen, forward.choice), (outputs[-1],), (jnp.ones_like(outputs[-1]),)
+            )
+            inputs.append(value)
+            derivatives.append(derivative)
+    count = parameters[-1][0].shape[0]
+    slope = jnp.broadcast_to(jnp.eye(count, dtype=x.dtype), (x.shape[0], count, count))
+    slopes = []
     for layer in reversed(range(len(parameters))):
-        (w, _), (w_scale, b_scale) = parameters[layer], forward.scales[layer]
-        # d pre / d W = w_scale * input, d pre / d b = b_scale.
-        from_layer = w_scale**2 * (inputs[layer] @ inputs[layer].T) + b_scale**2
-        ntk = ntk + from_layer[:, None, :, None] * _gram(delta)
-        delta = w_scale * jnp.einsum("iau,uv->iav", delta, w)
+        slopes.append(slope)
+        slope = forward.scales[layer][0] * jnp.einsum("iau,uv->iav", slope, parameters[layer][0])
         if layer > 0:
-            delta = delta * slopes[layer - 1][:, None, :]
-    return EmpiricalKernels(ntk, _gram(delta))
+            slope = slope * derivatives[layer - 1][:, None, :]
+    return Layers(inputs, outputs, derivatives, slopes[::-1], slope)
+
+
+def _by_layers(forward: Forward, parameters: Parameters, x: Array) -> EmpiricalKernels:
+    found = layers_of(forward, parameters, x)
+    ntk = jnp.zeros((), x.dtype)
+    for inputs, slope, (w_scale, b_scale) in zip(found.inputs, found.slopes, forward.scales, strict=True):
+        # d output / d W = w_scale * input, d output / d b = b_scale.
+        from_layer = w_scale**2 * (inputs @ inputs.T) + b_scale**2
+        ntk = ntk + from_layer[:, None, :, None] * _gram(slope)
+    return EmpiricalKernels(ntk, _gram(found.of_inputs))
 
 
 @jax.jit

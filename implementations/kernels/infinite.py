@@ -16,6 +16,7 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), section 4; Jacot et al. 2018 fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -24,7 +25,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from advntk.implementations.networks.activations import ACTIVATIONS, choice_of
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.infinite import dense, triple
+from advntk.implementations.networks.infinite import dense
+from advntk.implementations.networks.protocol import Network
 
 
 class InfiniteKernels(NamedTuple):
@@ -35,7 +37,7 @@ class InfiniteKernels(NamedTuple):
 
 
 def infinite_kernels(
-    arch: Architecture,
+    arch: Network,
     x: Float[Array, "m ..."],
     other: Float[Array, "k ..."] | None = None,
     width: int = 1,
@@ -56,8 +58,7 @@ def infinite_kernels(
     Returns:
       NNGP and NTK, (m, k).
     """
-    _, _, kernel_fn = triple(arch, width, outputs)
-    found = kernel_fn(x, other, ("nngp", "ntk"))
+    found = arch.limit_kernel(width, outputs)(x, other, ("nngp", "ntk"))
     # neural-tangents computes in double precision wherever JAX allows it.
     return InfiniteKernels(found.nngp.astype(x.dtype), found.ntk.astype(x.dtype))
 
@@ -153,7 +154,7 @@ def ark_product(
 
 
 def ark_trace(
-    arch: Architecture, x: Float[Array, "m ..."], other: Float[Array, "k ..."] | None = None
+    arch: Network, x: Float[Array, "m ..."], other: Float[Array, "k ..."] | None = None
 ) -> Float[Array, "m k"]:
     """ARK at finite input width and infinite hidden widths: trace of the mixed input derivative.
 
@@ -189,15 +190,12 @@ def input_gradient_covariance(arch: Architecture, x: Float[Array, " d"]) -> Floa
     return jax.jacfwd(gradient)(x)
 
 
-def _nngp_of_pair(arch: Architecture, a: Array, b: Array) -> Array:
-    _, _, kernel_fn = triple(_in_ntk_parameterization(arch), 1, 1)
-    return kernel_fn(a[None], b[None], "nngp")[0, 0]
+def _nngp_of_pair(arch: Network, a: Array, b: Array) -> Array:
+    return _in_ntk_parameterization(arch).limit_kernel(1, 1)(a[None], b[None], "nngp")[0, 0]
 
 
-def _in_ntk_parameterization(arch: Architecture) -> Architecture:
-    return Architecture(
-        arch.family, arch.depth, arch.activation, arch.sigma_w, arch.sigma_b, "ntk", arch.readout
-    )
+def _in_ntk_parameterization(network: Network) -> Network:
+    return replace(network, parameterization="ntk") if isinstance(network, Architecture) else network
 
 
 def _mlp_only(arch: Architecture) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from advntk.implementations.networks.activations import activation, choice_of, chosen
 from advntk.implementations.networks.architecture import Architecture
-from advntk.implementations.networks.protocol import Parameters
+from advntk.implementations.networks.protocol import Network, Parameters
 
 _WINDOW = (3, 3)
 
@@ -71,7 +71,7 @@ def standard_normals(
 
 
 def parameters_from(
-    arch: Architecture, normals: Float[Array, " count"], shapes: list[tuple[int, ...]]
+    arch: Network, normals: Float[Array, " count"], shapes: list[tuple[int, ...]]
 ) -> Parameters:
     """The parameters of one network out of standard normal numbers.
 
@@ -91,7 +91,7 @@ def parameters_from(
 
 
 def initialize(
-    arch: Architecture,
+    arch: Network,
     key: Key[Array, ""],
     input_shape: tuple[int, ...],
     width: int,
@@ -111,13 +111,13 @@ def initialize(
     Returns:
       One (W, b) per layer, the readout last.
     """
-    shapes = weight_shapes(arch, input_shape, width, outputs)
+    shapes = arch.weight_shapes(input_shape, width, outputs)
     normals = standard_normals(key[None], parameter_count(shapes), dtype)[0]
     return parameters_from(arch, normals, shapes)
 
 
 def initialize_seeds(
-    arch: Architecture,
+    arch: Network,
     keys: Key[Array, " seeds"],
     input_shape: tuple[int, ...],
     width: int,
@@ -137,12 +137,12 @@ def initialize_seeds(
     Returns:
       One (W, b) per layer, with a leading seed axis.
     """
-    shapes = weight_shapes(arch, input_shape, width, outputs)
+    shapes = arch.weight_shapes(input_shape, width, outputs)
     return _shaped(arch, standard_normals(keys, parameter_count(shapes), dtype), tuple(shapes))
 
 
 @partial(jax.jit, static_argnames=("shapes",))
-def _shaped(arch: Architecture, normals: Array, shapes: tuple[tuple[int, ...], ...]) -> Parameters:
+def _shaped(arch: Network, normals: Array, shapes: tuple[tuple[int, ...], ...]) -> Parameters:
     return jax.vmap(lambda row: parameters_from(arch, row, list(shapes)))(normals)
 
 
@@ -150,7 +150,7 @@ def _units(shape: tuple[int, ...]) -> int:
     return shape[0] if len(shape) == 2 else shape[3]
 
 
-def layer_scales(arch: Architecture, shape: tuple[int, ...]) -> tuple:
+def layer_scales(arch: Network, shape: tuple[int, ...]) -> tuple:
     """Factors in front of W and b in the forward pass: (sigma_w/sqrt(fan_in), sigma_b), or 1, 1."""
     if arch.parameterization == "standard":
         return 1.0, 1.0
@@ -160,7 +160,14 @@ def layer_scales(arch: Architecture, shape: tuple[int, ...]) -> tuple:
 def apply(arch: Architecture, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
     """Outputs f(x) in R^c for one input, of shape (d,) for an MLP, (height, columns, channels) for a CNN."""
     scales = [layer_scales(arch, w.shape) for w, _ in parameters]
-    return _outputs(activation(arch.activation).phi, scales, arch.readout, parameters, x)
+    return _passed(activation(arch.activation).phi, scales, arch.readout, parameters, x)[0]
+
+
+class LinearMap(NamedTuple):
+    """What goes into a linear layer and what comes out; with a leading axis for several inputs x."""
+
+    inputs: Float[Array, "..."]
+    outputs: Float[Array, "..."]
 
 
 @dataclass(frozen=True)
@@ -171,14 +178,21 @@ class Forward:
     what makes programs affordable that take seconds to compile.
     """
 
-    choice: Int[Array, ""]
+    choice: Int[Array, ""] | int
     scales: list[tuple[Float[Array, ""], Float[Array, ""]]]
     readout: str
 
     def __call__(self, parameters: Parameters, x: Float[Array, "m ..."]) -> Float[Array, "m c"]:
         """Outputs at several inputs."""
+        return self._passed(parameters, x)[0]
+
+    def linear_maps(self, parameters: Parameters, x: Float[Array, "m ..."]) -> list[LinearMap]:
+        """What goes into every linear layer but the readout, and what comes out, at several inputs."""
+        return self._passed(parameters, x)[1]
+
+    def _passed(self, parameters: Parameters, x: Array) -> tuple[Array, list[LinearMap]]:
         phi = partial(chosen, self.choice)
-        return jax.vmap(partial(_outputs, phi, self.scales, self.readout, parameters))(x)
+        return jax.vmap(partial(_passed, phi, self.scales, self.readout, parameters))(x)
 
 
 jax.tree_util.register_dataclass(Forward, data_fields=["choice", "scales"], meta_fields=["readout"])
@@ -191,18 +205,31 @@ def forward_pass(arch: Architecture, shapes: list[tuple[int, ...]], dtype: Any =
     return Forward(jnp.asarray(choice_of(arch.activation)), as_data, arch.readout)
 
 
-def _outputs(phi: Callable, scales: Sequence[tuple], readout: str, parameters: Parameters, x: Array) -> Array:
-    convolutional = x.ndim == 3
-    for (w, b), (w_scale, b_scale) in zip(parameters[:-1], scales[:-1], strict=True):
-        linear, bias = (_convolve(x, w), b[None, None, :]) if convolutional else (w @ x, b)
-        x = phi(w_scale * linear + b_scale * bias)
-    if convolutional:
+def _passed(
+    phi: Callable, scales: Sequence[tuple], readout: str, parameters: Parameters, x: Array
+) -> tuple[Array, list[LinearMap]]:
+    """Outputs at one input, and the linear layers on the way."""
+    maps = []
+    for layer, scale in zip(parameters[:-1], scales[:-1], strict=True):
+        maps.append(LinearMap(x, linear(layer, scale, x)))
+        x = phi(maps[-1].outputs)
+    return read_out(parameters[-1], scales[-1], readout, x), maps
+
+
+def linear(layer: tuple[Array, Array], scale: tuple, x: Array, stride: int = 1) -> Array:
+    """A fully connected layer on a vector, or a convolution with zero padding on an image."""
+    (w, b), (w_scale, b_scale) = layer, scale
+    return w_scale * (_convolve(x, w, stride) if x.ndim == 3 else w @ x) + b_scale * b
+
+
+def read_out(layer: tuple[Array, Array], scale: tuple, readout: str, x: Array) -> Array:
+    """The last layer, on the mean over pixels ("pool") or on all of them ("flatten")."""
+    if x.ndim == 3:
         x = x.mean(axis=(0, 1)) if readout == "pool" else x.reshape(-1)
-    (w, b), (w_scale, b_scale) = parameters[-1], scales[-1]
-    return w_scale * (w @ x) + b_scale * b
+    return linear(layer, scale, x)
 
 
-def _convolve(image: Array, kernel: Array) -> Array:
+def _convolve(image: Array, kernel: Array, stride: int) -> Array:
     return jax.lax.conv_general_dilated(
-        image[None], kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        image[None], kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )[0]

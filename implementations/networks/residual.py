@@ -1,4 +1,4 @@
-r"""Residual convolutional networks of infinite width, built from neural-tangents layers.
+r"""Residual convolutional networks, and their infinite-width limit built from neural-tangents layers.
 
     h_0 = conv(x),    h_{b+1} = s(h_b) + conv(phi(conv(phi(h_b)))),    f = dense(readout(phi(h_B))),
 
@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from advntk.implementations.networks.activations import activation
@@ -33,7 +34,7 @@ RESNET_34 = (3, 4, 6, 3)
 
 @dataclass(frozen=True)
 class Residual:
-    """A residual network: `stages[i]` blocks of two convolutions at resolution 1 / 2^i, infinite width.
+    """A residual network: `stages[i]` blocks of two convolutions at resolution 1 / 2^i.
 
     `RESNET_18` and `RESNET_34` are stages; both count the stem, two convolutions per block and the output.
     `readout` "pool" needs covariances between all pairs of pixels, "flatten" of equal pixels only.
@@ -55,19 +56,32 @@ class Residual:
         """The same structure with other initialization scales."""
         return replace(self, sigma_w=sigma_w, sigma_b=sigma_b)
 
+    # What follows is imported where it is needed, since it is built on this class.
+
     def init(
-        self, key: Key[Array, ""], input_shape: tuple[int, ...], width: int, outputs: int, dtype: Any = None
+        self,
+        key: Key[Array, ""],
+        input_shape: tuple[int, ...],
+        width: int,
+        outputs: int,
+        dtype: Any = jnp.float64,
     ) -> Parameters:
-        """There is none; raises ValueError."""
-        raise _of_infinite_width()
+        """Parameters of one finite network (`finite.initialize`)."""
+        from advntk.implementations.networks.finite import initialize
+
+        return initialize(self, key, input_shape, width, outputs, dtype)
 
     def apply(self, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
-        """There is none; raises ValueError."""
-        raise _of_infinite_width()
+        """Outputs at one image (`finite_residual.residual_apply`)."""
+        from advntk.implementations.networks.finite_residual import residual_apply
+
+        return residual_apply(self, parameters, x)
 
     def weight_shapes(self, input_shape: tuple[int, ...], width: int, outputs: int) -> list[tuple[int, ...]]:
-        """There are none; raises ValueError."""
-        raise _of_infinite_width()
+        """Shapes of the weights, layer by layer (`finite_residual.residual_weight_shapes`)."""
+        from advntk.implementations.networks.finite_residual import residual_weight_shapes
+
+        return residual_weight_shapes(self, input_shape, width, outputs)
 
     def limit_kernel(self, width: int = 1, outputs: int = 1) -> Any:
         """neural-tangents' kernel function (`residual_triple`)."""
@@ -130,10 +144,6 @@ def residual_triple(net: Residual, width: int = 1, outputs: int = 1) -> Any:
     layers.append(phi)
     layers.append(nt.GlobalAvgPool() if net.readout == "pool" else nt.Flatten())
     return nt.serial(*layers, nt.Dense(outputs, net.sigma_w, net.sigma_b))
-
-
-def _of_infinite_width() -> ValueError:
-    return ValueError("there is no finite residual network; choose an MLP or a CNN")
 
 
 def resolutions(stages: tuple[int, ...], height: int, columns: int) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from advntk.checks.deciders.decision import ErrorRates
+from advntk.checks.deciders.fit import median_bounds
 from advntk.checks.deciders.level import BATCHES, LEAST_PER_BATCH, SKEWNESS_SAFETY, LevelDecider
 from advntk.checks.deciders.median import MedianDecider
 from advntk.checks.deciders.power import (
@@ -26,7 +27,6 @@ from advntk.checks.deciders.power import (
     student_distance,
     student_quantile,
 )
-from advntk.checks.deciders.fit import median_bounds
 from advntk.checks.deciders.rate import RateDecider
 from advntk.theorems.vocabulary import Verdict
 

@@ -1,4 +1,4 @@
-r"""Trials of the closed form: against the integrated flow, its commutator, and trained ensembles."""
+r"""Trials of the closed form: against the integrated flow, and its commutator."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from advntk.checks.axes import WIDTH
 from advntk.checks.deciders.bound import BoundDecider
-from advntk.checks.deciders.level import LevelDecider
-from advntk.checks.efforts import ENSEMBLE, EXACT
+from advntk.checks.efforts import EXACT
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation, Premise
@@ -25,8 +23,8 @@ from advntk.checks.trials.shared.linear_systems import (
     setting,
 )
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
-from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
-from advntk.implementations.dynamics.closed_form import closed_form, limit_process
+from advntk.implementations.dynamics.adversarial_training import Points
+from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.linearized import (
     LinearFlow,
     integrate_seeds,
@@ -34,12 +32,11 @@ from advntk.implementations.dynamics.linearized import (
     searched_residual,
 )
 from advntk.implementations.dynamics.magnus import predicted_defect
-from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
+from advntk.implementations.dynamics.regularization import xi_blocks
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.empirical import input_jacobians
-from advntk.implementations.kernels.infinite import InfiniteKernels, infinite_kernels
 from advntk.implementations.results import first_failure
-from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
+from advntk.theorems.assumptions import ACTIVATIONS
 
 # Beyond this the reference integration is too stiff for its tolerance, and stops early.
 INTEGRABLE = Premise("exponent", 1e10, "the largest eigenvalue of Theta times that of Xi")
@@ -47,9 +44,6 @@ EQUAL = 1e-9  # what the claims call equal, relative to the initial residual
 INTEGRATION = 1e-12  # tolerance of the reference integration, a thousandth of that
 # Where the flow is looked at, as fractions of the time that it is integrated to.
 FRACTIONS = np.array([0.125, 0.25, 0.5, 0.75, 1.0])
-# Ensembles: half way, on a log scale, to a variance (or mean) wrong by a factor 2, and to a
-# characteristic function that belongs to a variance wrong by a factor 1.8.
-_MOMENT, _CHARACTERISTIC = 2**0.5, 1.22
 
 _NETWORKS: dict[str, Choice] = {
     "depth": (1, 2, 3),
@@ -134,44 +128,6 @@ def varying_flow(scenario: Scenario, keys: Array) -> Observation:
     flow = _flow(system, points, end)
     equality, defect = _equality(system, points, end, flow), _defect(system, points, end, flow)
     return Observation({**equality.values, **defect.values}, defect.figures, defect.result)
-
-
-@network_trial(
-    decides={
-        "closed_form.gaussian_process": [
-            LevelDecider("mean", _MOMENT),
-            LevelDecider("variance", _MOMENT),
-            LevelDecider("characteristic", _CHARACTERISTIC),
-        ]
-    },
-    space=ADVERSARIAL_TRAINING.over(
-        depth=(1, 2),
-        activation=SMOOTH,
-        sigma_w=Between(1.2, 1.6),
-        sigma_b=Between(0.1, 0.5),
-        samples=(3,),
-        outputs=(2,),
-        schedule=("constant", "growing", "decaying"),
-        strength=Between(0.1, 0.3),
-        training_time=Between(0.5, 1.5),
-        data_seed=tuple(range(8)),
-    ),
-    sweep=WIDTH,
-    effort=ENSEMBLE,
-    memory=flow_memory,
-    seconds=dense_seconds,
-)
-def trained_ensemble(scenario: Scenario, keys: Array) -> Observation:
-    """Moments and characteristic function of trained networks' outputs, over those of the limit."""
-    unseen = 2
-    arch, points, limits, end = setting(scenario, unseen)
-    forward, parameters = networks(scenario, arch, keys)
-    times = jnp.stack([jnp.zeros_like(end), end])
-    flow = train_seeds(forward, parameters, points, scenario.samples, times, 2, 1e-3, 0.5)
-    kernels = infinite_kernels(arch, points.x)
-    found = jnp.where(flow.result[:, None, None] == 0, flow.outputs[:, -1, 0], jnp.nan)
-    ratios, band = _ensemble(found, kernels, jnp.diagonal(limits.ark), points, end, scenario.samples)
-    return Observation(ratios, {"ensemble": ratios, "band": band}, flow.result)
 
 
 def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
@@ -307,48 +263,3 @@ def _defects(
         return _Defects(*jax.vmap(at)(times, residuals))
 
     return jax.vmap(one)(system.ntk, system.ark, _start(system, points), times, residuals)
-
-
-@jax.jit(static_argnames=("samples",))
-def _ensemble(
-    found: Float[Array, "s p c"],
-    kernels: InfiniteKernels,
-    ark: Array,
-    points: Points,
-    end: Array,
-    samples: int,
-) -> tuple[dict[str, Float[Array, " s"]], dict[str, Array]]:
-    xi = xi_diagonal(ark[:samples, None], points.schedule.take(samples), end)[:, 0]
-    ntk, nngp = kernels.ntk, kernels.nngp
-    mean, covariance = limit_process(
-        ntk[:samples, :samples],
-        nngp[:samples, :samples],
-        xi,
-        ntk[:, :samples],
-        nngp[:, :samples],
-        nngp,
-        points.y[:samples],
-    )
-    # Single outputs and sums of two, each over its predicted deviation.
-    count = len(mean)
-    first, second = jnp.triu_indices(count)
-    directions = (
-        jnp.eye(count)[first] + jnp.where(first == second, 0.0, 1.0)[:, None] * jnp.eye(count)[second]
-    )
-    deviation = jnp.sqrt(jnp.einsum("kp,pq,kq->k", directions, covariance, directions))
-    z = jnp.einsum("kp,spc->skc", directions, found - mean[None]) / deviation[None, :, None]
-
-    def for_the_eye(of_first_output: Array) -> Array:
-        return jnp.round(jnp.broadcast_to(of_first_output, found.shape[:2]), 4)
-
-    band = {
-        "output": for_the_eye(found[:, :, 0]),
-        "band_mean": for_the_eye(mean[:, 0]),
-        "band_deviation": for_the_eye(jnp.sqrt(jnp.diagonal(covariance))),
-    }
-    ratios = {
-        "mean": jnp.einsum("spc,pc->s", found, mean) / (mean**2).sum(),
-        "variance": (z**2).mean((1, 2)),
-        "characteristic": jnp.cos(z).mean((1, 2)) / jnp.exp(-0.5),
-    }
-    return ratios, band

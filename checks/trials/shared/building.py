@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,13 +13,14 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.trial import trial
 from advntk.implementations.data.loading import load, state_of
 from advntk.implementations.data.stamps import Stamp
-from advntk.implementations.networks.architecture import Architecture, architecture
+from advntk.implementations.networks.architecture import architecture
+from advntk.implementations.networks.residual import residual
 
 
 class Built(NamedTuple):
-    """Architecture and inputs: x of shape (m, d) for an MLP, (m, height, columns, 1) for a CNN."""
+    """Architecture and inputs: x of shape (m, d) for an MLP, (m, height, columns, 1) for other families."""
 
-    arch: Architecture
+    arch: Any
     x: Float[Array, "m ..."]
     y: Float[Array, "m c"]
 
@@ -85,15 +86,6 @@ def build(scenario: Scenario, unseen: int = 0) -> Built:
 
 @functools.lru_cache(maxsize=64)
 def _build(scenario: Scenario, unseen: int, _: Stamp | None) -> Built:
-    arch = architecture(
-        scenario.family,
-        scenario.depth,
-        scenario.activation,
-        scenario.sigma_w,
-        scenario.sigma_b,
-        scenario.parameterization,
-        scenario.readout,
-    )
     data = load(
         scenario.data,
         scenario.samples + unseen,
@@ -104,17 +96,38 @@ def _build(scenario: Scenario, unseen: int, _: Stamp | None) -> Built:
     )
     arranged = _arranged(data.x[: scenario.samples], scenario.arrangement)
     data = data._replace(x=np.concatenate([arranged, data.x[scenario.samples :]]))
-    inputs = data.images if scenario.family == "cnn" else data.x
-    return Built(arch, jnp.asarray(inputs), jnp.asarray(data.y))
+    network = network_of(scenario)
+    inputs = data.x if network.flattens_inputs else data.images
+    return Built(network, jnp.asarray(inputs), jnp.asarray(data.y))
+
+
+def network_of(scenario: Scenario) -> Any:
+    """The network that a scenario describes: an `Architecture`, or a `Residual` for the family "resnet".
+
+    A residual network of depth L has L blocks, each at half the resolution of the one before.
+    """
+    if scenario.family == "resnet":
+        return residual(
+            (1,) * scenario.depth, scenario.sigma_w, scenario.sigma_b, scenario.activation, scenario.readout
+        )
+    return architecture(
+        scenario.family,
+        scenario.depth,
+        scenario.activation,
+        scenario.sigma_w,
+        scenario.sigma_b,
+        scenario.parameterization,
+        scenario.readout,
+    )
 
 
 def input_shape(scenario: Scenario) -> tuple[int, ...]:
     """Shape of one input, without loading any data."""
     from advntk.implementations.data.dataset import grid_of
 
-    if scenario.family == "cnn":
-        return (*grid_of(scenario.input_width), 1)
-    return (scenario.input_width,)
+    if scenario.family == "mlp":
+        return (scenario.input_width,)
+    return (*grid_of(scenario.input_width), 1)
 
 
 def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
@@ -122,6 +135,10 @@ def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
     x = x.copy()
     if arrangement == "parallel":
         x[-1] = 0.5 * x[0]
+    elif arrangement == "correlated":
+        # Pairs with a cosine of about 0.8 and -0.8 in turn, where inputs are orthogonal otherwise.
+        for i in range(1, len(x), 2):
+            x[i] = 0.6 * x[i] + (0.8 if i % 4 == 1 else -0.8) * x[i - 1]
     elif arrangement == "antipodal":
         x[-1] = -x[0]
     elif arrangement == "two_antipodal":
@@ -133,7 +150,7 @@ def _arranged(x: np.ndarray, arrangement: str) -> np.ndarray:
         x[-1] = x[0] + 1e-3 * (x[-1] - x[0])
     elif arrangement != "generic":
         raise ValueError(
-            f"arrangement = {arrangement!r} is unknown; choose generic, parallel, antipodal, two_antipodal, "
-            "duplicate or nearly_duplicate"
+            f"arrangement = {arrangement!r} is unknown; choose generic, correlated, parallel, antipodal, "
+            "two_antipodal, duplicate or nearly_duplicate"
         )
     return x
