@@ -80,14 +80,16 @@ def adjusted(values: np.ndarray, controls: np.ndarray) -> Adjusted:
 class Extrapolation:
     """The limit at 1/point = 0: value, standard error and skewness, with the bias model that fits.
 
-    `slope` and `curvature` are the coefficients of 1/point and its square, the latter 0 where it was not
-    needed; `chance` is the p-value of what `terms` terms beside the limit leave over (1 where nothing can
-    be left over).
+    `left_out` is how far the limit moves if the first power that the model leaves out is as large as a series
+    in slope/point has it.  `slope` and `curvature` are the coefficients of 1/point and its square, the latter
+    0 where it was not needed; `chance` is the p-value of what `terms` terms beside the limit leave over (1
+    where nothing can be left over).
     """
 
     value: float
     error: float
     skewness: float
+    left_out: float
     slope: float
     curvature: float
     terms: int
@@ -95,7 +97,7 @@ class Extrapolation:
 
 
 def extrapolated(points: np.ndarray, means: list[Mean], least: int = 1) -> Extrapolation | None:
-    """Weighted least squares in powers of 1/point, one more than `least` where that is needed.
+    """Weighted least squares in powers of 1/point, one more than `least` where that is better.
 
     Args:
       points: (p,), rising, positive.
@@ -105,11 +107,10 @@ def extrapolated(points: np.ndarray, means: list[Mean], least: int = 1) -> Extra
     Returns:
       The limit; None where neither fits.
     """
-    for terms in (least, least + 1):
-        found = _with_terms(points, means, terms)
-        if found.chance >= LACK_OF_FIT:
-            return found
-    return None
+    models = [_with_terms(points, means, terms) for terms in (least, least + 1)]
+    fitting = [model for model in models if model.chance >= LACK_OF_FIT]
+    # What a model leaves out counts like noise.
+    return min(fitting, key=lambda model: model.left_out + model.error, default=None)
 
 
 def _with_terms(points: np.ndarray, means: list[Mean], terms: int) -> Extrapolation:
@@ -132,8 +133,20 @@ def _with_terms(points: np.ndarray, means: list[Mean], terms: int) -> Extrapolat
         float(coefficients[0]),
         deviation,
         third / deviation**3 if deviation > 0 else 0.0,
+        _left_out(of_limit, inverse, coefficients),
         float(coefficients[1] * points[0]) if terms > 0 else 0.0,
         float(coefficients[2] * points[0] ** 2) if terms > 1 else 0.0,
         terms,
         float(chdtrc(freedom, left)) if freedom > 0 else 1.0,
     )
+
+
+def _left_out(of_limit: np.ndarray, inverse: np.ndarray, coefficients: np.ndarray) -> float:
+    """Shift of the limit by the next power, its coefficient the product of the last one and the first.
+
+    Coefficients a, a^2, a^3 are those of 1/(1 - a/point).  Without any power there is none to continue.
+    """
+    if len(coefficients) == 1:
+        return 0.0
+    following = coefficients[-1] * coefficients[1]
+    return float(abs(of_limit @ inverse ** len(coefficients) * following))

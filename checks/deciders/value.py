@@ -5,8 +5,10 @@ The statistic is given per seed as a ratio to its prediction, its mean at a poin
     1 + off + a/n (+ b/n^2),
 
 `off` what the prediction is off by.  Means over seeds are extrapolated to 1/n = 0 by weighted least squares,
-with the term in 1/n alone where a chi-square test of what it leaves over finds nothing, else with both;
-where both do not fit the claim stays undecided.  What has no bias at any point is averaged over them.
+with the term in 1/n alone or with both, of those that a chi-square test of what they leave over does not
+reject; where it rejects both the claim stays undecided.  What has no bias at any point is averaged over them.
+The first power that is left out may move the limit: as far as it would if coefficients went on like a, a^2,
+a^3, the interval is widened, and of two models the one with the narrower interval is taken.
 
 Control variates, statistics of the same seed whose mean is exactly zero, take away the noise that they share
 with the statistic: their coefficients come from all other folds of the seeds, so that what is subtracted
@@ -115,21 +117,24 @@ class ValueDecider:
         alarm, miss = (
             student_quantile(rate / SKEWNESS_SAFETY, freedom) for rate in (rates.false_alarm, rates.miss)
         )
-        low, high = found.value - miss * found.error, found.value + miss * found.error
+        reach = found.left_out + miss * found.error
+        low, high = found.value - reach, found.value + reach
         apart = abs(found.value - 1)
-        clear = student_distance(rates.miss / SKEWNESS_SAFETY, rates.miss, freedom) * found.error
+        clear = (
+            found.left_out + student_distance(rates.miss / SKEWNESS_SAFETY, rates.miss, freedom) * found.error
+        )
         off = next((one for one in reversed(self.off) if clear < one), self.off[0])
         equal = EQUAL * off
         skewed = abs(found.skewness) * max(alarm, miss) ** 3 / 6 > np.log(SKEWNESS_SAFETY)
         if skewed:
             verdict = Verdict.INCONCLUSIVE
             reason = f"the noise is too skewed for {seeds} seeds: more seeds"
-        elif apart - alarm * found.error > equal:
+        elif apart - found.left_out - alarm * found.error > equal:
             verdict, reason = (
                 Verdict.REFUTED,
                 f"off by {found.value - 1:+.2%}, not equal to within {equal:.2%}",
             )
-        elif apart + miss * found.error < off:
+        elif apart + reach < off:
             verdict, reason = Verdict.HOLDS, f"not off by {off:.1%}"
         else:
             verdict = Verdict.INCONCLUSIVE
@@ -139,6 +144,7 @@ class ValueDecider:
             "equal": equal,
             "slope": found.slope,
             "curvature": found.curvature,
+            "left_out": found.left_out,
             "fit": {"terms": found.terms, "chance": found.chance},
             "means": {f"{p:g}": mean.value for p, mean in zip(points, means, strict=True)},
             "errors": {f"{p:g}": mean.error for p, mean in zip(points, means, strict=True)},
@@ -155,7 +161,7 @@ class ValueDecider:
             high,
             1 - 2 * rates.miss,
             reason,
-            severity=apart + miss * found.error,
+            severity=apart + reach,
             can_improve=verdict is Verdict.INCONCLUSIVE,
             detail=detail,
         )
@@ -164,10 +170,10 @@ class ValueDecider:
 def _power(found: Extrapolation, off: float, seeds: int, rates: ErrorRates) -> Power:
     """The smallest error of the limit that would be refuted, and the seeds that HOLDS needs."""
     false_alarm, miss = rates.false_alarm / SKEWNESS_SAFETY, rates.miss / SKEWNESS_SAFETY
-    seen = EQUAL * off + student_distance(false_alarm, rates.miss, seeds - 1) * found.error
-    room = off - abs(found.value - 1)
+    seen = EQUAL * off + found.left_out + student_distance(false_alarm, rates.miss, seeds - 1) * found.error
+    room = off - abs(found.value - 1) - found.left_out
     clear = student_distance(miss, rates.miss, seeds - 1) * found.error
-    reach = student_quantile(miss, seeds - 1) * found.error
+    reach = found.left_out + student_quantile(miss, seeds - 1) * found.error
     return Power(
         f"Student interval of a limit extrapolated in 1/point over {seeds} seeds a point",
         seen,

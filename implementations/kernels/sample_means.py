@@ -301,13 +301,14 @@ def _cosines(inputs: Float[Array, "m n"]) -> Float[Array, "m m"]:
 
 
 class GradientCovariances(NamedTuple):
-    """Per network: covariances of one output's input gradients given the hidden layers, and controls.
+    """Per network: covariances S of one output's input gradients given the hidden layers, and controls.
 
-    `diagonal` has them at each input, `traces` their traces for all pairs of inputs.
+    `traces` are those of S for all pairs of inputs; `squares` is tr S S' at each input, with S and S' of the
+    two halves of the last layer's units, twice each: a square that its own noise does not enlarge.
     """
 
-    diagonal: Float[Array, "s m d d"]
     traces: Float[Array, "s m m"]
+    squares: Float[Array, "s m"]
     controls: Float[Array, "s k"]
     variance: Float[Array, " s"]
 
@@ -324,11 +325,16 @@ def gradient_covariances(
       arch: an MLP.
       keys: one random key per network.
       x: inputs, (m, d).
-      width: units of every hidden layer.
+      width: units of every hidden layer, even.
 
     Returns:
       Covariances with a leading seed axis.
+
+    Raises:
+      ValueError: an odd width.
     """
+    if width % 2:
+        raise ValueError(f"width = {width} must be even: the last layer is halved")
     shapes = arch.weight_shapes(x.shape[1:], width, width)
     parameters = initialize_seeds(arch, keys, x.shape[1:], width, 1, x.dtype)
     return _covariances(arch, forward_pass(arch, shapes, x.dtype), parameters, x, tuple(shapes))
@@ -352,12 +358,12 @@ def _covariances(
         controls, variance = _controls(arch, maps, shapes, (1,) * len(maps))
         back = _across_layers(arch, found, theta[:-1], shapes[:-1])
         of_weights = _controls_of_first_weights(arch, theta, shapes[0])
+        # Two halves of the last layer's units share nothing but what comes before.
+        halves = [2 * jnp.einsum("iau,iav->iuv", half, half) for half in jnp.split(gradients, 2, axis=1)]
         return GradientCovariances(
-            jnp.einsum("iau,iav->iuv", gradients, gradients),
             jnp.einsum("iau,jau->ij", gradients, gradients),
-            jnp.concatenate(
-                [controls, jnp.stack([*back, *_controls_of_first_weights(arch, theta, shapes[0])])]
-            ),
+            (halves[0] * halves[1]).sum((1, 2)),
+            jnp.concatenate([controls, jnp.stack([*back, *of_weights])]),
             variance,
         )
 

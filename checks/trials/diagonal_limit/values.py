@@ -36,6 +36,7 @@ from advntk.implementations.kernels.infinite import (
     mlp_limits,
 )
 from advntk.implementations.kernels.sample_means import (
+    GradientCovariances,
     SampleMeans,
     gradient_covariances,
     sample_means,
@@ -57,7 +58,7 @@ IMAGES = Effort(
     thorough=Measure(16, 1024, (8, 16, 32, 64), looks=4),
 )
 FIXED = Effort(
-    quick=Measure(2, 256, (32, 64, 96, 128), looks=3, held=(("depth", 2),)),
+    quick=Measure(2, 512, (16, 32, 64, 128), looks=3, held=(("depth", 1),)),
     standard=Measure(5, 1024, (32, 64, 128, 256), looks=4),
     thorough=Measure(10, 2048, (64, 128, 256, 512), looks=4),
 )
@@ -165,8 +166,7 @@ def image_kernel_values(scenario: Scenario, keys: Array) -> dict[str, Array]:
         "diagonal_limit.ark_fixed_input_value": [
             value_of("mean_diagonal"),
             value_of("mean_cosines"),
-            value_of("spread_diagonal", COARSE),
-            value_of("spread_off_diagonal", COARSE),
+            value_of("spread", COARSE),
             LAW,
         ]
     },
@@ -188,22 +188,14 @@ def image_kernel_values(scenario: Scenario, keys: Array) -> dict[str, Array]:
 def fixed_input_values(scenario: Scenario, keys: Array) -> dict[str, Array]:
     r"""Mean and spread of the ARK at fixed d over their predictions.
 
-    Given the hidden layers the input gradients of outputs are independent N(0, S), S = sum over hidden units
-    of their gradients' outer products: with S known, so are the mean of the ARK, tr S, and its squared
-    deviation from a number T, 2 tr S^2 + (tr S - T)^2, as if there were infinitely many outputs.
+    Given the hidden layers the input gradients of outputs are independent N(0, S), S the sum over hidden
+    units of their gradients' outer products: the ARK has the mean tr S there, the variance 2 tr S^2 on its
+    diagonal and tr S^2 off it.
     """
     arch, x, _ = build(scenario)
     found = gradient_covariances(arch, keys, _single(x), scenario.width)
-    return {
-        **_fixed_input_ratios(
-            found.diagonal,
-            found.traces,
-            jax.lax.map(lambda x_i: input_gradient_covariance(arch, x_i), x),
-            ark_trace(arch, x),
-        ),
-        "controls": _rounded(found.controls),
-        "preactivation_variance": found.variance,
-    }
+    sigma = jax.lax.map(lambda x_i: input_gradient_covariance(arch, x_i), x)
+    return _fixed_input_ratios(found, sigma, ark_trace(arch, x))
 
 
 def _ratios(found: SampleMeans, limits: dict[str, Float[Array, "m m"]]) -> dict[str, Array]:
@@ -244,20 +236,15 @@ def _xi_ratio(
 
 @jax.jit
 def _fixed_input_ratios(
-    found: Float[Array, "s m d d"],
-    traces: Float[Array, "s m m"],
-    sigma: Float[Array, "m d d"],
-    mean: Float[Array, "m m"],
+    found: GradientCovariances, sigma: Float[Array, "m d d"], mean: Float[Array, "m m"]
 ) -> dict[str, Array]:
-    expected = jnp.trace(sigma, axis1=1, axis2=2)
     square = (sigma * jnp.swapaxes(sigma, 1, 2)).sum((1, 2))
-    squares = (found**2).sum((2, 3))
-    deviation = jnp.trace(found, axis1=2, axis2=3) - expected
     return {
-        "mean_diagonal": _diagonal_ratio(traces, mean),
-        "mean_cosines": _cosine_ratio(traces, mean),
-        "spread_diagonal": ((2 * squares + deviation**2) / (2 * square)).mean(1),
-        "spread_off_diagonal": (squares / square).mean(1),
+        "mean_diagonal": _diagonal_ratio(found.traces, mean),
+        "mean_cosines": _cosine_ratio(found.traces, mean),
+        "spread": (found.squares / square).mean(1),
+        "controls": _rounded(found.controls),
+        "preactivation_variance": found.variance,
     }
 
 
