@@ -35,6 +35,7 @@ from advntk.reports.figures.phase import phase_figure
 from advntk.reports.figures.side_by_side import side_by_side_figure
 from advntk.reports.figures.style import MOST_PANELS, Drawing, figure_style, nearest_to_failing
 from advntk.reports.figures.sweep import sweep_figure
+from advntk.reports.figures.value import value_figure
 from advntk.reports.formatting import words
 from advntk.reports.scenes import Scene, is_finite, scene_of
 from advntk.theorems.vocabulary import Verdict
@@ -42,9 +43,11 @@ from advntk.theorems.vocabulary import Verdict
 _OF_DECIDER: dict[str, Callable[[list[DecisionRow], list[Scene]], Drawing | None]] = {
     "rate": sweep_figure,
     "level": level_figure,
+    "value": value_figure,
     "bound": bound_figure,
     "median": median_figure,
 }
+_SWEEPING = ("rate", "level", "value")
 Draw = Callable[[list[Scene]], Drawing | None]
 
 
@@ -151,7 +154,7 @@ class FigureSelector:
             if not chosen:
                 continue
             rows, scenes = [row for row, _ in chosen], [scene for _, scene in chosen]
-            if decider in ("rate", "level") and len(rows) > MOST_PANELS:
+            if decider in _SWEEPING and len(rows) > MOST_PANELS:
                 figures.append(_drawn_or_noted(partial(estimates_figure, rows), "estimates", notes))
             figures.append(_drawn_or_noted(partial(draw, rows, scenes), decider, notes))
         for key, draw_kept, kept in self._kept(inside):
@@ -226,11 +229,11 @@ class FigureSelector:
             names = (name, row.decision.detail.get("against", name))
             good = all(is_finite(found.numbers.get(n)) for found in scene.rows for n in names)
             return scene if good else scene.only([])
-        if row.decider not in ("rate", "level"):
+        if row.decider not in _SWEEPING:
             return scene if all(_is_number(r.numbers.get(name)) for r in scene.rows) else scene.only([])
         if not (scene.points > 0).all():
             return scene.only([])
-        if row.decider == "level":
+        if row.decider != "rate":
             return scene if all(_is_number(r.numbers.get(name)) for r in scene.rows) else scene.only([])
         lost = {r.seed for r in scene.rows if not _is_positive(r.numbers.get(name))}
         return scene.only([r for r in scene.rows if r.seed not in lost])

@@ -213,10 +213,12 @@ def _coverage(record: RunRecord, in_scope: list[DecisionRow]) -> dict[str, Any]:
 
 
 def _claimed(detail: dict) -> str | None:
-    """What is claimed of an estimate: "at most 1", "above 0.35", "within a factor 1.41"; None if not kept."""
+    """What is claimed of an estimate: "at most 1", "above 0.35", "within ±0.01"; None if not kept."""
     side = detail.get("side", "above")
     if "margin" in detail:
         return f"within a factor {detail['margin']:.3g}"
+    if "off" in detail:
+        return f"within ±{detail['off']:g}"
     if "threshold" in detail:
         return f"{side} {detail['threshold']:g}"
     # Of the ratio of a value to its bound.

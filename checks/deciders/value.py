@@ -39,6 +39,7 @@ from advntk.theorems.vocabulary import Kind, Verdict
 LEAST_SEEDS = 64
 # Rates are divided by this; the correction for skewness may use it up.
 SKEWNESS_SAFETY = 4
+QUANTITY = "relative error of the limit"
 # What counts as equal, as a share of the error that is to be seen.
 EQUAL = 0.25
 
@@ -78,8 +79,8 @@ class ValueDecider:
             )
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
-        """Extrapolated ratio to the prediction, with its Student interval at confidence 1 - 2 miss."""
-        quantity = "ratio to prediction"
+        """Relative error of the extrapolated mean, with its Student interval at confidence 1 - 2 miss."""
+        quantity = QUANTITY
         points = np.array(sorted(observations), dtype=float)
         values = [np.asarray(observations[p][self.statistic], dtype=float) for p in sorted(observations)]
         seeds = min((v.size for v in values), default=0)
@@ -118,8 +119,8 @@ class ValueDecider:
             student_quantile(rate / SKEWNESS_SAFETY, freedom) for rate in (rates.false_alarm, rates.miss)
         )
         reach = found.left_out + miss * found.error
-        low, high = found.value - reach, found.value + reach
-        apart = abs(found.value - 1)
+        estimate = found.value - 1
+        apart = abs(estimate)
         clear = (
             found.left_out + student_distance(rates.miss / SKEWNESS_SAFETY, rates.miss, freedom) * found.error
         )
@@ -132,7 +133,7 @@ class ValueDecider:
         elif apart - found.left_out - alarm * found.error > equal:
             verdict, reason = (
                 Verdict.REFUTED,
-                f"off by {found.value - 1:+.2%}, not equal to within {equal:.2%}",
+                f"off by {estimate:+.2%}, not equal to within {equal:.2%}",
             )
         elif apart + reach < off:
             verdict, reason = Verdict.HOLDS, f"not off by {off:.1%}"
@@ -155,10 +156,10 @@ class ValueDecider:
         return Decision(
             verdict,
             self.statistic,
-            "ratio to prediction",
-            found.value,
-            low,
-            high,
+            QUANTITY,
+            estimate,
+            estimate - reach,
+            estimate + reach,
             1 - 2 * rates.miss,
             reason,
             severity=apart + reach,

@@ -289,7 +289,7 @@ def _over_outputs(gradients: Float[Array, "m c n"]) -> Float[Array, "m m"]:
     return jnp.einsum("iau,jau->ij", gradients, gradients) / gradients.shape[1]
 
 
-def _blocks(gradients: Float[Array, "m c n"], group: int) -> Float[Array, "g m c c"]:
+def _blocks(gradients: Float[Array, "m outputs n"], group: int) -> Float[Array, "g m c c"]:
     m, outputs, size = gradients.shape
     grouped = gradients.reshape(m, outputs // group, group, size)
     return jnp.einsum("igan,igbn->giab", grouped, grouped)

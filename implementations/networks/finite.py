@@ -219,7 +219,9 @@ def _passed(
 def linear(layer: tuple[Array, Array], scale: tuple, x: Array, stride: int = 1) -> Array:
     """A fully connected layer on a vector, or a convolution with zero padding on an image."""
     (w, b), (w_scale, b_scale) = layer, scale
-    return w_scale * (_convolve(x, w, stride) if x.ndim == 3 else w @ x) + b_scale * b
+    if x.ndim == 3:
+        return w_scale * _convolve(x, w, stride) + b_scale * b[None, None, :]
+    return w_scale * (w @ x) + b_scale * b
 
 
 def read_out(layer: tuple[Array, Array], scale: tuple, readout: str, x: Array) -> Array:

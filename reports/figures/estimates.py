@@ -39,12 +39,16 @@ def estimates_figure(rows: list[DecisionRow]) -> Drawing:
 
 
 def _predicted(detail: dict) -> tuple[float, ...]:
-    """The exponent, or of a ratio to a prediction 1."""
+    """The exponent, of a ratio to a prediction 1, of a relative error 0."""
+    if "off" in detail:
+        return (0.0,)
     return (1.0,) if "margin" in detail else _known(detail, "predicted")
 
 
 def _deciding(detail: dict) -> tuple[float, ...]:
-    """The exponent above which a claim holds, or the factor that a ratio must stay within, both ways."""
+    """The exponent above which a claim holds, or what a ratio or an error must stay within, both ways."""
+    if "off" in detail:
+        return (-detail["off"], detail["off"])
     margins = _known(detail, "margin")
     return (*margins, *(1 / m for m in margins), *_known(detail, "threshold"))
 

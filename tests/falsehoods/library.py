@@ -11,6 +11,7 @@ import wrong_lazy_training
 import wrong_limits
 import wrong_searches
 import wrong_theories
+import wrong_values
 from falsehood import Falsehood
 
 SUBJECTS = (
@@ -21,6 +22,7 @@ SUBJECTS = (
     wrong_dynamics,
     wrong_fading,
     wrong_limits,
+    wrong_values,
     wrong_adv_ntk,
     wrong_lazy_training,
 )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from falsehood import instead, refuted_by
 from wrong_theories import decide, restate
 
-import advntk.checks.trials.closed_form.flows as closed_form
+import advntk.checks.trials.closed_form.ensembles as ensembles
 import advntk.checks.trials.linearization_equivalence.flows as linearization
 import advntk.checks.trials.xi_fading.decay as xi_fading
 import advntk.implementations.dynamics.adversarial_training as adversarial_training
@@ -108,7 +108,7 @@ def process_of_the_wrong_mean(monkeypatch):
     def negated(honest, *given):
         return honest(*given[:-1], -given[-1])
 
-    instead(monkeypatch, closed_form, "limit_process", negated)
+    instead(monkeypatch, ensembles, "limit_process", negated)
 
 
 @refuted_by(PROCESS, **IN_ENSEMBLES)
@@ -121,7 +121,7 @@ def process_without_the_mixed_covariance(monkeypatch):
         mixed = operator @ cross_nngp.T
         return mean, covariance + mixed + mixed.T
 
-    instead(monkeypatch, closed_form, "limit_process", without)
+    instead(monkeypatch, ensembles, "limit_process", without)
 
 
 @refuted_by(PROCESS, **IN_ENSEMBLES, by=("variance", "characteristic"))
@@ -132,7 +132,7 @@ def process_as_uncertain_as_before_training(monkeypatch):
         mean, _ = honest(ntk, nngp, xi, cross_ntk, cross_nngp, there, targets)
         return mean, there
 
-    instead(monkeypatch, closed_form, "limit_process", untrained)
+    instead(monkeypatch, ensembles, "limit_process", untrained)
 
 
 @refuted_by(OVERFITTING, **ON_DIGITS)

@@ -210,7 +210,7 @@ def _ratios(found: SampleMeans, limits: dict[str, Float[Array, "m m"]]) -> dict[
 
 @jax.jit
 def _diagonal_ratio(kernel: Float[Array, "s m m"], limit: Float[Array, "m m"]) -> Float[Array, " s"]:
-    return (jnp.diagonal(kernel, axis1=1, axis2=2) / jnp.diagonal(limit)).mean(1)
+    return (jnp.diagonal(kernel, axis1=1, axis2=2) / jnp.diagonal(limit)[None]).mean(1)
 
 
 @jax.jit
@@ -231,7 +231,7 @@ def _xi_ratio(
     ark = jnp.diagonal(limit)
     schedule = Schedule.of("growing", jnp.full(len(ark), strength / ark.mean() / 2), jnp.ones(len(ark)))
     xi = jnp.diagonal(xi_blocks(blocks, schedule), axis1=-2, axis2=-1)
-    return (xi / xi_diagonal(ark[:, None], schedule)).mean((1, 2, 3))
+    return (xi / xi_diagonal(ark[:, None], schedule)[None, None]).mean((1, 2, 3))
 
 
 @jax.jit
@@ -242,7 +242,7 @@ def _fixed_input_ratios(
     return {
         "mean_diagonal": _diagonal_ratio(found.traces, mean),
         "mean_cosines": _cosine_ratio(found.traces, mean),
-        "spread": (found.squares / square).mean(1),
+        "spread": (found.squares / square[None]).mean(1),
         "controls": _rounded(found.controls),
         "preactivation_variance": found.variance,
     }
