@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from advntk.checks.deciders.enclosure import outward
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def measured(found: dict | None) -> str:
     if found is None:
         return "–"
     low, high = found["interval"]
+    if found.get("bits") is not None and None not in (low, high):
+        how = f"certified with {found['bits']} bits" if found["certified"] else "not certified"
+        return f"{quantity(found)} in {outward(low, high)}, {how}"
     text = f"{quantity(found)} {number(found['value'])}"
     return text if found["confidence"] is None else f"{text} [{number(low)}, {number(high)}]"
 

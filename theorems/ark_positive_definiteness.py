@@ -142,6 +142,7 @@ THEOREM = Theorem(
             Kind.EXACT,
             _PAPER,
             (ROOM_FOR_OUTPUTS, NEVER_FLAT),
+            note="Of the Jacobians as they were computed, in exact arithmetic.",
         ),
         Claim(
             "ark_positive_definiteness.limit_kernel",
@@ -150,9 +151,23 @@ THEOREM = Theorem(
             _OURS,
             (FULLY_CONNECTED, NO_COLLINEAR_PAIR),
             note=(
-                "Smoothness is not enough: without bias, erf, tanh and sigmoid are degenerate on "
-                "{x, -x}, gelu and softplus on two such pairs, relu on parallel inputs. "
-                "The search for such cases is part of the check."
+                "Smoothness is not enough: without bias, erf and tanh are degenerate on {x, -x}, relu and "
+                "leaky relu on parallel inputs; with one hidden layer sigmoid on {x, -x} too, gelu, softplus, "
+                "relu and leaky relu on two such pairs. The search for such cases is part of the check, and "
+                "exact arithmetic proves each of them. Erf, relu and leaky relu are certified in balls; "
+                "tanh, softplus, sigmoid and gelu by floats with a bound of their rounding."
+            ),
+        ),
+        Claim(
+            "ark_positive_definiteness.kernels_in_balls",
+            r"The limit kernels of erf, relu and leaky relu (NNGP, NTK and $\Theta_x$) as computed are off "
+            r"the exact ones by no more than rounded steps explain, and so is the certified critical scale",
+            Kind.EXACT,
+            _OURS,
+            (FULLY_CONNECTED,),
+            note=(
+                "Near full correlation of two inputs, relu's slopes cost a square root of the rounding; "
+                "the bound allows for it there and nowhere else."
             ),
         ),
         Claim(
@@ -161,6 +176,10 @@ THEOREM = Theorem(
             Kind.EXACT,
             _JORDAN,
             (FULLY_CONNECTED, NO_COLLINEAR_PAIR),
+            note=(
+                "In balls at 61 scales for erf, relu and leaky relu, where the certified scale is held against "
+                "its exact value too; by floats with a bound of their rounding for the others."
+            ),
         ),
     ),
     derivation=(

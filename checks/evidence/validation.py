@@ -48,6 +48,9 @@ class _Detail(TypedDict, total=False):
     threshold: float
     predicted: float
     intercept: float | None
+    bits: int
+    certified: bool
+    tightness: float | None
     power: _Power | None
 
 

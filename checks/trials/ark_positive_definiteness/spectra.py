@@ -2,25 +2,57 @@ r"""Trials of the ARK's definiteness: Gram matrices, diagonal blocks, the limit 
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
+from flint import arb
 from jaxtyping import Array, Float
 
 from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.enclosure import EnclosureDecider, enclosed
 from advntk.checks.efforts import EXACT
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import Observation, Premise
 from advntk.checks.trials.diagonal_limit.kernels import gram, memory
 from advntk.checks.trials.shared.building import build, dense_seconds, network_trial
+from advntk.checks.trials.shared.linear_systems import networks
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.implementations.certificates.balls import (
+    FIRST_BITS,
+    MOST_BITS,
+    Enclosure,
+    doubled,
+    enclosure,
+    least,
+    matrix,
+    over_rounding,
+    precision,
+    symmetric,
+)
+from advntk.implementations.certificates.bounds import certified_scale, transformed_margin
+from advntk.implementations.certificates.degenerate import null_vector
+from advntk.implementations.certificates.eigenvalues import smallest_eigenvalue
+from advntk.implementations.certificates.exponentials import identity
+from advntk.implementations.certificates.kernels import (
+    BallKernels,
+    ball_kernels,
+    errors_over_rounding,
+    has_closed_form,
+)
 from advntk.implementations.dynamics.transformed import certified_spread, critical_scale, margins
-from advntk.implementations.kernels.empirical import as_matrix, diagonal_blocks, kernels_at_initialization
+from advntk.implementations.kernels.empirical import as_matrix, input_jacobians, kernels_of_seeds
 from advntk.implementations.kernels.infinite import mlp_limits
 from advntk.implementations.networks.activations import activation
+from advntk.implementations.networks.architecture import Architecture
 from advntk.theorems.assumptions import ACTIVATIONS
 
 _EPS = float(np.finfo(np.float64).eps)
+CLOSED_FORMS = ("erf", "relu", "leaky_relu")
+# Of a step in a kernel's recursion: cosines within 8 eps of 1 are taken for 1 (`arc_cosine`), and a step has
+# some eight roundings of library functions that are themselves good to an eps.
+STEP = 16 * _EPS
 # Images of one's own may be anything; what scenarios arrange is judged by the claim's assumptions.
 _GENERAL = Premise(
     "degenerate_inputs", 0, "the number of inputs that repeat another or are zero without bias"
@@ -31,11 +63,11 @@ _GENERAL = Premise(
     decides={
         "ark_positive_definiteness.gram_psd": [
             BoundDecider("asymmetry", "rounding", "at most"),
-            BoundDecider("negative_part", "rounding", "at most"),
+            EnclosureDecider("negative_part_over_rounding", 1, "at most"),
         ],
         "ark_positive_definiteness.rank": [BoundDecider("eigenvalue_beyond_d", "rounding", "at most")],
         "ark_positive_definiteness.diagonal_blocks": [
-            BoundDecider("smallest_block_eigenvalue", "block_rounding", "above")
+            EnclosureDecider("smallest_block_eigenvalue", 0, "above")
         ],
     },
     space=ADVERSARIAL_TRAINING.over(
@@ -58,16 +90,22 @@ _GENERAL = Premise(
     seconds=dense_seconds,
 )
 def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
-    """Spectrum of finite networks' ARK over all inputs and outputs, and of its diagonal blocks."""
+    """Spectrum of finite networks' ARK over all inputs and outputs, and of J_i J_i' of its Jacobians as floats."""
     arch, x, _ = build(scenario)
-    ark = kernels_at_initialization(arch, keys, x, scenario.width, scenario.outputs).ark
-    return _spectra(ark, scenario.input_width)
+    forward, parameters = networks(scenario, arch, keys)
+    ark = kernels_of_seeds(forward, parameters, x).ark
+    jacobians = np.asarray(input_jacobians(forward, parameters, x))
+    return {
+        **_spectra(np.asarray(as_matrix(ark)), scenario.input_width),
+        **enclosed(
+            "smallest_block_eigenvalue",
+            (_smallest_block(j.reshape(*j.shape[:2], -1)) for j in jacobians),
+        ),
+    }
 
 
 @network_trial(
-    decides={
-        "ark_positive_definiteness.limit_kernel": [BoundDecider("smallest_eigenvalue", "rounding", "above")]
-    },
+    decides={"ark_positive_definiteness.limit_kernel": [EnclosureDecider("smallest_eigenvalue", 0, "above")]},
     space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2, 3),
         activation=ACTIVATIONS,
@@ -85,29 +123,111 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     premises=(_GENERAL,),
 )
 def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
-    """Smallest eigenvalue of the infinite-width ARK, against what counts as zero in float64."""
+    """Smallest eigenvalue of the infinite-width ARK: in balls, or proved to be 0, or by floats.
+
+    An activation without a closed form leaves floats with a bound of their rounding and quadrature, which is
+    not certified.
+    """
     arch, x, _ = build(scenario)
-    kernel = np.asarray(mlp_limits(arch, gram(x)).ark)
-    values = np.linalg.eigvalsh((kernel + kernel.T) / 2)
-    # Largest variance of a pre-activation: bounded phi^2 <= 1, or linear growth |phi(u)| <= |u| + 1.
-    variance = _largest_variance(scenario, float((x**2).mean(1).max()))
-    layers = scenario.depth * activation(scenario.activation).kernel_error(variance)
-    rounding = len(kernel) * values[-1] * (16 * _EPS + layers)
+    inputs = np.asarray(x)
+    if null_vector(arch, inputs) is not None:
+        found = Enclosure(0.0, 0.0, MOST_BITS)  # exact: a Gram matrix with a vector that it maps to 0
+    elif has_closed_form(scenario.activation):
+        found = doubled(
+            lambda: enclosure(smallest_eigenvalue(ball_kernels(arch, inputs).ark)), _sign_is_known
+        )
+    else:
+        kernel = np.asarray(mlp_limits(arch, gram(x)).ark)
+        value, rounding = _by_floats(scenario, kernel, float((x**2).mean(1).max()))
+        found = Enclosure(value - rounding, value + rounding, 0)
     copies = np.ones(len(keys))
-    repeated = len(x) - len(np.unique(np.asarray(x), axis=0))
-    vanishing = 0 if scenario.sigma_b > 0 else int((~np.asarray(x).any(axis=1)).sum())
+    repeated = len(x) - len(np.unique(inputs, axis=0))
+    vanishing = 0 if scenario.sigma_b > 0 else int((~inputs.any(axis=1)).sum())
     return {
-        "smallest_eigenvalue": values[0] * copies,
-        "rounding": rounding * copies,
+        **enclosed("smallest_eigenvalue", [found] * len(keys)),
         "degenerate_inputs": (repeated + vanishing) * copies,
     }
+
+
+def _by_floats(scenario: Scenario, kernel: np.ndarray, mean_square: float) -> tuple[float, float]:
+    """The smallest eigenvalue, and by how much it may be off."""
+    values = np.linalg.eigvalsh((kernel + kernel.T) / 2)
+    return float(values[0]), float(values[-1]) * _relative_rounding(scenario, len(kernel), mean_square)
+
+
+def _relative_rounding(scenario: Scenario, size: int, mean_square: float) -> float:
+    """By how much an eigenvalue of a kernel from quadrature may be off, relative to the largest."""
+    # Largest variance of a pre-activation: bounded phi^2 <= 1, or linear growth |phi(u)| <= |u| + 1.
+    variance = _largest_variance(scenario, mean_square)
+    return size * (16 * _EPS + scenario.depth * activation(scenario.activation).kernel_error(variance))
+
+
+def _sign_is_known(found: Enclosure) -> bool:
+    return found.low > 0 or found.high <= 0
+
+
+def _smallest_block(jacobians: Float[np.ndarray, "m c d"]) -> Enclosure:
+    """Of the matrices J_i J_i', in exact arithmetic on the floats J_i."""
+
+    def all_blocks() -> Enclosure:
+        balls = [matrix(jacobian) for jacobian in jacobians]
+        return least([enclosure(smallest_eigenvalue(j * j.transpose())) for j in balls])
+
+    return doubled(all_blocks, _sign_is_known)
+
+
+@network_trial(
+    decides={
+        "ark_positive_definiteness.kernels_in_balls": [
+            EnclosureDecider("nngp_error_over_rounding", 1, "at most"),
+            EnclosureDecider("ntk_error_over_rounding", 1, "at most"),
+            EnclosureDecider("ark_error_over_rounding", 1, "at most"),
+        ]
+    },
+    space=ADVERSARIAL_TRAINING.over(
+        depth=(1, 2, 3),
+        activation=CLOSED_FORMS,
+        arrangement=("generic", "parallel", "antipodal", "nearly_duplicate"),
+        parameterization=("ntk", "standard"),
+        sigma_b=(0.0, 0.3),
+        sigma_w=Between(1.0, 2.0),
+        input_growth=("fixed",),
+        input_width=(16, 64),
+        width=(32,),
+        samples=(4,),
+        data_seed=tuple(range(8)),
+    ),
+    effort=EXACT,
+    random=False,
+)
+def kernels_in_balls(scenario: Scenario, keys: Array) -> dict[str, Any]:
+    """The limit kernels as computed, against enclosures of their closed forms at the same inputs.
+
+    By how much a kernel may be off comes from the same recursion in balls that carries an error of `STEP` in
+    every step: little, but for pairs near full correlation under relu, whose angle costs a square root.
+    """
+    arch, x, _ = build(scenario)
+    inputs = np.asarray(x)
+    computed = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
+    with precision(FIRST_BITS):
+        exact = ball_kernels(arch, inputs, scenario.width)
+        rounded = ball_kernels(arch, inputs, scenario.width, STEP)
+        found = {
+            name: errors_over_rounding(np.asarray(getattr(computed, name)), *balls)
+            for name, balls in zip(exact._fields, zip(exact, rounded, strict=True), strict=True)
+        }
+    values: dict[str, Any] = {}
+    for name, error in found.items():
+        values |= enclosed(f"{name}_error_over_rounding", [error] * len(keys))
+    return values
 
 
 @network_trial(
     decides={
         "ark_positive_definiteness.transformed_margin": [
             BoundDecider("certified_over_critical", "one", "at most"),
-            BoundDecider("negative_part", "rounding", "at most"),
+            EnclosureDecider("margin_below_certificate", 0, "above"),
+            EnclosureDecider("certificate_off_over_rounding", 1, "at most"),
         ]
     },
     space=ADVERSARIAL_TRAINING.over(
@@ -138,19 +258,58 @@ def transformed_kernel(scenario: Scenario, keys: Array) -> Observation:
     end = 4 * (critical if 0 < critical < np.inf else 5 / max(spread, 1 / 4))
     scales = np.geomspace(end / 1000, end, 61)
     curve = margins(ntk, diagonal, scales)
-    below = curve[scales < certified]
     copies = np.ones(len(keys))
+    rounding = _relative_rounding(scenario, len(ntk), float((x**2).mean(1).max()))
+    margin, off = _certificate(arch, np.asarray(x), certified, scales, curve, rounding)
     values = {
         "certified_over_critical": copies * _ratio(certified, critical),
         "one": copies * (1 + len(ntk) * 16 * _EPS),
-        "negative_part": copies * max(-below.min(initial=0.0), 0.0),
-        "rounding": copies * len(ntk) * 16 * _EPS,
+        **enclosed("margin_below_certificate", [margin] * len(keys)),
+        **enclosed("certificate_off_over_rounding", [off] * len(keys)),
         "critical_scale": copies * critical,
         "certified_scale": copies * certified,
     }
     drawn = {name: values[name] for name in ("certified_scale", "critical_scale")}
     drawn |= {"scale": copies[:, None] * scales[None], "margin": copies[:, None] * curve[None]}
     return Observation(values, {"margin": drawn})
+
+
+def _certificate(
+    arch: Architecture,
+    x: np.ndarray,
+    certified: float,
+    scales: np.ndarray,
+    curve: np.ndarray,
+    rounding: float,
+) -> tuple[Enclosure, Enclosure]:
+    """The least margin below the certified scale, and how far that scale is off its exact value.
+
+    Without a closed form: floats with a bound of their rounding, and nothing to hold the scale against.
+    """
+    below = scales[scales < certified]
+    if not has_closed_form(arch.activation):
+        margin = float(curve[scales < certified].min(initial=1.0))
+        return Enclosure(margin - rounding, margin + rounding, 0), Enclosure(0.0, 1.0, 0)
+
+    def least_margin() -> Enclosure:
+        kernels = ball_kernels(arch, x)
+        diagonal = [kernels.ark[i, i] for i in range(len(x))]
+        margins = [enclosure(transformed_margin(kernels.ntk, diagonal, float(scale))) for scale in below]
+        return least(margins) if margins else Enclosure(1.0, 1.0, 0)
+
+    def off() -> Enclosure:
+        exact, rounded = (_certified(ball_kernels(arch, x, 1.0, error), error) for error in (0.0, STEP))
+        # Without a difference on the diagonal every scale is certified, and nothing is to be computed.
+        return enclosure(over_rounding(certified, exact, rounded) if exact.is_finite() else arb(0))
+
+    return doubled(least_margin, _sign_is_known), doubled(off, lambda found: found.width < _EPS)
+
+
+def _certified(kernels: BallKernels, error: float) -> arb:
+    """The certified scale of kernels whose eigenvalues come from a solver that is off by n `error` of them."""
+    size = kernels.ntk.nrows()
+    solver = identity(size) * (kernels.ntk.trace() * arb(0, size * error))
+    return certified_scale(kernels.ntk + solver, [kernels.ark[i, i] for i in range(size)])
 
 
 def _ratio(certified: float, critical: float) -> float:
@@ -169,30 +328,35 @@ def _largest_variance(scenario: Scenario, mean_square: float) -> float:
     return largest
 
 
-def _spectra(ark: Float[Array, "s m c m c"], input_width: int) -> dict[str, Array]:
+def _spectra(gram: Float[np.ndarray, "s n n"], input_width: int) -> dict[str, Any]:
     """Defects of the Gram matrices and their rounding errors.
 
-    Entries of G = J J' are inner products of length d, so each eigenvalue of the computed G is off
-    by at most gamma_d ||J||_F^2 = d eps tr G, and the symmetric eigensolver adds a few n eps ||G||
-    (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 3.5).
+    Entries of G = J J' are inner products of length d, so each eigenvalue of the computed G, as the exact
+    matrix that its floats are, is off by at most gamma_d ||J||_F^2 = d eps/2 tr G.  The symmetric eigensolver
+    of floats adds a few n eps ||G||, for the rank alone (Higham, Accuracy and Stability of Numerical
+    Algorithms, sections 3.1 and 3.5).
     """
-    gram = np.asarray(as_matrix(ark))
     size = gram.shape[-1]
     transposed = gram.swapaxes(-1, -2)
     trace = np.trace(gram, axis1=-2, axis2=-1)
     values = np.linalg.eigvalsh((gram + transposed) / 2)
     beyond = values[..., -input_width - 1] if size > input_width else np.zeros(len(gram))
-    blocks = np.asarray(diagonal_blocks(ark))
-    block_trace = np.trace(blocks, axis1=-2, axis2=-1)
-    smallest = np.linalg.eigvalsh(blocks)[..., 0]
-    outputs = blocks.shape[-1]
-    relative = (input_width + 10 * outputs) * _EPS
-    worst = np.argmin(smallest / np.maximum(block_trace, np.finfo(float).tiny), axis=1)[:, None]
     return {
         "asymmetry": np.abs(gram - transposed).max((-2, -1)),
-        "negative_part": np.maximum(-values[..., 0], 0),
         "eigenvalue_beyond_d": beyond,
         "rounding": (input_width + 10 * size) * _EPS * trace,
-        "smallest_block_eigenvalue": np.take_along_axis(smallest, worst, 1)[:, 0],
-        "block_rounding": relative * np.take_along_axis(block_trace, worst, 1)[:, 0],
+        **enclosed("negative_part_over_rounding", (_negative_part(one, input_width) for one in gram)),
     }
+
+
+def _negative_part(gram: Float[np.ndarray, "n n"], input_width: int) -> Enclosure:
+    """max(-lambda_min, 0) of a computed Gram matrix, over what rounding may have taken from 0."""
+
+    def part() -> Enclosure:
+        balls = symmetric(matrix(gram))
+        rounding = balls.trace() * arb(input_width * _EPS / 2)
+        if not rounding > 0:
+            return Enclosure(0.0, 0.0, 0) if not gram.any() else Enclosure(-np.inf, np.inf, 0)
+        return enclosure((-smallest_eigenvalue(balls) / rounding).max(arb(0)))
+
+    return doubled(part, lambda found: found.high <= 1 or found.low > 1)
