@@ -152,9 +152,9 @@ THEOREM = Theorem(
             (FULLY_CONNECTED, NO_COLLINEAR_PAIR),
             note=(
                 "Smoothness is not enough: without bias, erf and tanh are degenerate on {x, -x}, relu and "
-                "leaky relu on parallel inputs; with one hidden layer sigmoid on {x, -x} too, gelu, softplus, "
-                "relu and leaky relu on two such pairs. The search for such cases is part of the check, and "
-                "exact arithmetic proves each of them. Erf, relu and leaky relu are certified in balls; "
+                "leaky relu on parallel inputs; with one hidden layer sigmoid on {x, -x} too, gelu, "
+                "softplus, relu and leaky relu on two such pairs. The search for such cases is part of the "
+                "check, and exact arithmetic proves each. Erf, relu and leaky relu are certified in balls; "
                 "tanh, softplus, sigmoid and gelu by floats with a bound of their rounding."
             ),
         ),
@@ -177,8 +177,8 @@ THEOREM = Theorem(
             _JORDAN,
             (FULLY_CONNECTED, NO_COLLINEAR_PAIR),
             note=(
-                "In balls at 61 scales for erf, relu and leaky relu, where the certified scale is held against "
-                "its exact value too; by floats with a bound of their rounding for the others."
+                "In balls at 61 scales for erf, relu and leaky relu; by floats with a bound of their "
+                "rounding for the others."
             ),
         ),
     ),

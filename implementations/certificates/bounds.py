@@ -1,11 +1,14 @@
 r"""What theory promises of the linearized dynamics, as enclosures at given matrices.
 
-Lyapunov     V = r' Theta^{-1} r,  V(t) <= V(0) e^{-2 lambda_min(Theta) t}            (strengths >= 0)
-norm         ||exp(-Theta Xi)||_2 <= sqrt(cond Xi) e^{-lambda_min(Theta) lambda_min(Xi)}
-extinction   a search to distance rho, linear in x, has r = 0 after
-             T* <= ln(1 + sqrt(lambda V(0)) / (rho sqrt a)) / lambda,
-             lambda = lambda_min(Theta), a = min_i lambda_min(Theta_x(x_i, x_i))
-transformed  sym(Theta A) > 0 while eta S (max a_i - min a_i) < 2 ln((sqrt k + 1)/(sqrt k - 1)), k = cond Theta
+Of the Lyapunov function V = r' Theta^{-1} r, the propagator, the time of extinction, the transformed kernel:
+
+    V(t) <= V(0) e^{-2 lambda_min(Theta) t}                                     (strengths >= 0),
+    ||exp(-Theta Xi)||_2 <= sqrt(cond Xi) e^{-lambda_min(Theta) lambda_min(Xi)},
+    T* <= ln(1 + sqrt(lambda V(0)) / (rho sqrt a)) / lambda, after which a search to distance rho that is
+        linear in x has left no residual, lambda = lambda_min(Theta), a = min_i lambda_min(Theta_x(x_i, x_i)),
+    sym(Theta A) > 0 while eta S (max a_i - min a_i) < 2 ln((sqrt k + 1)/(sqrt k - 1)), k = cond Theta.
+
+The first two and the last: claims of `advntk.theorems`, `xi_fading` and `ark_positive_definiteness`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Limit ARKs that are singular, proved in exact arithmetic: a vector z with Theta_x z = 0.
 
-Inputs are floats, so which of them are equal, opposite or parallel, and their cosines, are exact.  Kernels are
-kept as symbols in which only what is known of the activation is used:
+Inputs are floats, so which of them are equal, opposite or parallel, and their cosines, are exact.  Kernels
+are kept as symbols in which only what is known of the activation is used:
 
     erf, tanh            phi odd, phi' even:        E[phi phi'](-q) = -E[phi phi'](q), slopes even in q;
     sigmoid              phi' even;

@@ -2,8 +2,8 @@ r"""Extreme eigenvalues of symmetric matrices of balls, enclosed without any ass
 
 A - mu I = L D L' with D > 0 verified in balls proves lambda_min(A) > mu for every matrix in the ball, and a
 pivot that is verified to be negative, after positive ones, proves lambda_min(A) < mu (its column is a vector
-v with v'(A - mu I)v = D_kk).  So mu is moved away from an approximate eigenvalue, to both sides, until both are
-proved; clustered or multiple eigenvalues make no difference.
+v with v'(A - mu I)v = D_kk).  So mu is moved away from an approximate eigenvalue, to both sides, until both
+are proved; clustered or multiple eigenvalues make no difference.
 Source: S. M. Rump, Verification of positive definiteness, BIT Numerical Mathematics 46 (2006).
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import flint
 from flint import acb_mat, arb, arb_mat
 
-from advntk.implementations.certificates.balls import between, smallest
+from advntk.implementations.certificates.balls import between, largest, smallest
 
 
 def smallest_eigenvalue(a: arb_mat) -> arb:
@@ -25,19 +25,20 @@ def smallest_eigenvalue(a: arb_mat) -> arb:
       An enclosure, unbounded where the balls of `a` are.
     """
     size = a.nrows()
-    scale = arb(0)
-    for row in a.tolist():
-        scale = scale.max(sum((abs(value).upper() for value in row), arb(0)).upper())
-    if not scale.is_finite():
+    middle = arb_mat([[a[max(i, j), min(i, j)].mid() for j in range(size)] for i in range(size)])
+    radius = arb_mat([[a[max(i, j), min(i, j)].rad() for j in range(size)] for i in range(size)])
+    scale, spread = _row_sum(middle), _row_sum(radius)
+    if not (scale.is_finite() and spread.is_finite()):
         return arb.nan()
     if scale == 0:
-        return arb(0)
-    near = _approximation(a, scale)
+        return between(-spread, spread)
+    near = _approximation(middle, scale)
     # What the working precision can tell apart at all.
     least = scale * arb(2) ** (4 - flint.ctx.prec) * size
-    low = _moved(a, near, -least, scale, positive=True)
-    high = _moved(a, near, least, scale, positive=False)
-    return between(low, high)
+    low = _moved(middle, near, -least, scale, positive=True)
+    high = _moved(middle, near, least, scale, positive=False)
+    # Weyl: no eigenvalue moves by more than the norm of what is added to the middle.
+    return between(low - spread, high + spread)
 
 
 def largest_eigenvalue(a: arb_mat) -> arb:
@@ -46,7 +47,7 @@ def largest_eigenvalue(a: arb_mat) -> arb:
 
 
 def definite(a: arb_mat) -> bool | None:
-    """Whether every symmetric matrix in `a` is positive definite (True), none is (False), or unknown (None)."""
+    """Whether every symmetric matrix in `a` is positive definite, or none is; None where neither is known."""
     size = a.nrows()
     left = [[a[i, j] for j in range(i + 1)] for i in range(size)]
     for k in range(size):
@@ -62,25 +63,39 @@ def definite(a: arb_mat) -> bool | None:
     return True
 
 
+def _row_sum(a: arb_mat) -> arb:
+    """The largest row sum of absolute values: no eigenvalue is larger."""
+    return largest([sum((abs(value).upper() for value in row), arb(0)).upper() for row in a.tolist()])
+
+
 def _moved(a: arb_mat, near: arb, step: arb, scale: arb, positive: bool) -> arb:
-    """The first mu away from `near`, in steps that grow, with A - mu I proved definite, or not."""
-    size = a.nrows()
-    identity = arb_mat([[int(i == j) for j in range(size)] for i in range(size)])
-    while True:
-        mu = (near + step).mid()
-        if definite(a - mu * identity) is positive:
-            return mu
+    """A mu away from `near`, to the side of `step`, with A - mu I proved definite, or proved not to be."""
+    identity = arb_mat([[int(i == j) for j in range(a.nrows())] for i in range(a.nrows())])
+
+    def proved(at: arb) -> bool:
+        return definite(a - (near + at).mid() * identity) is positive
+
+    if proved(step):
+        return (near + step).mid()
+    while not proved(far := 8 * step):
+        step = far
         if abs(step) > 4 * scale:
             # Balls as wide as the matrix: Gershgorin's bound is all that is left.
             return (-1 if positive else 1) * scale
-        step = 8 * step
+    # Between a step that was too short and one eight times as long, to within a fifth.
+    for power in (4, 2, 1):
+        middle = step * (arb(2) ** (arb(3 * power) / 8)).mid()
+        if proved(middle):
+            far = middle
+        else:
+            step = middle
+    return (near + far).mid()
 
 
-def _approximation(a: arb_mat, scale: arb) -> arb:
+def _approximation(middle: arb_mat, scale: arb) -> arb:
     """The smallest eigenvalue of the middle, without any bound of its error."""
-    middle = ((a + a.transpose()) * arb(0.5)).mid()
-    if a.nrows() == 1:
+    if middle.nrows() == 1:
         return middle[0, 0].mid()
     found = acb_mat(middle).eig(algorithm="approx")
     values = [value.real.mid() for value in found if value.real.is_finite()]
-    return smallest(values).mid() if len(values) == a.nrows() else -scale
+    return smallest(values).mid() if len(values) == middle.nrows() else -scale

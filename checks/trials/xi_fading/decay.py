@@ -12,12 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.enclosure import EnclosureDecider
 from advntk.checks.deciders.median import MedianDecider
 from advntk.checks.efforts import EXACT, SPLITS
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation, Premise
 from advntk.checks.trials.shared.building import build, dense_seconds, network_trial
+from advntk.checks.trials.shared.certificates import norm_over_bound
 from advntk.checks.trials.shared.linear_systems import (
     LinearSystem,
     flow_memory,
@@ -80,7 +82,10 @@ _NETWORKS: dict[str, Choice] = {
 @network_trial(
     decides={
         "xi_fading.lyapunov": [BoundDecider("excess", "integration_error", "at most")],
-        "xi_fading.closed_form": [BoundDecider("propagator_norm", "norm_bound", "at most")],
+        "xi_fading.closed_form": [
+            BoundDecider("propagator_norm", "norm_bound", "at most"),
+            EnclosureDecider("norm_over_bound", 1, "at most"),
+        ],
         "xi_fading.prediction": [BoundDecider("farthest", "allowed", "at most")],
     },
     space=ADVERSARIAL_TRAINING.over(
@@ -101,7 +106,9 @@ def fading(scenario: Scenario, keys: Array) -> Observation:
     flow = _flow(system, points, end, scenario.samples)
     found = _against_bounds(system, points, flow, end, scenario.samples)
     norm, bound = _propagator(system, points, end / 8, scenario.samples)
-    return _unless_stopped({**found, "propagator_norm": norm, "norm_bound": bound}, flow)
+    in_balls = _norm_in_balls(system, points, end / 8, scenario.samples)
+    by_floats = _unless_stopped({**found, "propagator_norm": norm, "norm_bound": bound}, flow)
+    return replace(by_floats, values={**by_floats.values, **in_balls})
 
 
 @network_trial(
@@ -311,6 +318,12 @@ def _propagator(system: LinearSystem, points: Points, time: Array, m: int) -> tu
     rounding = 64 * _EPS * spectrum[:, -1] * blocks.max(1) * np.sqrt(condition)
     bound = np.sqrt(condition) * np.exp(-spectrum[:, 0] * blocks.min(1)) + rounding
     return jnp.asarray(norm), jnp.asarray(bound)
+
+
+def _norm_in_balls(system: LinearSystem, points: Points, time: Array, m: int) -> dict[str, np.ndarray]:
+    samples = LinearSystem(system.ntk[:, :m, :, :m], system.ark[:, :m], system.initial[:, :m])
+    schedule = points.schedule.take(m)
+    return norm_over_bound(samples, xi_blocks(samples.ark, schedule, time), schedule, time)
 
 
 @jax.jit
