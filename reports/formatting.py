@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from advntk.checks.deciders.enclosure import outward
 from advntk.theorems.vocabulary import AS_MEASURED, Verdict
 
 if TYPE_CHECKING:
@@ -61,9 +60,9 @@ def measured(found: dict | None) -> str:
     if found is None:
         return "–"
     low, high = found["interval"]
-    if found.get("bits") is not None and None not in (low, high):
+    if found.get("enclosure") is not None:
         how = f"certified with {found['bits']} bits" if found["certified"] else "not certified"
-        return f"{quantity(found)} in {outward(low, high)}, {how}"
+        return f"{quantity(found)} in {found['enclosure']}, {how}"
     text = f"{quantity(found)} {number(found['value'])}"
     return text if found["confidence"] is None else f"{text} [{number(low)}, {number(high)}]"
 

@@ -237,6 +237,7 @@ def _estimate(row: DecisionRow) -> dict[str, Any]:
         "required": _claimed(decision.detail),
         "certified": decision.detail.get("certified", False) if "bits" in decision.detail else None,
         "bits": decision.detail.get("bits"),
+        "enclosure": decision.detail.get("enclosure"),
     }
 
 

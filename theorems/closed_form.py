@@ -143,6 +143,10 @@ THEOREM = Theorem(
             Kind.EXACT,
             _PAPER,
             (FULLY_CONNECTED, ADMISSIBLE),
+            note=(
+                "Held against the integrated flow, at the accuracy of that, and against its exact value at "
+                "the same floats, in balls."
+            ),
         ),
         Claim(
             "closed_form.non_commuting",

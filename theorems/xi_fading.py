@@ -117,6 +117,10 @@ THEOREM = Theorem(
             Kind.EXACT,
             _OURS,
             _EXACT,
+            note=(
+                "In balls at the kernels as floats, for any positive definite Xi; where strengths are "
+                "constant Xi is computed in balls too. Without a search both sides are equal."
+            ),
         ),
         Claim(
             "xi_fading.prediction",

@@ -66,7 +66,9 @@ class EnclosureDecider:
         """The worst enclosure; error rates play no part in an exact claim."""
         del rates
         low, high, bits = (
-            np.concatenate([np.ravel(o[f"{self.statistic}_{end}"]) for o in observations.values()] or [[]])
+            np.concatenate(
+                [np.zeros(0), *(np.ravel(o[f"{self.statistic}_{end}"]) for o in observations.values())]
+            )
             for end in ("low", "high", "bits")
         )
         quantity = self.statistic.replace("_", " ")
@@ -83,7 +85,12 @@ class EnclosureDecider:
         worst = among[np.argmax(high[among])] if at_most else among[np.argmin(low[among])]
         ends, used = (float(low[worst]), float(high[worst])), int(bits[worst])
         certified = bool((bits > 0).all()) and verdict is not Verdict.INCONCLUSIVE
-        detail: dict[str, Any] = {"side": self.side, "threshold": float(self.bound), "bits": used}
+        detail: dict[str, Any] = {
+            "side": self.side,
+            "threshold": float(self.bound),
+            "bits": used,
+            "enclosure": outward(*ends, self.bound),
+        }
         if certified:
             detail["certified"] = True
         if at_most and self.bound > 0:
@@ -111,7 +118,7 @@ class EnclosureDecider:
         right, wrong = (int(side.sum()) for side in sides)
         total = sides[0].size
         how = f"{bits} bits" if bits else "floats with a derived bound of their rounding"
-        text = f"{self.statistic} in {outward(*ends)}, to be {self.side} {self.bound:g}"
+        text = f"{self.statistic} in {outward(*ends, self.bound)}, to be {self.side} {self.bound:g}"
         if verdict is Verdict.INCONCLUSIVE:
             across = f"{total - right - wrong} of {total} enclosures reach across"
             return f"{across}; worst: {text} (width {ends[1] - ends[0]:.2g}, {how})"
@@ -119,15 +126,22 @@ class EnclosureDecider:
         return f"{'certified' if certified else 'not certified'}, {counted}; worst: {text} ({how})"
 
 
-def outward(low: float, high: float, digits: int = 3) -> str:
-    """'[0.0122, 0.0123]': an enclosure in few digits that still contains the whole of it."""
-    ends = (
-        f"{Context(prec=digits, rounding=rounding).create_decimal(Decimal(end)):g}"
-        if np.isfinite(end)
-        else str(end)
-        for end, rounding in ((low, ROUND_FLOOR), (high, ROUND_CEILING))
-    )
-    return f"[{', '.join(ends)}]"
+def outward(low: float, high: float, bound: float) -> str:
+    """'[0.0122, 0.0123]': in few digits, on the same side of `bound`, and containing the whole enclosure."""
+    for digits in range(3, 18):
+        ends = [
+            _rounded(end, rounding, digits) for end, rounding in ((low, ROUND_FLOOR), (high, ROUND_CEILING))
+        ]
+        clear = [(end <= bound) == (shown <= bound) for end, shown in zip((low, high), ends, strict=True)]
+        if all(clear):
+            break
+    return f"[{', '.join(f'{end:.{digits}g}' for end in ends)}]"
+
+
+def _rounded(value: float, rounding: str, digits: int) -> float:
+    if not np.isfinite(value):
+        return value
+    return float(Context(prec=digits, rounding=rounding).create_decimal(Decimal(value)))
 
 
 def _middle(low: float, high: float) -> float:

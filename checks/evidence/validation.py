@@ -49,6 +49,7 @@ class _Detail(TypedDict, total=False):
     predicted: float
     intercept: float | None
     bits: int
+    enclosure: str
     certified: bool
     tightness: float | None
     power: _Power | None

@@ -95,17 +95,10 @@ def _kernel(arch: Architecture, rows: list[list[Fraction]]) -> Any:
     covariance = gram * variance / len(rows[0]) + bias * sp.ones(*gram.shape)
     kernel = sp.ones(*gram.shape)
     for _ in range(arch.depth):
-        symbols = _dual_symbols(arch.activation)
-        value, slope = (
-            sp.Matrix(
-                *gram.shape,
-                lambda i, j, f=symbol, k=covariance: f(  # type: ignore[misc]
-                    k[i, j], *sorted((k[i, i], k[j, j]), key=sp.default_sort_key)
-                ),
-            )
-            for symbol in symbols
-        )
-        kernel = kernel.multiply_elementwise(slope)
+        value = gram.copy()
+        for i, j in itertools.product(range(gram.rows), repeat=2):
+            found = _duals(arch.activation, covariance[i, j], covariance[i, i], covariance[j, j])
+            value[i, j], kernel[i, j] = found[0], kernel[i, j] * found[1]
         covariance = variance * value + bias * sp.ones(*gram.shape)
     return kernel
 
@@ -143,24 +136,16 @@ def _root(square: Any) -> Any:
     return sp.Function("root", positive=True)(square)
 
 
-def _dual_symbols(activation: str) -> tuple[Any, Any]:
-    """E[phi phi'] and E[phi' phi''] as functions of (q, p, p') that know how they depend on the sign of q."""
+def _duals(activation: str, q: Any, p: Any, other: Any) -> tuple[Any, Any]:
+    """E[phi phi'] and E[phi' phi''] as symbols of (q, p, p'), as far as they depend on the sign of q."""
     import sympy as sp
 
-    class Value(sp.Function):
-        @classmethod
-        def eval(cls, q: Any, p: Any, other: Any) -> Any:
-            if activation in _ODD_VALUES and q.could_extract_minus_sign():
-                return -cls(-q, p, other)
-            return None
-
-    class Slope(sp.Function):
-        @classmethod
-        def eval(cls, q: Any, p: Any, other: Any) -> Any:
-            if not q.could_extract_minus_sign():
-                return None
-            if activation in _EVEN_SLOPES:
-                return cls(-q, p, other)
-            return sp.Rational(1, 2) - cls(-q, p, other) if activation in _HALVED_SLOPES else None
-
-    return Value, Slope
+    value, slope = sp.Function("value"), sp.Function("slope")
+    variances = sorted((p, other), key=sp.default_sort_key)
+    flips = q.could_extract_minus_sign()
+    one = -value(-q, *variances) if flips and activation in _ODD_VALUES else value(q, *variances)
+    if flips and activation in _EVEN_SLOPES:
+        return one, slope(-q, *variances)
+    if flips and activation in _HALVED_SLOPES:
+        return one, sp.Rational(1, 2) - slope(-q, *variances)
+    return one, slope(q, *variances)

@@ -89,7 +89,7 @@ _GENERAL = Premise(
     memory=memory,
     seconds=dense_seconds,
 )
-def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Any]:
     """Spectrum of finite networks' ARK over all inputs and outputs, and of J_i J_i' of its Jacobians.
 
     Both are taken as the floats that they are.  Nothing was seen to be asymmetric yet; other devices may sum
@@ -126,7 +126,7 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Array]:
     explores=("activation",),
     premises=(_GENERAL,),
 )
-def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Array]:
+def limit_kernel(scenario: Scenario, keys: Array) -> dict[str, Any]:
     """Smallest eigenvalue of the infinite-width ARK: in balls, or proved to be 0, or by floats.
 
     An activation without a closed form leaves floats with a bound of their rounding and quadrature, which is

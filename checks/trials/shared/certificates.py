@@ -67,8 +67,8 @@ def evaluation_errors(
 
     exp(-S), S = Xi^{1/2} Theta Xi^{1/2}, changes by at most the norm of what is added to S, and a solver for
     symmetric eigenvalues adds n eps ||S|| (Higham, Accuracy and Stability of Numerical Algorithms, section
-    3.5; Functions of Matrices, theorem 10.17).  Products, the eigenvectors of S and both roots of Xi cost n eps
-    each, and Xi^{-1/2} . Xi^{1/2} around it magnifies all by the root of Xi's condition number.
+    3.5; Functions of Matrices, theorem 10.17).  Products, the eigenvectors of S and both roots of Xi cost n
+    eps each, and Xi^{-1/2} . Xi^{1/2} around it magnifies all by the root of Xi's condition number.
     """
     found: dict[str, list[Enclosure]] = {"residual_off_over_rounding": [], "output_off_over_rounding": []}
     results = zip(np.asarray(start), np.asarray(closed.residual), np.asarray(closed.weights), strict=True)
@@ -109,7 +109,7 @@ def _systems(system: LinearSystem, xi: Any, schedule: Schedule, time: Any) -> It
 
 def _decided(compute: Any) -> Enclosure:
     try:
-        return doubled(compute, lambda found: found.high <= 1 or found.low > 1)
+        return doubled(compute, lambda found: found.high <= 1 + 2 * _EPS or found.low > 1)
     except ValueError:  # numbers that are not finite have no balls
         return _UNKNOWN
 

@@ -51,6 +51,9 @@ FRACTIONS = np.concatenate([[0.0], np.geomspace(1e-4, 1 / 32, 8), np.linspace(1 
 UNSEEN = 2
 # A dense exponential of a larger argument squares its rounding so often that its norm says nothing.
 DENSE = 1e4
+# Without any search Xi is a multiple of I and the norm equals its bound: no enclosure of positive width can
+# be at most 1 there.  Its high end is then the float next to 1, or the one after that.
+EQUALITY = 1 + 2 * _EPS
 # Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
 
@@ -84,7 +87,7 @@ _NETWORKS: dict[str, Choice] = {
         "xi_fading.lyapunov": [BoundDecider("excess", "integration_error", "at most")],
         "xi_fading.closed_form": [
             BoundDecider("propagator_norm", "norm_bound", "at most"),
-            EnclosureDecider("norm_over_bound", 1, "at most"),
+            EnclosureDecider("norm_over_bound", EQUALITY, "at most"),
         ],
         "xi_fading.prediction": [BoundDecider("farthest", "allowed", "at most")],
     },
