@@ -83,10 +83,11 @@ def report_loose_bounds(
             found.setdefault((claim.id, decision.statistic), []).append(float(tightness))
     for (claim_id, statistic), values in found.items():
         if max(values) * LOOSE < 1:
-            label = (
-                f"{statistic} comes to {max(values):.2g} of its bound at most, in "
-                f"{len(values)} scenario{'' if len(values) == 1 else 's'}: the bound is loose"
+            said = (
+                f"comes to {max(values):.2g} of its bound at most" if max(values) > 0 else "is 0 everywhere"
             )
+            many = f"{len(values)} scenario{'' if len(values) == 1 else 's'}"
+            label = f"{statistic} {said}, in {many}: its bound is looser than a factor {LOOSE:g}"
             recorder.finding(FindingRow(claim_id, FindingKind.LOOSE_BOUND, label, (), planned.check.name))
 
 

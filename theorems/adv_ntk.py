@@ -159,6 +159,10 @@ THEOREM = Theorem(
             Kind.EXACT,
             _OURS,
             (FULLY_CONNECTED,),
+            note=(
+                "Held against what implementations promise of their weights, and the largest change of "
+                "predictions that this allows: one that keeps the promise by far leaves the bound loose."
+            ),
         ),
         Claim(
             "adv_ntk.batching",
@@ -166,6 +170,10 @@ THEOREM = Theorem(
             Kind.EXACT,
             _OURS,
             (FULLY_CONNECTED,),
+            note=(
+                "Sums may be taken in another order, which costs rounding; an implementation that takes them "
+                "in the same order leaves no difference, and the bound loose."
+            ),
         ),
         Claim(
             "adv_ntk.zero_start",
@@ -191,6 +199,10 @@ THEOREM = Theorem(
             Kind.EXACT,
             _PAPER,
             (FULLY_CONNECTED, ADMISSIBLE),
+            note=(
+                "Held against what implementations promise of their weights: one that keeps the promise by "
+                "far leaves the bound loose."
+            ),
         ),
         Claim(
             "adv_ntk.robustness_gain",

@@ -128,6 +128,11 @@ THEOREM = Theorem(
             r"The ARK Gram matrix over the inputs is symmetric and positive semi-definite",
             Kind.EXACT,
             _PAPER,
+            note=(
+                "Of the floats that were computed, in balls: what they lack of an exact Gram matrix is the "
+                "rounding of inner products. Where both of two products are summed in the same order no "
+                "asymmetry is left, and its bound is not used."
+            ),
         ),
         Claim(
             "ark_positive_definiteness.rank",

@@ -108,7 +108,11 @@ THEOREM = Theorem(
             Kind.EXACT,
             _OURS,
             _EXACT,
-            note="Stronger than published: no small strengths and no definite transformed kernel are needed.",
+            note=(
+                "Stronger than published: no small strengths and no definite transformed kernel are needed. "
+                "What is above the bound is held against the error of integration; mostly V is far below, so "
+                "that this tolerance is not used."
+            ),
         ),
         Claim(
             "xi_fading.closed_form",

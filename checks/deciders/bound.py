@@ -42,6 +42,14 @@ class BoundDecider:
         if self.side not in ("at most", "above"):
             raise ValueError(f"side = {self.side!r}: choose 'at most' or 'above'")
 
+    def _tightness(self, value: np.ndarray, bound: np.ndarray) -> dict[str, float]:
+        """The largest value over its bound; nothing of "above", or where only 0 is allowed."""
+        some = bound > 0
+        if self.side != "at most" or not some.any():
+            return {}
+        with np.errstate(over="ignore"):
+            return {"tightness": float(max(0.0, (value[some] / bound[some]).max()))}
+
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """The worst ratio of value to bound; error rates play no part in an exact claim."""
         del rates
@@ -85,6 +93,6 @@ class BoundDecider:
                 "against": self.bound,
                 "value": float(value[worst]),
                 "bound": float(bound[worst]),
-                **({"tightness": estimate} if self.side == "at most" else {}),
+                **self._tightness(value, bound),
             },
         )

@@ -102,9 +102,11 @@ def enclosure(value: arb) -> Enclosure:
     """Floats around a ball, rounded outwards; infinite where the ball is unbounded or undefined."""
     with _CONTEXT:
         bits = int(flint.ctx.prec)
-        if not value.is_finite():
-            return Enclosure(-math.inf, math.inf, bits)
-        return Enclosure(_below(value.lower()), -_below((-value).lower()), bits)
+        # Ends of a ball are rounded to the working precision: to more than that of floats.
+        with precision(max(bits, FIRST_BITS)):
+            if not value.is_finite():
+                return Enclosure(-math.inf, math.inf, bits)
+            return Enclosure(_below(value.lower()), -_below((-value).lower()), bits)
 
 
 def least(found: Sequence[Enclosure]) -> Enclosure:

@@ -172,6 +172,8 @@ def _sign_is_known(found: Enclosure) -> bool:
 
 def _smallest_block(jacobians: Float[np.ndarray, "m c d"]) -> Enclosure:
     """Of the matrices J_i J_i', in exact arithmetic on the floats J_i."""
+    if jacobians.shape[1] > jacobians.shape[2]:
+        return Enclosure(0.0, 0.0, MOST_BITS)  # exact: more rows than columns are dependent
 
     def all_blocks() -> Enclosure:
         balls = [matrix(jacobian) for jacobian in jacobians]
