@@ -189,7 +189,7 @@ THEOREM = Theorem(
     ),
     derivation=(
         Step(
-            r"Gram: $z^\top J J^\top z = \|J^\top z\|^2$, and more rows than columns are dependent",
+            r"Gram: $z^\top J J^\top z = \|J^\top z\|^2$, and more rows than columns are dependent (3 by 2)",
             _gram,
         ),
         Step(

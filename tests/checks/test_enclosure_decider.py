@@ -102,5 +102,5 @@ def test_an_enclosure_is_short_where_it_can_be():
 
 @pytest.mark.parametrize(("side", "bound"), [("below", 1), ("above", inf), ("above", nan)])
 def test_other_sides_and_bounds_are_refused(side, bound):
-    with pytest.raises(ValueError, match="choose 'at most' or 'above'|must be finite"):
+    with pytest.raises(ValueError, match=r"choose 'at most' or 'above'|must be finite"):
         EnclosureDecider("value", bound, side)

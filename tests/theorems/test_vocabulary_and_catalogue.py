@@ -33,6 +33,7 @@ CLAIMS = {
     "ark_positive_definiteness.rank": Verdict.HOLDS,
     "ark_positive_definiteness.diagonal_blocks": Verdict.HOLDS,
     "ark_positive_definiteness.limit_kernel": Verdict.HOLDS,
+    "ark_positive_definiteness.kernels_in_balls": Verdict.HOLDS,
     "ark_positive_definiteness.transformed_margin": Verdict.HOLDS,
     "closed_form.search": Verdict.HOLDS,
     "closed_form.commuting": Verdict.HOLDS,
