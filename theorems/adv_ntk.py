@@ -228,7 +228,9 @@ THEOREM = Theorem(
             r"$r(s) = e^{-s\Theta D} Y$, $q(s) = e^{-s\Theta D} G$",
             _gradient_integral,
         ),
-        Step(r"At $D = 0$ (2 by 2): $p = 0$, $\partial\ell/\partial D_{ii} = \sum_c Y_{ic} G_{ic}$", _at_zero),
+        Step(
+            r"At $D = 0$ (2 by 2): $p = 0$, $\partial\ell/\partial D_{ii} = \sum_c Y_{ic} G_{ic}$", _at_zero
+        ),
         Step(r"A permutation of the samples permutes the weights", _permuted),
         Step(r"With $f_0 = 0$ and $D = \Xi(t)$ the closed form of AT is $f_\varpi$", _mean_of_at),
     ),
