@@ -147,7 +147,7 @@ THEOREM = Theorem(
             Kind.EXACT,
             _PAPER,
             (ROOM_FOR_OUTPUTS, NEVER_FLAT),
-            note="Of the Jacobians as they were computed, in exact arithmetic.",
+            note="By balls around the Jacobians as computed, and a bound of what rounding took from these.",
         ),
         Claim(
             "ark_positive_definiteness.limit_kernel",

@@ -38,9 +38,7 @@ def smallest_eigenvalue(a: arb_mat) -> arb:
     low = _moved(middle, near, -least, scale, positive=True)
     high = _moved(middle, near, least, scale, positive=False)
     # Weyl: no eigenvalue moves by more than the norm of what is added to the middle.
-    low, high = low - spread, high + spread
-    # At 0 itself, where pivots of short floats may vanish exactly.
-    return between(low, high.min(arb(0)) if high > 0 and definite(a) is False else high)
+    return between(low - spread, high + spread)
 
 
 def largest_eigenvalue(a: arb_mat) -> arb:

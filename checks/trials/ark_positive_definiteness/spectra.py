@@ -34,7 +34,7 @@ from advntk.implementations.certificates.balls import (
 )
 from advntk.implementations.certificates.bounds import certified_scale, transformed_margin
 from advntk.implementations.certificates.degenerate import null_vector
-from advntk.implementations.certificates.eigenvalues import smallest_eigenvalue
+from advntk.implementations.certificates.eigenvalues import definite, smallest_eigenvalue
 from advntk.implementations.certificates.exponentials import identity
 from advntk.implementations.certificates.kernels import (
     ball_kernels,
@@ -99,11 +99,13 @@ def gram_matrix(scenario: Scenario, keys: Array) -> dict[str, Any]:
     forward, parameters = networks(scenario, arch, keys)
     ark = kernels_of_seeds(forward, parameters, x).ark
     jacobians = np.asarray(input_jacobians(forward, parameters, x))
+    fan_in = 9 if scenario.family == "cnn" else 1  # pixels under a filter
+    terms = scenario.input_width + fan_in * scenario.depth * scenario.width
     return {
         **_spectra(np.asarray(as_matrix(ark)), scenario.input_width),
         **enclosed(
             "smallest_block_eigenvalue",
-            (_smallest_block(j.reshape(*j.shape[:2], -1)) for j in jacobians),
+            (_smallest_block(j.reshape(*j.shape[:2], -1), terms) for j in jacobians),
         ),
     }
 
@@ -170,16 +172,27 @@ def _sign_is_known(found: Enclosure) -> bool:
     return found.low > 0 or found.high <= 0
 
 
-def _smallest_block(jacobians: Float[np.ndarray, "m c d"]) -> Enclosure:
-    """Of the matrices J_i J_i', in exact arithmetic on the floats J_i."""
+def _smallest_block(jacobians: Float[np.ndarray, "m c d"], terms: int) -> Enclosure:
+    """Of the matrices J_i J_i', where J_i may be off the floats that it was computed as.
+
+    The eigenvalue of the floats is enclosed in balls; its root, the least singular value, moves by no more than
+    the error of J_i (Weyl): one eps for each of the `terms` that are summed on its way, relative to its norm.  What is singular as floats, such as a dead network, is so for certain.
+    """
     if jacobians.shape[1] > jacobians.shape[2]:
         return Enclosure(0.0, 0.0, MOST_BITS)  # exact: more rows than columns are dependent
 
-    def all_blocks() -> Enclosure:
-        balls = [matrix(jacobian) for jacobian in jacobians]
-        return least([enclosure(smallest_eigenvalue(j * j.transpose())) for j in balls])
+    def one(jacobian: Float[np.ndarray, "c d"]) -> Enclosure:
+        ball = matrix(jacobian)
+        gram_of = ball * ball.transpose()
+        found = enclosure(smallest_eigenvalue(gram_of))
+        if definite(gram_of) is False:
+            return Enclosure(min(found.low, 0.0), 0.0, 0)
+        error = terms * _EPS * float(np.linalg.norm(jacobian))
+        low, high = (float(np.sqrt(max(end, 0.0))) for end in (found.low, found.high))
+        return Enclosure((low - error) * abs(low - error), (high + error) ** 2, 0)
 
-    return doubled(all_blocks, _sign_is_known)
+    found = doubled(lambda: least([one(j) for j in jacobians]), _sign_is_known, most=2 * FIRST_BITS)
+    return found._replace(bits=0)
 
 
 @network_trial(
