@@ -175,8 +175,9 @@ def _sign_is_known(found: Enclosure) -> bool:
 def _smallest_block(jacobians: Float[np.ndarray, "m c d"], terms: int) -> Enclosure:
     """Of the matrices J_i J_i', where J_i may be off the floats that it was computed as.
 
-    The eigenvalue of the floats is enclosed in balls; its root, the least singular value, moves by no more than
-    the error of J_i (Weyl): one eps for each of the `terms` that are summed on its way, relative to its norm.  What is singular as floats, such as a dead network, is so for certain.
+    The eigenvalue of the floats is enclosed in balls; its root, the least singular value, moves by no more
+    than the error of J_i (Weyl): one eps for each of the `terms` that are summed on its way, relative to its
+    norm.  What is singular as floats, such as a dead network, is so for certain.
     """
     if jacobians.shape[1] > jacobians.shape[2]:
         return Enclosure(0.0, 0.0, MOST_BITS)  # exact: more rows than columns are dependent
