@@ -53,6 +53,8 @@ CLOSED_FORMS = ("erf", "relu", "leaky_relu")
 # Of a step in a kernel's recursion: cosines within 8 eps of 1 are taken for 1 (`arc_cosine`), and a step has
 # some eight roundings of library functions that are themselves good to an eps.
 STEP = 16 * _EPS
+# An angle near 0 or pi has half the bits of its cosine, and a third layer half of those again.
+ANGLE_BITS = 8 * FIRST_BITS
 # Images of one's own may be anything; what scenarios arrange is judged by the claim's assumptions.
 _GENERAL = Premise(
     "degenerate_inputs", 0, "the number of inputs that repeat another or are zero without bias"
@@ -230,7 +232,7 @@ def kernels_in_balls(scenario: Scenario, keys: Array) -> dict[str, Any]:
     arch, x, _ = build(scenario)
     inputs = np.asarray(x)
     computed = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
-    with precision(FIRST_BITS):
+    with precision(ANGLE_BITS):
         exact, rounded = (ball_kernels(arch, inputs, scenario.width, error) for error in (0.0, STEP))
         found = {
             name: errors_over_rounding(np.asarray(getattr(computed, name)), *balls)
@@ -252,7 +254,7 @@ def _scale_error(ntk: Float[np.ndarray, "m m"], ark: Float[np.ndarray, "m m"]) -
     spread, balls = float(diagonal.max() - diagonal.min()), symmetric(matrix(ntk))
     promised = certified_spread(ntk)
     if spread <= 0 or promised <= 0:
-        return Enclosure(0.0, 0.0, FIRST_BITS)
+        return Enclosure(0.0, 0.0, ANGLE_BITS)
     solver = identity(size) * (balls.trace() * arb(0, size * _EPS))
     exact, rounded = (certified_scale(theta, vector(diagonal)) for theta in (balls, balls + solver))
     return enclosure(over_rounding(promised / spread, exact, rounded))
