@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from advntk.checks.deciders.bound import BoundDecider as BoundDecider
     from advntk.checks.deciders.decision import Decision as Decision
     from advntk.checks.deciders.decision import ErrorRates as ErrorRates
+    from advntk.checks.deciders.enclosure import EnclosureDecider as EnclosureDecider
+    from advntk.checks.deciders.enclosure import enclosed as enclosed
     from advntk.checks.deciders.level import LevelDecider as LevelDecider
     from advntk.checks.deciders.median import MedianDecider as MedianDecider
     from advntk.checks.deciders.rate import RateDecider as RateDecider
@@ -49,6 +51,7 @@ _FROM = {
     **dict.fromkeys(("ClaimResult", "Run", "check", "claims", "load_run"), "advntk.api"),
     "BoundDecider": "advntk.checks.deciders.bound",
     **dict.fromkeys(("Decision", "ErrorRates"), "advntk.checks.deciders.decision"),
+    **dict.fromkeys(("EnclosureDecider", "enclosed"), "advntk.checks.deciders.enclosure"),
     "LevelDecider": "advntk.checks.deciders.level",
     "MedianDecider": "advntk.checks.deciders.median",
     "RateDecider": "advntk.checks.deciders.rate",

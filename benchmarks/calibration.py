@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
             "ark_positive_definiteness.gram_psd",
             "ark_positive_definiteness.rank",
             "ark_positive_definiteness.diagonal_blocks",
+            "ark_positive_definiteness.kernels_in_balls",
             "ark_positive_definiteness.transformed_margin",
             "closed_form.search",
             "closed_form.commuting",

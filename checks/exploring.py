@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 
+from advntk.checks.deciders.bound import LOOSE
+from advntk.checks.deciders.decision import Decision
 from advntk.checks.evidence import FindingKind, FindingRow
 from advntk.checks.measuring import observe
 from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
@@ -61,6 +64,31 @@ def report_counterexample(
         fails = partial(_fails_soundly, planned, claim, plan)
         found = smallest(planned.space, fails, plan.request.profile.search) or found
     recorder.finding(_finding(FindingKind.COUNTEREXAMPLE, planned, claim, found))
+
+
+def report_loose_bounds(
+    planned: PlannedCheck, decisions: Iterable[tuple[Claim, Decision]], recorder: Recorder
+) -> None:
+    """Keep the bounds of a check that nothing measured comes near, within the claims' assumptions.
+
+    Args:
+      planned: the check.
+      decisions: all of it, scenario by scenario.
+      recorder: where the findings go.
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for claim, decision in decisions:
+        tightness = decision.detail.get("tightness")
+        if tightness is not None and decision.verdict is not Verdict.OUT_OF_SCOPE:
+            found.setdefault((claim.id, decision.statistic), []).append(float(tightness))
+    for (claim_id, statistic), values in found.items():
+        if max(values) * LOOSE < 1:
+            said = (
+                f"comes to {max(values):.2g} of its bound at most" if max(values) > 0 else "is 0 everywhere"
+            )
+            many = f"{len(values)} scenario{'' if len(values) == 1 else 's'}"
+            label = f"{statistic} {said}, in {many}: its bound is looser than a factor {LOOSE:g}"
+            recorder.finding(FindingRow(claim_id, FindingKind.LOOSE_BOUND, label, (), planned.check.name))
 
 
 def _finding(kind: FindingKind, planned: PlannedCheck, claim: Claim, scenario: Scenario) -> FindingRow:

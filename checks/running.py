@@ -15,7 +15,7 @@ import numpy as np
 from advntk.checks.deciders.decision import Decider, Decision, ErrorRates
 from advntk.checks.evidence import EvidenceStore
 from advntk.checks.executors import Executor, threads
-from advntk.checks.exploring import explore, report_counterexample
+from advntk.checks.exploring import explore, report_counterexample, report_loose_bounds
 from advntk.checks.measuring import Batch, Measured, Observed
 from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
 from advntk.checks.recording import Recorder
@@ -117,6 +117,8 @@ def run_plan(
                 decided.append(Decided(claim, one.scenario, decider, decision))
                 if decision.verdict is Verdict.REFUTED and not decider.statistical:
                     refuted.setdefault(claim.id, (claim, one.scenario))
+        said = [(claim, decision) for one in of_check for claim, _, decision in one.decisions or ()]
+        report_loose_bounds(planned, said, recorder)
         for claim, first in refuted.values():
             # For a control the counterexample is the result: it is always made as simple as it gets.
             wanted = shrink or claim.expected is Verdict.REFUTED

@@ -130,7 +130,8 @@ def _claim_by_check(claim: Claim, check: Check, deciders: Sequence[Any]) -> None
         if lacking:
             raise BadTheory(
                 f"claim {claim.id!r}: {shown(decider)} is no decider, it lacks {', '.join(lacking)}; "
-                "use RateDecider, LevelDecider, MedianDecider, BoundDecider or one like them"
+                "use RateDecider, LevelDecider, MedianDecider, BoundDecider, EnclosureDecider "
+                "or one like them"
             )
         if not isinstance(decider.statistic, str) or not isinstance(decider.name, str):
             raise BadTheory(

@@ -21,6 +21,7 @@ from advntk.reports.figures.blocks import blocks_figure
 from advntk.reports.figures.bound import bound_figure
 from advntk.reports.figures.curves import are_curves, curves_figure
 from advntk.reports.figures.defect import defect_figure
+from advntk.reports.figures.enclosure import enclosure_figure
 from advntk.reports.figures.ensemble import ensemble_figure
 from advntk.reports.figures.estimates import estimates_figure
 from advntk.reports.figures.fading import fading_figure
@@ -45,6 +46,7 @@ _OF_DECIDER: dict[str, Callable[[list[DecisionRow], list[Scene]], Drawing | None
     "level": level_figure,
     "value": value_figure,
     "bound": bound_figure,
+    "enclosure": enclosure_figure,
     "median": median_figure,
 }
 _SWEEPING = ("rate", "level", "value")
@@ -146,8 +148,8 @@ class FigureSelector:
         # What lies outside the assumptions speaks only for a claim that has nothing else.
         inside = [row for row in measured if row.decision.verdict is not Verdict.OUT_OF_SCOPE] or measured
         for decider, draw in _OF_DECIDER.items():
-            # A bound's figure shows what lies outside, too.
-            among = measured if decider == "bound" else inside
+            # The figure of a bound shows what lies outside, too.
+            among = measured if decider in ("bound", "enclosure") else inside
             chosen = [
                 (row, scene) for row in among if row.decider == decider and (scene := self._scene(row)).rows
             ]
@@ -225,8 +227,10 @@ class FigureSelector:
     def _scene(self, row: DecisionRow) -> Scene:
         """The rows that can be drawn: of a sweep, seeds with a positive number at every point."""
         scene, name = scene_of(self.record, row), row.decision.statistic
-        if row.decider == "bound":
-            names = (name, row.decision.detail.get("against", name))
+        if row.decider in ("bound", "enclosure"):
+            names = [name, row.decision.detail.get("against", name)]
+            if row.decider == "enclosure":
+                names = [f"{name}_{end}" for end in ("low", "high", "bits")]
             good = all(is_finite(found.numbers.get(n)) for found in scene.rows for n in names)
             return scene if good else scene.only([])
         if row.decider not in _SWEEPING:

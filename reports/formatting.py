@@ -60,6 +60,9 @@ def measured(found: dict | None) -> str:
     if found is None:
         return "–"
     low, high = found["interval"]
+    if found.get("enclosure") is not None:
+        how = f"certified with {found['bits']} bits" if found["certified"] else "not certified"
+        return f"{quantity(found)} in {found['enclosure']}, {how}"
     text = f"{quantity(found)} {number(found['value'])}"
     return text if found["confidence"] is None else f"{text} [{number(low)}, {number(high)}]"
 

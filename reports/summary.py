@@ -145,6 +145,8 @@ def _claim(record: RunRecord, stated: StatedClaim) -> dict[str, Any]:
         "reason": _reason(record, stated.id, decisions, critical),
         "coverage": _coverage(record, in_scope),
         "power": critical.decision.detail.get("power") if critical else None,
+        "certified": _certified(in_scope),
+        "tightness": _tightness(in_scope),
         "findings": [_finding(row) for row in record.findings if row.claim == stated.id],
     }
 
@@ -235,7 +237,30 @@ def _estimate(row: DecisionRow) -> dict[str, Any]:
         "confidence": decision.confidence,
         "scenario": row.scenario,
         "required": _claimed(decision.detail),
+        "certified": decision.detail.get("certified", False) if "bits" in decision.detail else None,
+        "bits": decision.detail.get("bits"),
+        "enclosure": decision.detail.get("enclosure"),
     }
+
+
+def _certified(in_scope: list[DecisionRow]) -> int:
+    """Scenarios that have enclosures, all of them in balls and deciding."""
+    found: dict[tuple[str, str], bool] = {}
+    for row in in_scope:
+        if "bits" in row.decision.detail:
+            key = (row.trial, row.scenario_id)
+            found[key] = found.get(key, True) and row.decision.detail.get("certified", False)
+    return sum(found.values())
+
+
+def _tightness(in_scope: list[DecisionRow]) -> dict[str, float]:
+    """Statistic |-> the largest value over its bound."""
+    found: dict[str, float] = {}
+    for row in in_scope:
+        tightness = row.decision.detail.get("tightness")
+        if tightness is not None:
+            found[row.decision.statistic] = max(found.get(row.decision.statistic, 0.0), tightness)
+    return found
 
 
 def finite(value: Any) -> Any:

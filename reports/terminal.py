@@ -54,6 +54,9 @@ def remarks(summary: dict[str, Any]) -> list[str]:
         narrow = sorted({axis for found in claim["coverage"].values() for axis in found["narrow"]})
         if narrow:
             lines.append(f"{claim['id']}: sampled narrowly, at one value only of {', '.join(narrow)}")
+        lines += [
+            f"{claim['id']}: {f['label']}" for f in claim["findings"] if f["kind"] == FindingKind.LOOSE_BOUND
+        ]
         cases = [f["label"] for f in claim["findings"] if f["kind"] == FindingKind.DEGENERATE_CASE]
         if cases:
             lines.append(

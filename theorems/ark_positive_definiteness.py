@@ -128,6 +128,11 @@ THEOREM = Theorem(
             r"The ARK Gram matrix over the inputs is symmetric and positive semi-definite",
             Kind.EXACT,
             _PAPER,
+            note=(
+                "Of the floats that were computed, in balls: what they lack of an exact Gram matrix is the "
+                "rounding of inner products. Where both of two products are summed in the same order no "
+                "asymmetry is left, and its bound is not used."
+            ),
         ),
         Claim(
             "ark_positive_definiteness.rank",
@@ -142,6 +147,7 @@ THEOREM = Theorem(
             Kind.EXACT,
             _PAPER,
             (ROOM_FOR_OUTPUTS, NEVER_FLAT),
+            note="By balls around the Jacobians as computed, and a bound of what rounding took from these.",
         ),
         Claim(
             "ark_positive_definiteness.limit_kernel",
@@ -150,9 +156,23 @@ THEOREM = Theorem(
             _OURS,
             (FULLY_CONNECTED, NO_COLLINEAR_PAIR),
             note=(
-                "Smoothness is not enough: without bias, erf, tanh and sigmoid are degenerate on "
-                "{x, -x}, gelu and softplus on two such pairs, relu on parallel inputs. "
-                "The search for such cases is part of the check."
+                "Smoothness is not enough: without bias, erf and tanh are degenerate on {x, -x}, relu and "
+                "leaky relu on parallel inputs; with one hidden layer sigmoid on {x, -x} too, gelu, "
+                "softplus, relu and leaky relu on two such pairs. The search for such cases is part of the "
+                "check, and exact arithmetic proves each. Erf, relu and leaky relu are certified in balls; "
+                "tanh, softplus, sigmoid and gelu by floats with a bound of their rounding."
+            ),
+        ),
+        Claim(
+            "ark_positive_definiteness.kernels_in_balls",
+            r"The limit kernels of erf, relu and leaky relu (NNGP, NTK and $\Theta_x$) as computed are off "
+            r"the exact ones by no more than rounded steps explain, and so is the certified critical scale",
+            Kind.EXACT,
+            _OURS,
+            (FULLY_CONNECTED,),
+            note=(
+                "Near full correlation of two inputs, relu's slopes cost a square root of the rounding; "
+                "the bound allows for it there and nowhere else."
             ),
         ),
         Claim(
@@ -161,11 +181,15 @@ THEOREM = Theorem(
             Kind.EXACT,
             _JORDAN,
             (FULLY_CONNECTED, NO_COLLINEAR_PAIR),
+            note=(
+                "In balls at 61 scales for erf, relu and leaky relu; by floats with a bound of their "
+                "rounding for the others."
+            ),
         ),
     ),
     derivation=(
         Step(
-            r"Gram: $z^\top J J^\top z = \|J^\top z\|^2$, and more rows than columns are dependent",
+            r"Gram: $z^\top J J^\top z = \|J^\top z\|^2$, and more rows than columns are dependent (3 by 2)",
             _gram,
         ),
         Step(

@@ -33,43 +33,39 @@ _KINKED = (FULLY_CONNECTED, KINKED_ACTIVATION, BOUNDED_INPUTS, JOINT_GROWTH, ADM
 
 
 def _searched_residual() -> list:
-    """r' = eta J J' r along the search of a function linear in x, for a 2 x 3 Jacobian."""
+    """r' = eta J J' r along the search of a function linear in x, for a Jacobian of any shape."""
     import sympy as sp
 
-    jacobian = sp.Matrix(2, 3, sp.symbols("j:6"))
-    start, moved, f0, y = (
-        sp.Matrix(sp.symbols(f"{n}:{k}")) for n, k in (("x", 3), ("z", 3), ("f", 2), ("y", 2))
-    )
     eta = sp.Symbol("eta", positive=True)
+    jacobian, jacobian_t, start, moved, f0, y = sp.symbols("J J_t x z f_0 y", commutative=False)
     residual = f0 + jacobian * (moved - start) - y
-    slope_of_x = eta * jacobian.T * residual
-    slope_of_r = residual.jacobian(moved) * slope_of_x
-    return list((slope_of_r - eta * jacobian * jacobian.T * residual).applyfunc(sp.expand))
+    slope_of_x = eta * jacobian_t * residual
+    # r is affine in z: its slope is what J makes of that of z.
+    slope_of_r = residual.xreplace(dict.fromkeys((f0, y, start), sp.S.Zero) | {moved: slope_of_x})
+    return [sp.expand(slope_of_r - eta * jacobian * jacobian_t * residual)]
 
 
 def _exponential_search() -> list:
-    """r(u) = exp(u eta A) r_0 solves r' = eta A r, r(0) = r_0, for a symmetric 2 x 2 block A."""
+    """r(u) = exp(u eta A) r_0 solves r' = eta A r, r(0) = r_0: series to sixth order, A of any size."""
     import sympy as sp
 
-    u, eta, a, b, angle = sp.symbols("u eta a b alpha", real=True)
-    turn = sp.Matrix([[sp.cos(angle), -sp.sin(angle)], [sp.sin(angle), sp.cos(angle)]])
-    block = turn * sp.diag(a, b) * turn.T
-    grown = turn * sp.diag(sp.exp(u * eta * a), sp.exp(u * eta * b)) * turn.T
-    difference = grown.diff(u) - eta * block * grown
-    return [sp.simplify(e) for e in difference] + [sp.simplify(e) for e in grown.subs(u, 0) - sp.eye(2)]
+    u, eta = sp.symbols("u eta", real=True)
+    block = sp.Symbol("A", commutative=False)
+    grown = sum((u * eta) ** k / sp.factorial(k) * block**k for k in range(7))
+    difference = sp.expand(sp.diff(grown, u) - eta * block * grown)
+    return [sp.expand(difference.coeff(u, k)) for k in range(6)] + [grown.subs(u, 0) - 1]
 
 
 def _kernel_gradient_flow() -> list:
-    """d_t f = -Theta E r for f linear in theta: one output, two samples, three parameters."""
+    """d_t f = -Theta E r for f linear in theta, any numbers of outputs, samples and parameters."""
     import sympy as sp
 
-    gradients = sp.Matrix(2, 3, sp.symbols("g:6"))
-    theta, f0 = sp.Matrix(sp.symbols("t:3")), sp.Matrix(sp.symbols("f:2"))
-    growth, y = sp.diag(*sp.symbols("e:2", positive=True)), sp.Matrix(sp.symbols("y:2"))
+    gradients, gradients_t, theta, f0, growth, y = sp.symbols("G G_t theta f_0 E y", commutative=False)
     residual = f0 + gradients * theta - y
-    slope_of_theta = -gradients.T * growth * residual
-    slope_of_f = residual.jacobian(theta) * slope_of_theta
-    return list((slope_of_f + gradients * gradients.T * growth * residual).applyfunc(sp.expand))
+    slope_of_theta = -gradients_t * growth * residual
+    # r is affine in theta: its slope is what the gradients make of that of theta.
+    slope_of_f = residual.xreplace({f0: sp.S.Zero, y: sp.S.Zero, theta: slope_of_theta})
+    return [sp.expand(slope_of_f + gradients * gradients_t * growth * residual)]
 
 
 def _order_of_the_remainder() -> list:

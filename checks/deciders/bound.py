@@ -10,6 +10,9 @@ import numpy as np
 from advntk.checks.deciders.decision import Decision, ErrorRates, Observations, undecidable
 from advntk.theorems.vocabulary import Kind, Verdict
 
+# A bound that is never within this factor of what is measured is a finding.
+LOOSE = 1e3
+
 
 @dataclass(frozen=True)
 class BoundDecider:
@@ -17,7 +20,9 @@ class BoundDecider:
 
     "at most": violated where value > bound (a defect against its rounding error).
     "above": violated where value <= bound (an eigenvalue against what counts as zero).
-    One violation refutes: the bound already covers rounding.  Trials with a value and a bound of 0 say
+    One violation refutes: the bound already covers rounding.  Of "at most" it is kept how tight the bound is,
+    the largest value over its bound: one that is never within a factor `LOOSE` says little, and loosening it
+    would be noticed by nobody.  Trials with a value and a bound of 0 say
     nothing, since numbers that underflow give both; an integer bound of 0 is one that is claimed.
 
     Raises:
@@ -36,6 +41,14 @@ class BoundDecider:
     def __post_init__(self) -> None:
         if self.side not in ("at most", "above"):
             raise ValueError(f"side = {self.side!r}: choose 'at most' or 'above'")
+
+    def _tightness(self, value: np.ndarray, bound: np.ndarray) -> dict[str, float]:
+        """The largest value over its bound; nothing of "above", or where only 0 is allowed."""
+        some = bound > 0
+        if self.side != "at most" or not some.any():
+            return {}
+        with np.errstate(over="ignore"):
+            return {"tightness": float(max(0.0, (value[some] / bound[some]).max()))}
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """The worst ratio of value to bound; error rates play no part in an exact claim."""
@@ -80,5 +93,6 @@ class BoundDecider:
                 "against": self.bound,
                 "value": float(value[worst]),
                 "bound": float(bound[worst]),
+                **self._tightness(value, bound),
             },
         )

@@ -72,6 +72,7 @@ class FindingKind(StrEnum):
     COUNTEREXAMPLE = "counterexample"
     DEGENERATE_CASE = "degenerate case"  # the simplest scenario outside the assumptions where a claim fails
     SEARCH_FAILED = "search failed"
+    LOOSE_BOUND = "loose bound"  # never within a factor 1e3 of what was measured
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class _Detail(TypedDict, total=False):
     threshold: float
     predicted: float
     intercept: float | None
+    bits: int
+    enclosure: str
+    certified: bool
+    tightness: float | None
     power: _Power | None
 
 

@@ -28,7 +28,7 @@ def test_a_trial_that_raises_is_an_error_of_its_claims_and_the_run_goes_on(measu
     def broken(*_):
         raise FloatingPointError("the kernel exploded")
 
-    monkeypatch.setattr(definiteness, "activation", broken)
+    monkeypatch.setattr(definiteness, "null_vector", broken)
     pins = {"activation": "erf", "depth": 1}
     found = measure(
         ["ark_positive_definiteness.limit_kernel", "ark_positive_definiteness.transformed_margin"], pins
@@ -41,9 +41,9 @@ def test_a_trial_that_raises_is_an_error_of_its_claims_and_the_run_goes_on(measu
 
 
 def test_a_counterexample_is_shrunk_on_request(measure, monkeypatch):
-    honest = definiteness.mlp_limits
+    honest = definiteness.null_vector
     monkeypatch.setattr(
-        definiteness, "mlp_limits", lambda arch, *rest: honest(arch.with_scales(arch.sigma_w, 0.0), *rest)
+        definiteness, "null_vector", lambda arch, x: honest(arch.with_scales(arch.sigma_w, 0.0), x)
     )
     summary = measure(["ark_positive_definiteness.limit_kernel"], {"activation": "tanh"}, shrink=True)
     (found,) = [f for f in summary["claims"][0]["findings"] if f["kind"] == "counterexample"]

@@ -33,6 +33,7 @@ CLAIMS = {
     "ark_positive_definiteness.rank": Verdict.HOLDS,
     "ark_positive_definiteness.diagonal_blocks": Verdict.HOLDS,
     "ark_positive_definiteness.limit_kernel": Verdict.HOLDS,
+    "ark_positive_definiteness.kernels_in_balls": Verdict.HOLDS,
     "ark_positive_definiteness.transformed_margin": Verdict.HOLDS,
     "closed_form.search": Verdict.HOLDS,
     "closed_form.commuting": Verdict.HOLDS,
@@ -83,14 +84,12 @@ OTHERWISE = {
     "linearization_equivalence.nonsmooth": ADV_NTK.scenario(activation="relu"),
     "xi_fading.singular": ADV_NTK.scenario(arrangement="duplicate"),
     "xi_fading.singular_limit": ADV_NTK.scenario(arrangement="duplicate"),
-    "xi_fading.negative_eta": ADV_NTK.scenario(strength=-0.5),
-    "xi_fading.negative_eta_rate": ADV_NTK.scenario(strength=-0.5),
+    **{f"xi_fading.{c}": ADV_NTK.scenario(strength=-0.5) for c in ("negative_eta", "negative_eta_rate")},
     "xi_fading.robust_overfitting": ADV_NTK.scenario(label_noise=0.1),
     "adv_ntk.robustness_gain": ADV_NTK.scenario(label_noise=0.1),
     **{claim: LAZY.scenario() for claim in CLAIMS if claim.startswith("lazy_training.")},
     "lazy_training.two_copies": LAZY.scenario(centring="antisymmetric"),
-    "lazy_training.uncentred": LAZY.scenario(centring="none"),
-    "lazy_training.uncentred_limit": LAZY.scenario(centring="none"),
+    **{f"lazy_training.{c}": LAZY.scenario(centring="none") for c in ("uncentred", "uncentred_limit")},
 }
 INSIDE = {claim: OTHERWISE.get(claim, ADV_NTK.scenario()) for claim in CLAIMS}
 # Name of an assumption |-> changes of fields that leave it, and only it; then changes that do not.

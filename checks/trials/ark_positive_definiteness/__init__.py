@@ -2,8 +2,9 @@
 
 from advntk.checks.trials.ark_positive_definiteness.spectra import (
     gram_matrix,
+    kernels_in_balls,
     limit_kernel,
     transformed_kernel,
 )
 
-__all__ = ["gram_matrix", "limit_kernel", "transformed_kernel"]
+__all__ = ["gram_matrix", "kernels_in_balls", "limit_kernel", "transformed_kernel"]

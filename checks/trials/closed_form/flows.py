@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.deciders.enclosure import EnclosureDecider
 from advntk.checks.efforts import EXACT
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation, Premise
 from advntk.checks.trials.shared.building import dense_seconds, network_trial
+from advntk.checks.trials.shared.certificates import evaluation_errors
 from advntk.checks.trials.shared.linear_systems import (
     LinearSystem,
     flow_memory,
@@ -81,6 +83,8 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
         "closed_form.commuting": [
             BoundDecider("residual_error", "allowed", "at most"),
             BoundDecider("output_error", "allowed", "at most"),
+            EnclosureDecider("residual_off_over_rounding", 1, "at most"),
+            EnclosureDecider("output_off_over_rounding", 1, "at most"),
         ]
     },
     space=ADVERSARIAL_TRAINING.over(
@@ -97,11 +101,18 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
     premises=(INTEGRABLE,),
 )
 def commuting_flow(scenario: Scenario, keys: Array) -> Observation:
-    """Closed form less integrated flow; strengths that vary in time get one scalar ARK for all samples."""
+    """Closed form less integrated flow, and less its exact value at the same floats, in balls.
+
+    Strengths that vary in time get one scalar ARK for all samples.
+    """
     system, points, end = _system(scenario, keys)
     if scenario.schedule != "constant":
         system, points = _scalar_growth(system, points)
-    return _equality(system, points, end, _flow(system, points, end))
+    found = _equality(system, points, end, _flow(system, points, end))
+    start, xi = _start(system, points), xi_blocks(system.ark, points.schedule, end)
+    closed = jax.vmap(closed_form)(system.ntk, xi, start)
+    in_balls = evaluation_errors(system, xi, points.schedule, end, start, closed)
+    return Observation({**found.values, **in_balls}, result=found.result)
 
 
 @network_trial(
