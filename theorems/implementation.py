@@ -26,5 +26,39 @@ THEOREM = Theorem(
             Kind.EXACT,
             _DEFINITIONS,
         ),
+        Claim(
+            "implementation.initialization",
+            r"Initial parameters are independent normal numbers, of variance 1 in the NTK parameterization, "
+            r"$\sigma_w^2 / \mathrm{fan\,in}$ and $\sigma_b^2$ in the standard one, with a fan-in of nine times "
+            r"the channels in a convolution; nothing is drawn twice: not between layers, $W$ and $b$, or "
+            r"networks (medians over groups of networks)",
+            Kind.EFFECT,
+            _DEFINITIONS,
+        ),
+        Claim(
+            "implementation.forward",
+            r"Outputs, input gradients, NTK and ARK of finite networks, fully connected and convolutional, with "
+            r"flattened and pooled readout, equal those of a plain loop over layers that carries every derivative "
+            r"along; by the layerwise and by the Jacobian route",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
+        Claim(
+            "implementation.kernels",
+            r"NNGP kernel, NTK and ARK of infinite MLPs equal a plain recursion over layers whose expectations are "
+            r"integrals, by every path: all three from one Gram matrix, by neural-tangents, in closed form, tile by "
+            r"tile; so do the input gradient of a loss, the ARK's trace form and the covariance of an input "
+            r"gradient equal differences",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
+        Claim(
+            "implementation.convolutional_kernels",
+            r"NNGP kernel and NTK of infinite convolutional and residual networks, flattened and pooled, equal a "
+            r"plain recursion over all pairs of pixels, tile by tile; so does the input gradient of a loss equal "
+            r"differences",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
     ),
 )

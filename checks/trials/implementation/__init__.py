@@ -1,5 +1,14 @@
 """Checks of what everything is built from."""
 
 from advntk.checks.trials.implementation.activations import activations_by_definition
+from advntk.checks.trials.implementation.forward import networks_by_hand
+from advntk.checks.trials.implementation.initialization import law_of_initial_parameters
+from advntk.checks.trials.implementation.kernels import convolutional_limits, fully_connected_limits
 
-__all__ = ["activations_by_definition"]
+__all__ = [
+    "activations_by_definition",
+    "convolutional_limits",
+    "fully_connected_limits",
+    "law_of_initial_parameters",
+    "networks_by_hand",
+]

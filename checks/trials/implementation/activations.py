@@ -22,7 +22,7 @@ from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.comparing import EPS, worst
 from advntk.checks.trials.implementation.definitions import DEFINITIONS, LEAKY_SLOPE, resolved
-from advntk.checks.trials.implementation.space import IMPLEMENTATION
+from advntk.checks.trials.implementation.space import MOMENTS
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import architecture
 from advntk.implementations.networks.infinite import dense
@@ -43,7 +43,7 @@ STATISTICS = ("function", "slope", "expectation", "expected_slopes", "price")
     decides={
         "implementation.activations": [BoundDecider(name, f"{name}_allowed", "at most") for name in STATISTICS]
     },
-    space=IMPLEMENTATION.over(
+    space=MOMENTS.over(
         activation=ACTIVATIONS, variance=Between(0.1, 4.0, 0.1), ratio=(1.0, 0.25, 2.0)
     ),
     effort=Effort(quick=Measure(7, 1), standard=Measure(28, 1), thorough=Measure(100, 1)),

@@ -84,7 +84,8 @@ def expectation(
       Expectations, of the shape of the arguments.
     """
     roots = np.sqrt(variance).ravel(), np.sqrt(other).ravel()
-    angle = np.arccos(np.clip(covariance.ravel() / roots[0] / roots[1], -1, 1))
+    # The root of a product: of a covariance that is the variance the cosine is 1 to the last digit.
+    angle = np.arccos(np.clip(covariance / np.sqrt(variance * other), -1, 1)).ravel()
     x, w = np.polynomial.legendre.leggauss(nodes)
     ends = np.linspace(0, _REACH, panels + 1)
     radius = ((ends[:-1, None] + ends[1:, None]) / 2 + x * np.diff(ends)[:, None] / 2).ravel()

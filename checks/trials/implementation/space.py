@@ -1,22 +1,23 @@
-"""The space of what an implementation is put to: networks, data, dynamics, attacks and trainings."""
+"""The spaces of what an implementation is put to: its networks, dynamics, attacks, trainings and data."""
 
 from __future__ import annotations
 
 from advntk.checks.axes import DATA, DYNAMICS, NETWORK
 from advntk.checks.spaces import Axis, Space
 
-IMPLEMENTATION = Space(
-    NETWORK,
-    DATA,
-    DYNAMICS,
-    Axis(
-        "structure",
-        "mlp",
-        ("mlp", "cnn", "cnn_pool", "residual", "residual_pool"),
-        written={"cnn_pool": "pooled cnn", "residual_pool": "pooled residual"},
-        group="network",
-        description="kind of network and of its readout",
-    ),
+_STRUCTURE = Axis(
+    "structure",
+    "mlp",
+    ("mlp", "cnn", "cnn_pool", "residual", "residual_pool"),
+    written={"cnn_pool": "pooled cnn", "residual_pool": "pooled residual"},
+    group="network",
+    shown=True,
+    description="kind of network and of its readout",
+)
+_DRAW = DATA["data_seed"]
+
+MOMENTS = Space(
+    NETWORK["activation"],
     Axis(
         "variance",
         1.0,
@@ -24,6 +25,7 @@ IMPLEMENTATION = Space(
         above=True,
         symbol="p",
         group="moments",
+        shown=True,
         description="variance of a pre-activation",
     ),
     Axis(
@@ -33,13 +35,23 @@ IMPLEMENTATION = Space(
         above=True,
         symbol="p'/p",
         group="moments",
+        shown=True,
         description="variance of the other pre-activation over that of the first",
     ),
+)
+NETWORKS = Space(
+    _STRUCTURE,
+    *(NETWORK[name] for name in ("depth", "activation", "parameterization", "sigma_w", "sigma_b")),
+    _DRAW,
+)
+SYSTEMS = Space(*(DYNAMICS[name] for name in ("strength", "schedule", "spread")), _DRAW)
+ATTACKS = Space(
     Axis(
         "norm",
         "linf",
         ("linf", "l2", "l1"),
         group="attack",
+        shown=True,
         description="norm of the ball that an attack may move in",
     ),
     Axis(
@@ -50,8 +62,21 @@ IMPLEMENTATION = Space(
         above=True,
         symbol="rho",
         group="attack",
+        shown=True,
         description="radius of that ball",
     ),
-    Axis("loss", "mse", ("mse", "squared", "ce"), group="training", description="loss of a finite network"),
-    Axis("steps", 8, low=1, high=10**6, group="training", description="steps of gradient descent"),
+    _DRAW,
 )
+TRAININGS = Space(
+    _STRUCTURE,
+    Axis(
+        "loss",
+        "mse",
+        ("mse", "squared", "ce"),
+        group="training",
+        shown=True,
+        description="loss of a finite network",
+    ),
+    _DRAW,
+)
+SPLITS_OF_DATA = Space(DATA["label_noise"], _DRAW)

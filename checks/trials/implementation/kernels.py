@@ -1,0 +1,235 @@
+r"""Trials of the limit kernels: every path to them, and their input gradients, against a plain recursion.
+
+Values may differ by some hundred rounding errors; derivatives are held against differences, which say
+themselves how exact they are.  Tiles are so small that no side of a matrix is a multiple of theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from advntk.checks.deciders.bound import BoundDecider
+from advntk.checks.efforts import Effort, Measure
+from advntk.checks.scenario import Scenario
+from advntk.checks.spaces import Between
+from advntk.checks.trial import trial
+from advntk.checks.trials.implementation import differences
+from advntk.checks.trials.implementation.building import arch_of
+from advntk.checks.trials.implementation.comparing import gap, worst
+from advntk.checks.trials.implementation.plain_kernels import Limit, kernels, matrix
+from advntk.checks.trials.implementation.space import NETWORKS
+from advntk.implementations.kernels.infinite import (
+    ark_product,
+    ark_trace,
+    infinite_kernels,
+    input_gradient_covariance,
+    mlp_limits,
+)
+from advntk.implementations.kernels.ntk import ClosedFormNTK, Kernel, StaxNTK, kernel_of
+from advntk.implementations.networks.residual import residual
+from advntk.theorems.assumptions import ACTIVATIONS
+
+D, TRAINED, OTHERS, OUTPUTS = 4, 5, 2, 3
+GRID = (3, 2, 2)
+HEIGHT, COLUMNS = GRID[:2]
+STAGES = (1, 1)
+WIDTH = 7  # of the hidden layers, where it matters
+ROUNDINGS = 512
+# Tiles of four entries.
+SMALL_CLOSED_FORM, SMALL = 4 * 11 * 8, 4 * 14 * 8
+_SMOOTH_AND_CHEAP = "erf"
+_MLP = ("nngp", "ntk", "ark", "gradient", "input_derivatives")
+_CONVOLUTIONAL = ("nngp", "ntk", "gradient")
+
+
+def _deciders(names: tuple[str, ...]) -> list[BoundDecider]:
+    return [BoundDecider(f"{name}_error", f"{name}_allowed", "at most") for name in names]
+
+
+@trial(
+    decides={"implementation.kernels": _deciders(_MLP)},
+    space=NETWORKS.over(
+        structure=("mlp",),
+        depth=(2, 1, 3),
+        activation=("relu", "erf", "leaky_relu", *(a for a in ACTIVATIONS if "relu" not in a and a != "erf")),
+        parameterization=("ntk", "standard"),
+        sigma_w=Between(1.0, 1.8),
+        sigma_b=Between(0.0, 0.6),
+        data_seed=tuple(range(8)),
+    ),
+    # Seven scenarios, so that each activation occurs.
+    effort=Effort(
+        quick=Measure(7, 1, held=(("depth", 2),)), standard=Measure(20, 1), thorough=Measure(60, 1)
+    ),
+    random=False,
+    seconds=lambda scenario: 0.5 * scenario.depth,
+)
+def fully_connected_limits(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """NNGP kernel, NTK and ARK of infinite MLPs, and what is differentiated of them."""
+    del keys
+    arch, standard = arch_of(scenario), scenario.parameterization == "standard"
+    limit = Limit(
+        "mlp", scenario.depth, scenario.activation, scenario.sigma_w, scenario.sigma_b, standard=standard
+    )
+    some = _samples(scenario, (D,))
+    both = np.concatenate([some.x_train, some.x])
+    wide = matrix(limit._replace(width=WIDTH), both, both, quadrature=not scenario.activation == "erf")
+    found = _mlp_by_program(arch, jnp.asarray(both))
+    pairs = {
+        "nngp": [gap(one.nngp, wide[0], ROUNDINGS) for one in found],
+        "ntk": [gap(one.ntk, wide[1], ROUNDINGS) for one in found],
+        "ark": [gap(found[0].ark, wide[2], ROUNDINGS), gap(_product(arch, some), wide[2][TRAINED:, :TRAINED], ROUNDINGS)],
+        "input_derivatives": [_at_one_input(scenario, limit, some)],
+    }
+    chosen = kernel_of(arch)
+    machines: list[Kernel] = [chosen]
+    if isinstance(chosen, ClosedFormNTK):
+        machines.append(replace(chosen, tile_bytes=SMALL_CLOSED_FORM))
+    elif isinstance(chosen, StaxNTK):
+        machines = [replace(chosen, tile_bytes=SMALL)]
+    _add_machines(pairs, machines, limit, some)
+    return _as_values(pairs)
+
+
+@trial(
+    decides={"implementation.convolutional_kernels": _deciders(_CONVOLUTIONAL)},
+    space=NETWORKS.over(
+        structure=("cnn", "cnn_pool", "residual", "residual_pool"),
+        depth=(2, 1),
+        activation=("erf", *(a for a in ACTIVATIONS if a != "erf")),
+        sigma_w=Between(1.0, 1.8),
+        sigma_b=Between(0.0, 0.6),
+        data_seed=tuple(range(8)),
+    ),
+    effort=Effort(
+        quick=Measure(4, 1, held=(("depth", 2), ("activation", "erf"))),
+        standard=Measure(12, 1),
+        thorough=Measure(40, 1),
+    ),
+    random=False,
+    seconds=lambda _: 4.0,
+)
+def convolutional_limits(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
+    """NNGP kernel and NTK of infinite convolutional and residual networks, and the gradient of a loss."""
+    del keys
+    pooled = scenario.structure.endswith("pool")
+    if scenario.structure.startswith("residual"):
+        net: Any = residual(
+            STAGES, scenario.sigma_w, scenario.sigma_b, scenario.activation, "pool" if pooled else "flatten"
+        )
+    else:
+        net = arch_of(scenario)
+    limit = Limit(
+        "residual" if scenario.structure.startswith("residual") else "cnn",
+        scenario.depth, scenario.activation, scenario.sigma_w, scenario.sigma_b, pooled, stages=STAGES,
+    )  # fmt: skip
+    some = _samples(scenario, GRID)
+    pairs: dict[str, list] = {"nngp": [], "ntk": [], "gradient": []}
+    wanted = matrix(limit, some.x, some.x_train, quadrature=False)
+    found = jax.jit(lambda a, b: net.limit_kernel(1, 1)(a, b, ("nngp", "ntk")))(some.x, some.x_train)
+    pairs["nngp"].append(gap(found.nngp, wanted[0], ROUNDINGS))
+    pairs["ntk"].append(gap(found.ntk, wanted[1], ROUNDINGS))
+    _add_machines(pairs, [StaxNTK(net, tile_bytes=SMALL * (HEIGHT * COLUMNS))], limit, some)
+    return _as_values(pairs)
+
+
+class _Samples(NamedTuple):
+    """Inputs of a kernel machine, its weights, and targets: nothing of it is special."""
+
+    x: Float[np.ndarray, "k ..."]
+    x_train: Float[np.ndarray, "m ..."]
+    weights: Float[np.ndarray, "m c"]
+    targets: Float[np.ndarray, "k c"]
+    direction: Float[np.ndarray, "k ..."]
+
+
+def _samples(scenario: Scenario, shape: tuple[int, ...]) -> _Samples:
+    rng = np.random.default_rng([scenario.data_seed, 32])
+    sizes = (OTHERS, *shape), (TRAINED, *shape), (TRAINED, OUTPUTS), (OTHERS, OUTPUTS), (OTHERS, *shape)
+    return _Samples(*(rng.standard_normal(size) for size in sizes))
+
+
+@jax.jit
+def _mlp_by_program(arch: Any, both: Float[Array, "n d"]) -> tuple[Any, Any]:
+    limits = mlp_limits(arch, both @ both.T / both.shape[1], float(both.shape[1]), float(WIDTH))
+    return limits, infinite_kernels(arch, both, width=WIDTH)
+
+
+def _product(arch: Any, some: _Samples) -> Array:
+    return ark_product(arch, jnp.asarray(some.x), jnp.asarray(some.x_train))
+
+
+def _add_machines(
+    pairs: dict[str, list], machines: list[Kernel], limit: Limit, some: _Samples
+) -> None:
+    """Kernel matrices and loss gradients of kernel machines, beside those of the plain recursion."""
+    formula = partial(kernels, quadrature=False)
+    square = matrix(limit, some.x_train, some.x_train, quadrature=False)[1]
+    cross = matrix(limit, some.x, some.x_train, quadrature=False)[1]
+
+    def loss(place: int, along: float) -> float:
+        at = some.x[place] + along * some.direction[place]
+        f = sum(formula(limit, at, one).ntk * w for one, w in zip(some.x_train, some.weights, strict=True))
+        return float(((f - some.targets[place]) ** 2).sum() / 2)
+
+    slopes = [differences.slope(partial(loss, place)) for place in range(OTHERS)]
+    wanted, left = np.array(slopes).T
+    for machine in machines:
+        gram, across, gradient = _by_machine(machine, *(jnp.asarray(part) for part in some[:4]))
+        pairs["ntk"] += [gap(gram, square, ROUNDINGS), gap(across, cross, ROUNDINGS)]
+        along = (np.asarray(gradient) * some.direction).reshape(OTHERS, -1).sum(1)
+        pairs.setdefault("gradient", []).append((along - wanted, left))
+
+
+def _by_machine(
+    machine: Kernel, x: Array, x_train: Array, weights: Array, targets: Array
+) -> tuple[Array, Array, Array]:
+    # An unknown kernel may not be hashable: closed over, not an argument.
+    @jax.jit
+    def everything(x: Array, x_train: Array, weights: Array, targets: Array) -> tuple[Array, Array, Array]:
+        return (
+            machine.gram(x_train), machine.cross(x, x_train), machine.loss_gradient(x, targets, x_train, weights)
+        )  # fmt: skip
+
+    return everything(x, x_train, weights, targets)
+
+
+def _at_one_input(scenario: Scenario, limit: Limit, some: _Samples) -> tuple[np.ndarray, np.ndarray]:
+    """The ARK's trace form and the covariance of an input gradient, of an activation that is cheap."""
+    if scenario.activation != _SMOOTH_AND_CHEAP:
+        return np.zeros(1), np.ones(1)
+    arch, plain = arch_of(scenario), limit._replace(standard=False)
+    one, other = some.x
+
+    def by_hand(a: np.ndarray, b: np.ndarray, i: int, j: int) -> tuple[float, float]:
+        unit = np.eye(D)
+        return differences.mixed(
+            lambda s, t: kernels(plain, a + s * unit[i], b + t * unit[j], quadrature=False).nngp
+        )
+
+    whole = np.array([[by_hand(one, one, i, j) for j in range(D)] for i in range(D)])
+    across = np.array([by_hand(one, other, i, i) for i in range(D)]).sum(0)
+    covariance, trace = _derivatives(arch, jnp.asarray(one), jnp.asarray(some.x))
+    own = np.trace(whole[:, :, 0]), whole[:, :, 1].sum()
+    error = [covariance - whole[:, :, 0], trace[0, 0] - own[0], trace[0, 1] - across[0]]
+    allowed = [whole[:, :, 1], own[1], across[1]]
+    return (np.concatenate([np.ravel(part) for part in parts]) for parts in (error, allowed))  # type: ignore[return-value]
+
+
+@jax.jit
+def _derivatives(arch: Any, one: Float[Array, " d"], x: Float[Array, "k d"]) -> tuple[Array, Array]:
+    return input_gradient_covariance(arch, one), ark_trace(arch, x[:1], x)
+
+
+def _as_values(pairs: dict[str, list]) -> dict[str, np.ndarray]:
+    found = {}
+    for name, some in pairs.items():
+        found[f"{name}_error"], found[f"{name}_allowed"] = worst(*some)
+    return found
