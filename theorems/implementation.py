@@ -54,9 +54,14 @@ THEOREM = Theorem(
         ),
         Claim(
             "implementation.convolutional_kernels",
-            r"NNGP kernel and NTK of infinite convolutional and residual networks, flattened and pooled, equal a "
-            r"plain recursion over all pairs of pixels, tile by tile; so does the input gradient of a loss equal "
-            r"differences",
+            r"The NTK of infinite convolutional networks, flattened and pooled, equals a plain recursion over all "
+            r"pairs of pixels, tile by tile; so does the input gradient of a loss equal differences",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
+        Claim(
+            "implementation.residual_kernels",
+            r"The same of infinite residual networks, stages that halve the image included",
             Kind.EXACT,
             _DEFINITIONS,
         ),

@@ -3,7 +3,11 @@
 from advntk.checks.trials.implementation.activations import activations_by_definition
 from advntk.checks.trials.implementation.forward import networks_by_hand
 from advntk.checks.trials.implementation.initialization import law_of_initial_parameters
-from advntk.checks.trials.implementation.kernels import convolutional_limits, fully_connected_limits
+from advntk.checks.trials.implementation.kernels import (
+    convolutional_limits,
+    fully_connected_limits,
+    residual_limits,
+)
 
 __all__ = [
     "activations_by_definition",
@@ -11,4 +15,5 @@ __all__ = [
     "fully_connected_limits",
     "law_of_initial_parameters",
     "networks_by_hand",
+    "residual_limits",
 ]

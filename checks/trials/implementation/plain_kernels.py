@@ -86,7 +86,9 @@ def expectations(
         )
     phi, slope, _ = DEFINITIONS[activation]
     moments = covariance, variance, other
-    return expectation(phi, phi, *moments, nodes=NODES), expectation(slope, slope, *moments, nodes=NODES)
+    value = expectation(phi, phi, *moments, nodes=NODES)
+    # A variance needs no slope, and is its own covariance.
+    return value, value if covariance is variance else expectation(slope, slope, *moments, nodes=NODES)
 
 
 def kernels(
@@ -132,8 +134,11 @@ def matrix(
     Returns:
       (3, k, m).
     """
-    found = [[kernels(limit, one, two, quadrature) for two in other] for one in x]
-    return np.moveaxis(np.array(found, np.float64), -1, 0)
+    found = np.zeros((3, len(x), len(other)))
+    for i, j in np.ndindex(len(x), len(other)):
+        mirrored = other is x and j < i
+        found[:, i, j] = found[:, j, i] if mirrored else kernels(limit, x[i], other[j], quadrature)
+    return found
 
 
 def _start(limit: Limit, x: np.ndarray, other: np.ndarray) -> _State:
