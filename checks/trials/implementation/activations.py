@@ -21,7 +21,7 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.comparing import EPS, worst
-from advntk.checks.trials.implementation.definitions import DEFINITIONS, LEAKY_SLOPE, resolved
+from advntk.checks.trials.shared.definitions import DEFINITIONS, LEAKY_SLOPE, resolved
 from advntk.checks.trials.implementation.space import MOMENTS
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import architecture

@@ -23,7 +23,7 @@ from advntk.checks.trial import trial
 from advntk.checks.trials.implementation import differences
 from advntk.checks.trials.implementation.building import arch_of
 from advntk.checks.trials.implementation.comparing import gap, worst
-from advntk.checks.trials.implementation.plain_kernels import Limit, kernels, matrix
+from advntk.checks.trials.shared.plain_kernels import Limit, kernels, matrix
 from advntk.checks.trials.implementation.space import NETWORKS
 from advntk.implementations.kernels.infinite import (
     ark_product,

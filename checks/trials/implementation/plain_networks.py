@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from advntk.checks.trials.implementation.definitions import DEFINITIONS
+from advntk.checks.trials.shared.definitions import DEFINITIONS
 
 Layer = tuple[Float[np.ndarray, "..."], Float[np.ndarray, " n"]]
 

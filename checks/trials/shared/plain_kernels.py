@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from advntk.checks.trials.implementation.definitions import DEFINITIONS, LEAKY_SLOPE, expectation
+from advntk.checks.trials.shared.definitions import DEFINITIONS, LEAKY_SLOPE, expectation
 
 # Of each panel: for variances up to a few, half as many more change less than rounding does.
 NODES = 32
@@ -139,6 +139,37 @@ def matrix(
         mirrored = other is x and j < i
         found[:, i, j] = found[:, j, i] if mirrored else kernels(limit, x[i], other[j], quadrature)
     return found
+
+
+def mlp_matrix(
+    limit: Limit, x: Float[np.ndarray, "k d"], other: Float[np.ndarray, "m d"]
+) -> Float[np.ndarray, "k m"]:
+    """NTK of an MLP between many inputs at once, by published formulas where there are some.
+
+    Args:
+      limit: an MLP in NTK parameterization.
+      x: k inputs.
+      other: m inputs.
+
+    Returns:
+      (k, m).
+    """
+    w, b = limit.sigma_w**2, limit.sigma_b**2
+    own, theirs = (w * (one**2).mean(1) + b for one in (x, other))
+    nngp = w * (x @ other.T) / x.shape[1] + b
+    ntk = nngp
+    for _ in range(limit.depth):
+        # Rounding must not make a covariance larger than its variances allow.
+        most = np.sqrt(own[:, None] * theirs[None, :])
+        nngp = np.clip(nngp, -most, most)
+        pairs = np.broadcast_arrays(nngp, own[:, None], theirs[None, :])
+        value, slope = expectations(limit.activation, *pairs, quadrature=False)
+        nngp = w * value + b
+        ntk = nngp + w * slope * ntk
+        own, theirs = (
+            w * expectations(limit.activation, one, one, one, quadrature=False)[0] + b for one in (own, theirs)
+        )
+    return ntk
 
 
 def _start(limit: Limit, x: np.ndarray, other: np.ndarray) -> _State:
