@@ -65,5 +65,21 @@ THEOREM = Theorem(
             Kind.EXACT,
             _DEFINITIONS,
         ),
+        Claim(
+            "implementation.attacks",
+            r"PGD and Auto-PGD look where their definitions say, step by step, take gradients at the current "
+            r"iterate, never leave ball or box, begin at points drawn from the ball, and return the best point "
+            r"that they looked at; projections are the nearest points",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
+        Claim(
+            "implementation.worst_case",
+            r"On a linear predictor, whose largest margin within ball and box is explicit, every attack reaches its "
+            r"stated share of it and none more than all; the worst case of several attacks is, sample by sample, the "
+            r"worst that any of them found",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
     ),
 )

@@ -10,6 +10,7 @@ import wrong_kernels
 import wrong_lazy_training
 import wrong_limits
 import wrong_searches
+import wrong_subjects
 import wrong_theories
 from falsehood import Falsehood
 
@@ -18,6 +19,7 @@ SUBJECTS = (
     wrong_definiteness,
     wrong_theories,
     wrong_searches,
+    wrong_subjects,
     wrong_dynamics,
     wrong_fading,
     wrong_limits,

@@ -1,6 +1,7 @@
 """Checks of what everything is built from."""
 
 from advntk.checks.trials.implementation.activations import activations_by_definition
+from advntk.checks.trials.implementation.attacks import iterates_by_hand, shares_of_the_worst_case
 from advntk.checks.trials.implementation.forward import networks_by_hand
 from advntk.checks.trials.implementation.initialization import law_of_initial_parameters
 from advntk.checks.trials.implementation.kernels import (
@@ -13,7 +14,9 @@ __all__ = [
     "activations_by_definition",
     "convolutional_limits",
     "fully_connected_limits",
+    "iterates_by_hand",
     "law_of_initial_parameters",
     "networks_by_hand",
     "residual_limits",
+    "shares_of_the_worst_case",
 ]

@@ -20,7 +20,7 @@ from advntk.checks.efforts import Effort, Measure
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
-from advntk.checks.trials.implementation.comparing import EPS, worst
+from advntk.checks.trials.implementation.comparing import EPS, compiled, worst
 from advntk.checks.trials.shared.definitions import DEFINITIONS, LEAKY_SLOPE, resolved
 from advntk.checks.trials.implementation.space import MOMENTS
 from advntk.implementations.networks.activations import activation
@@ -92,7 +92,7 @@ def activations_by_definition(scenario: Scenario, keys: Array) -> dict[str, np.n
 def function(name: str) -> Callable[[Any], tuple[Array, Array]]:
     """phi of the finite network, and its derivative, at several points."""
     phi = activation(name).phi
-    return jax.jit(lambda x: (phi(x), jax.vmap(jax.grad(phi))(x)))
+    return compiled(lambda x: (phi(x), jax.vmap(jax.grad(phi))(x)))
 
 
 def duals(name: str) -> Callable[[Any, Any, Any], tuple[Array, ...]]:
@@ -108,7 +108,7 @@ def duals(name: str) -> Callable[[Any, Any, Any], tuple[Array, ...]]:
     def everything(*moments: Array) -> tuple[Array, ...]:
         return *both(*moments), *jax.grad(lambda *m: both(*m)[0], argnums=(0, 1, 2))(*moments)
 
-    return jax.jit(jax.vmap(everything))
+    return compiled(jax.vmap(everything))
 
 
 def _against(

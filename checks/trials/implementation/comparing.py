@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
+
+# Programs of a few small arrays take longer to optimize than to run.
+compiled = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -21,7 +21,7 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.building import Sizes, arch_of, numbers, plain_of, shapes_by_hand
-from advntk.checks.trials.implementation.comparing import NONE, count, gap, worst
+from advntk.checks.trials.implementation.comparing import NONE, compiled, count, gap, worst
 from advntk.checks.trials.implementation.plain_networks import Layer, flat, outputs
 from advntk.checks.trials.implementation.space import NETWORKS
 from advntk.implementations.kernels.empirical import (
@@ -117,7 +117,7 @@ class _Found(NamedTuple):
     together: Float[Array, " n"]
 
 
-@partial(jax.jit, static_argnames=("sizes", "shapes"))
+@partial(compiled, static_argnames=("sizes", "shapes"))
 def _by_program(
     arch: Architecture,
     networks: Parameters,

@@ -22,7 +22,7 @@ from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation import differences
 from advntk.checks.trials.implementation.building import arch_of
-from advntk.checks.trials.implementation.comparing import gap, worst
+from advntk.checks.trials.implementation.comparing import compiled, gap, worst
 from advntk.checks.trials.shared.plain_kernels import Limit, kernels, matrix
 from advntk.checks.trials.implementation.space import NETWORKS
 from advntk.implementations.kernels.infinite import (
@@ -170,7 +170,7 @@ def _samples(scenario: Scenario, shape: tuple[int, ...]) -> _Samples:
     return _Samples(*(rng.standard_normal(size) for size in sizes))
 
 
-@jax.jit
+@compiled
 def _mlp_by_program(arch: Any, both: Float[Array, "n d"]) -> tuple[Any, Any]:
     limits = mlp_limits(arch, both @ both.T / both.shape[1], float(both.shape[1]), float(WIDTH))
     return limits, infinite_kernels(arch, both, width=WIDTH)
@@ -202,7 +202,7 @@ def _by_machine(
     machine: Kernel, x: Array, x_train: Array, weights: Array, targets: Array
 ) -> tuple[Array | None, Array, Array]:
     # An unknown kernel may not be hashable: closed over, not an argument.
-    @jax.jit
+    @compiled
     def everything(x: Array, x_train: Array, weights: Array, targets: Array) -> tuple:
         # Of images, whose programs are large, what lies across tells as much.
         gram = machine.gram(x_train) if x.ndim == 2 else None
@@ -233,7 +233,7 @@ def _at_one_input(scenario: Scenario, limit: Limit, some: _Samples) -> tuple[np.
     return (np.concatenate([np.ravel(part) for part in parts]) for parts in (error, allowed))  # type: ignore[return-value]
 
 
-@jax.jit
+@compiled
 def _derivatives(arch: Any, one: Float[Array, " d"], x: Float[Array, "k d"]) -> tuple[Array, Array]:
     return input_gradient_covariance(arch, one), ark_trace(arch, x[:1], x)
 
