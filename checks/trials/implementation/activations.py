@@ -41,11 +41,11 @@ STATISTICS = ("function", "slope", "expectation", "expected_slopes", "price")
 
 @trial(
     decides={
-        "implementation.activations": [BoundDecider(name, f"{name}_allowed", "at most") for name in STATISTICS]
+        "implementation.activations": [
+            BoundDecider(name, f"{name}_allowed", "at most") for name in STATISTICS
+        ]
     },
-    space=MOMENTS.over(
-        activation=ACTIVATIONS, variance=Between(0.1, 4.0, 0.1), ratio=(1.0, 0.25, 2.0)
-    ),
+    space=MOMENTS.over(activation=ACTIVATIONS, variance=Between(0.1, 4.0, 0.1), ratio=(1.0, 0.25, 2.0)),
     effort=Effort(quick=Measure(7, 1), standard=Measure(28, 1), thorough=Measure(100, 1)),
     random=False,
     seconds=lambda _: 1.0,

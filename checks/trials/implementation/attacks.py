@@ -49,9 +49,7 @@ SHARES = {
 }  # fmt: skip
 # Iterates add up the rounding of every step; a projection divides by slopes of order one.
 ROUNDINGS = 4096
-_NORMS = ATTACKS.over(
-    norm=("linf", "l2", "l1"), radius=Between(0.05, 0.4), data_seed=tuple(range(8))
-)
+_NORMS = ATTACKS.over(norm=("linf", "l2", "l1"), radius=Between(0.05, 0.4), data_seed=tuple(range(8)))
 
 
 @trial(
@@ -85,7 +83,12 @@ def iterates_by_hand(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
         )
     ]
     if norm != "l1":
-        runs.append((lambda f: apgd(f, x, threat, STEPS, keys, RESTARTS), partial(auto_pgd_iterates, ball, steps=STEPS)))
+        runs.append(
+            (
+                lambda f: apgd(f, x, threat, STEPS, keys, RESTARTS),
+                partial(auto_pgd_iterates, ball, steps=STEPS),
+            )
+        )
     apart, outside, wrong = [], [], []
     for run, by_hand in runs:
         found, seen = bowl.watched(run)
@@ -263,7 +266,9 @@ def _worst_of_several(
         return at @ jnp.asarray(w.T) + jnp.asarray(b)[None]
 
     towards = np.clip(x - 0.1 * np.sign(w[labels]), LOW, HIGH)
-    against = np.clip(x + 0.3 * np.where(np.arange(len(x))[:, None] == 1, -1, 1) * np.sign(w[labels]), LOW, HIGH)
+    against = np.clip(
+        x + 0.3 * np.where(np.arange(len(x))[:, None] == 1, -1, 1) * np.sign(w[labels]), LOW, HIGH
+    )
     moves = (towards, against, x)
 
     def made_up(number: int) -> Callable:

@@ -60,8 +60,10 @@ def unequal(found: Any, wanted: Any) -> int:
     one, two = np.asarray(found), np.asarray(wanted)
     if (one.shape, one.dtype) != (two.shape, two.dtype):
         return max(one.size, two.size) + 1
-    return int((one != two).sum()) if one.dtype.kind not in "fc" else int(
-        (np.ascontiguousarray(one).view(np.uint8) != np.ascontiguousarray(two).view(np.uint8)).sum()
+    return (
+        int((one != two).sum())
+        if one.dtype.kind not in "fc"
+        else int((np.ascontiguousarray(one).view(np.uint8) != np.ascontiguousarray(two).view(np.uint8)).sum())
     )
 
 

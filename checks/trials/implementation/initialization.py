@@ -77,7 +77,9 @@ def _oddity(parts: list[np.ndarray]) -> dict[str, float]:
     tails = [scipy.stats.chi2.cdf((one**2).sum(), one.size) for one in flat]
     shapes = [scipy.stats.kstest(one, "norm").pvalue for one in flat]
     # Number for number as far as both go: between arrays of one network, and between neighbours in line.
-    together = [(a[:, :n], b[:, :n]) for a, b in combinations(parts, 2) for n in [min(a.shape[1], b.shape[1])]]
+    together = [
+        (a[:, :n], b[:, :n]) for a, b in combinations(parts, 2) for n in [min(a.shape[1], b.shape[1])]
+    ]
     together += [(part[:-1], part[1:]) for part in parts]
     products = [(a * b).ravel() for a, b in together]
     apart = [2 * scipy.stats.norm.sf(abs(one.sum()) / np.sqrt(one.size)) for one in products]

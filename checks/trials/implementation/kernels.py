@@ -94,7 +94,10 @@ def fully_connected_limits(scenario: Scenario, keys: Array) -> dict[str, np.ndar
         "gradient": [],
         "nngp": [gap(one.nngp, wide[0], ROUNDINGS) for one in found],
         "ntk": [gap(one.ntk, wide[1], ROUNDINGS) for one in found],
-        "ark": [gap(found[0].ark, wide[2], ROUNDINGS), gap(_product(arch, some), wide[2][TRAINED:, :TRAINED], ROUNDINGS)],
+        "ark": [
+            gap(found[0].ark, wide[2], ROUNDINGS),
+            gap(_product(arch, some), wide[2][TRAINED:, :TRAINED], ROUNDINGS),
+        ],
         "input_derivatives": [_at_one_input(scenario, limit, some)],
     }
     if scenario.activation in _FORMULAS:

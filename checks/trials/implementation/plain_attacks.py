@@ -43,7 +43,9 @@ def nearest(ball: Ball, clean: Vector, moved: Vector) -> Vector:
         if ball.norm == "l2":
             shrunk = delta * (1 - multiplier)
         else:
-            shrunk = np.sign(delta) * np.maximum(np.abs(delta) - multiplier * np.abs(delta).max(initial=0.0), 0)
+            shrunk = np.sign(delta) * np.maximum(
+                np.abs(delta) - multiplier * np.abs(delta).max(initial=0.0), 0
+            )
         return np.clip(shrunk, low, high)
 
     if size(ball.norm, at(0.0)) <= ball.radius:
@@ -60,7 +62,9 @@ def steepest(norm: str, gradient: Vector) -> Vector:
     return np.sign(gradient) if norm == "linf" else gradient / np.sqrt((gradient**2).sum())
 
 
-def pgd_iterates(ball: Ball, ascent: Ascent, clean: Vector, start: Vector, step: float, steps: int) -> list[Vector]:
+def pgd_iterates(
+    ball: Ball, ascent: Ascent, clean: Vector, start: Vector, step: float, steps: int
+) -> list[Vector]:
     """All points at which projected gradient ascent looks, from its start on (linf and l2).
 
     Args:

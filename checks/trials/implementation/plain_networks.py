@@ -107,7 +107,8 @@ def squared_loss_step(
     """
     found = [outputs(network, parameters, one) for one in x]
     return moved_by(
-        parameters, [-rate * sum(one.in_parameters.T @ (one.value - t) for one, t in zip(found, y, strict=True))]
+        parameters,
+        [-rate * sum(one.in_parameters.T @ (one.value - t) for one, t in zip(found, y, strict=True))],
     )
 
 
@@ -146,6 +147,4 @@ def _multiplied(w: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _convolved(w: np.ndarray, x: np.ndarray) -> np.ndarray:
     height, columns, _ = x.shape
     bordered = np.pad(x, ((1, 1), (1, 1), (0, 0)))
-    return sum(
-        bordered[i : i + height, j : j + columns] @ w[i, j] for i in range(3) for j in range(3)
-    )
+    return sum(bordered[i : i + height, j : j + columns] @ w[i, j] for i in range(3) for j in range(3))

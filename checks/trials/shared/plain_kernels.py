@@ -167,7 +167,8 @@ def mlp_matrix(
         nngp = w * value + b
         ntk = nngp + w * slope * ntk
         own, theirs = (
-            w * expectations(limit.activation, one, one, one, quadrature=False)[0] + b for one in (own, theirs)
+            w * expectations(limit.activation, one, one, one, quadrature=False)[0] + b
+            for one in (own, theirs)
         )
     return ntk
 

@@ -133,7 +133,9 @@ def stopping_with_other_test_images(scenario: Scenario, keys: Array) -> dict[str
     # Unless the test curves differ nothing was replaced.
     moved += int((one.test.clean == two.test.clean).all())
     for curves in (one, two, _made_up()):
-        first_of_best = min(t for t, r in enumerate(curves.validation.robust) if r == max(curves.validation.robust))
+        first_of_best = min(
+            t for t, r in enumerate(curves.validation.robust) if r == max(curves.validation.robust)
+        )
         at, robust = peak(curves), curves.test.robust
         by_hand = (
             first_of_best, robust[first_of_best], robust[first_of_best] - robust[0], robust[first_of_best] - robust[-1]
@@ -181,7 +183,9 @@ def _against_reference(
     The search grows a residual by exp(eta_i S Theta_x(x_i, x_i)), and strengths are in units of the ARK.
     """
     limit = Limit("mlp", scenario.depth, scenario.activation, scenario.sigma_w, scenario.sigma_b)
-    course = _course(mlp_matrix(limit, drawn.x, drawn.x), np.exp(scenario.strength * _differ(scenario)), drawn.y)
+    course = _course(
+        mlp_matrix(limit, drawn.x, drawn.x), np.exp(scenario.strength * _differ(scenario)), drawn.y
+    )
     across = mlp_matrix(limit, drawn.test_x, drawn.x)
     end = across @ course.limit
     distance = np.linalg.norm(across @ course.weights - end, axis=(1, 2)) / np.linalg.norm(end)
@@ -189,7 +193,9 @@ def _against_reference(
     for place in (peak(curves).chosen, len(TIMES) - 1):
         weights = course.weights[place]
         moved = np.asarray(_attacked(_arch(scenario), drawn, jnp.asarray(weights), key), np.float64)
-        right = (mlp_matrix(limit, moved[len(drawn.validation_x) :], drawn.x) @ weights).argmax(1) == drawn.test_labels
+        right = (mlp_matrix(limit, moved[len(drawn.validation_x) :], drawn.x) @ weights).argmax(
+            1
+        ) == drawn.test_labels
         gaps.append(float(curves.test.robust[place] - right.mean()))
     return float(np.abs(distance - curves.test.distance).max()), max(gaps)
 
@@ -206,13 +212,17 @@ def _course(ntk: np.ndarray, growth: np.ndarray, y: np.ndarray) -> _Course:
 
 
 @partial(jax.jit)
-def _attacked(arch: Architecture, drawn: Split, weights: Float[Array, "m c"], key: Array) -> Float[Array, "k d"]:
+def _attacked(
+    arch: Architecture, drawn: Split, weights: Float[Array, "m c"], key: Array
+) -> Float[Array, "k d"]:
     """PGD on the squared loss with automatic derivatives, from the starts of the program under test."""
     there = jnp.concatenate([jnp.asarray(drawn.validation_x), jnp.asarray(drawn.test_x)])
     labels = jnp.concatenate([jnp.asarray(drawn.validation_labels), jnp.asarray(drawn.test_labels)])
     wanted = jax.nn.one_hot(labels, weights.shape[1]) - 1 / weights.shape[1]
     # In single precision, for the starts are drawn in it.
-    single = jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), (arch, drawn.x, there, wanted, weights))
+    single = jax.tree.map(
+        lambda value: jnp.asarray(value, jnp.float32), (arch, drawn.x, there, wanted, weights)
+    )
     network, x_train, clean, targets, p = single
 
     def loss(at: Array) -> Array:
