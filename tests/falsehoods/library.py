@@ -5,7 +5,9 @@ from __future__ import annotations
 import wrong_adv_ntk
 import wrong_definiteness
 import wrong_dynamics
+import wrong_experiments
 import wrong_fading
+import wrong_implementation
 import wrong_kernels
 import wrong_lazy_training
 import wrong_limits
@@ -22,6 +24,8 @@ SUBJECTS = (
     wrong_subjects,
     wrong_dynamics,
     wrong_fading,
+    wrong_implementation,
+    wrong_experiments,
     wrong_limits,
     wrong_adv_ntk,
     wrong_lazy_training,
