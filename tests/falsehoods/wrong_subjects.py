@@ -1,4 +1,4 @@
-"""Claims about adversarial training without it: their subject is taken out, or looked up where it must not be."""
+"""Claims about adversarial training without it: their subject is taken out, or looked up elsewhere."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.comparing import EPS, compiled, worst
-from advntk.checks.trials.shared.definitions import DEFINITIONS, LEAKY_SLOPE, resolved
 from advntk.checks.trials.implementation.space import MOMENTS
+from advntk.checks.trials.shared.definitions import DEFINITIONS, LEAKY_SLOPE, resolved
 from advntk.implementations.networks.activations import activation
 from advntk.implementations.networks.architecture import architecture
 from advntk.implementations.networks.infinite import dense
@@ -96,7 +96,7 @@ def function(name: str) -> Callable[[Any], tuple[Array, Array]]:
 
 
 def duals(name: str) -> Callable[[Any, Any, Any], tuple[Array, ...]]:
-    """(q, p, p') |-> E[phi phi'], E[phi' phi''] of the infinite layer, and the slopes of the first in each."""
+    """(q, p, p') |-> E[phi phi'], E[phi' phi''] of the infinite layer, and the first's slopes in each."""
     form = dense(architecture(), 1)[2](jnp.ones((1, 1)), jnp.ones((1, 1)))
     layer = activation(name).layer()[2]
 

@@ -1,7 +1,7 @@
-r"""Trials of baselines: what their settings are chosen by, and finite training against steps by hand.
+r"""Trials of baselines: what settings are chosen by, and finite training against steps by hand.
 
-Selection is put to a test set that was exchanged: nothing but test scores may change.  Training is repeated by
-a plain loop from the same start, all samples in each step, so that no order of batches has to be known.
+Selection is put to a test set that was exchanged: nothing but test scores may change.  Training is repeated
+by a plain loop from the same start, all samples in each step, so that no order of batches has to be known.
 """
 
 from __future__ import annotations
@@ -42,7 +42,13 @@ SIZES = 40, 40, 40
 STEPS, SAMPLES, CLASSES = 4, 5, 3
 _INPUTS = {"mlp": (4,), "cnn": (3, 2, 1), "cnn_pool": (3, 2, 1)}
 WIDTH = 3
-RATES = {"learning_rate": 0.2, "decay": 0.5, "decay_every": 2, "momentum": 0.9, "weight_decay": 0.03}
+RATES: dict[str, Any] = {
+    "learning_rate": 0.2,
+    "decay": 0.5,
+    "decay_every": 2,
+    "momentum": 0.9,
+    "weight_decay": 0.03,
+}
 # Training adds up the rounding of its steps.
 TRAINED = 4096.0
 
@@ -193,7 +199,7 @@ def _robust(
 
 
 def _select_by_hand() -> int:
-    """Disagreements with the first largest score, of scores among which there are ties and one that is none."""
+    """Disagreements with the first largest of scores that have ties, and one that is no number."""
     scores = [0.25, np.nan, 0.75, 0.5, 0.75]
     path = jnp.arange(5.0)[:, None, None]
     found = select([1.0, 2.0, 3.0, 4.0, 5.0], path, lambda weights: scores[int(weights[0, 0])])
@@ -237,7 +243,7 @@ def _attacked(
 def _trained(
     plain: Plain, parameters: list[Layer], train: finite.Labelled, recipe: Recipe
 ) -> list[list[Layer]]:
-    """Parameters before every step, and after the last: SGD with momentum, decay of weights and of the rate."""
+    """Parameters before every step and after the last: SGD with momentum, decay of weights and rate."""
     found, velocity = [parameters], np.zeros(len(flat(parameters)))
     for step in range(recipe.steps):
         gradient = np.zeros_like(velocity)
@@ -305,7 +311,8 @@ def _starts_by_hand(arch: Architecture, parameters: Any, of: finite.Labelled, re
     @compiled
     def found(key: Array) -> tuple[Float[Array, "k ..."], Float[Array, "k ..."]]:
         x, y = jnp.asarray(of.x), jnp.asarray(of.y)
-        return tuple(finite.adversarial(arch, parameters, x, y, one, key) for one in (started, still))
+        one, two = (finite.adversarial(arch, parameters, x, y, recipe, key) for recipe in (started, still))
+        return one, two
 
     one, unmoved = (np.asarray(part) for part in found(jax.random.key(0)))
     two = np.asarray(found(jax.random.key(1))[0])

@@ -69,7 +69,7 @@ def data_by_hand(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
 
 
 def _from_pool(drawn: AdversarialSplit, scaled: np.ndarray, classes: np.ndarray) -> list[int]:
-    """Images that are not in the pool, or there under another label, or drawn more often than it holds them."""
+    """Images that are not in the pool, there under another label, or drawn more often than it has them."""
     pool: dict[bytes, list[int]] = {}
     for image, label in zip(scaled, classes, strict=True):
         pool.setdefault(image.tobytes(), []).append(int(label))

@@ -112,7 +112,7 @@ def dynamics_by_hand(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     seconds=lambda _: 1.0,
 )
 def units_of_strength_and_time(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
-    """eta_i(t) S in units of 1/mean Theta_x and T in units of 1/mean Theta_theta, both from a plain recursion."""
+    """eta_i(t) S in units of 1/mean Theta_x, T in those of 1/mean Theta_theta, by a plain recursion."""
     del keys
     given = setting(scenario, UNSEEN)
     m = scenario.samples
@@ -127,10 +127,12 @@ def units_of_strength_and_time(scenario: Scenario, keys: Array) -> dict[str, np.
     phase = 4 * np.pi if scenario.schedule == "oscillating" else 1.0
     base = scenario.strength / (2.0 if scenario.schedule == "growing" else 1.0)
     shape = _STRENGTHS[scenario.schedule]
-    by_hand = np.array(
-        [[base * (1 + scenario.spread * d) * shape(phase * (1 - scenario.spread * d / 2) * share) for d in differ]
-         for share in at]
-    )  # fmt: skip
+
+    def strength_at(share: float, d: float) -> float:
+        turn = phase * (1 - scenario.spread * d / 2) * share
+        return base * (1 + scenario.spread * d) * shape(turn)
+
+    by_hand = np.array([[strength_at(share, d) for d in differ] for share in at])
     strength = worst(gap(program, by_hand, ROUNDINGS))
     time = worst(gap([float(given.end) * ntk], [scenario.training_time], ROUNDINGS))
     return {
@@ -200,7 +202,7 @@ class _System:
         return found
 
     def kink(self, until: float) -> float:
-        """What a rule of panels may leave at the kink of early stopping: panel^2 / 8 times the jump in slope."""
+        """What panels may leave at the kink of early stopping: their square / 8 times the jump in slope."""
         if self.shape != "early_stopped":
             return 0.0
         jump = max(
@@ -291,8 +293,8 @@ def _linear(system: _System) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     found = {
         name: np.asarray(value)
         for name, value in _by_program(
-            jnp.asarray(theta), jnp.asarray(ark), jnp.asarray(system.jacobians), jnp.asarray(r), system.schedule,
-            jnp.asarray(t), same,
+            jnp.asarray(theta), jnp.asarray(ark), jnp.asarray(system.jacobians), jnp.asarray(r),
+            system.schedule, jnp.asarray(t), same,
         ).items()
     }  # fmt: skip
     close = partial(gap, roundings=ROUNDINGS)
@@ -359,9 +361,8 @@ def _linear(system: _System) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     second = system.integrated(bracket, t)
     change = scipy.linalg.expm_frechet(-theta @ scipy.linalg.block_diag(*xi), second, compute_expm=False)
     factor = float(np.linalg.norm(theta) ** 2)
-    commutator = [
-        within("commutator", second, factor), within("defect", (change @ r.ravel()).reshape(M, C), 4 * factor * size)
-    ]  # fmt: skip
+    defect = (change @ r.ravel()).reshape(M, C)
+    commutator = [within("commutator", second, factor), within("defect", defect, 4 * factor * size)]
     return {"regularization": regularization, "closed_forms": forms, "commutator": commutator}
 
 
@@ -369,7 +370,7 @@ def _descent(scenario: Scenario, system: _System) -> list[tuple[np.ndarray, np.n
     """Outputs at clean and searched inputs after some training steps, of a small network."""
     rng = np.random.default_rng([scenario.data_seed, 73])
     plain = Plain(False, "tanh", 1.3, 0.4, False, False)
-    shapes = [(4, 3), (C, 4)]
+    shapes: list[tuple[int, ...]] = [(4, 3), (C, 4)]
     start: list[Layer] = [(rng.standard_normal(shape), rng.standard_normal(shape[0])) for shape in shapes]
     x, y = rng.standard_normal((M + 1, 3)), rng.standard_normal((M + 1, C))
     # The last point is not trained on.

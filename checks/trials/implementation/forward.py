@@ -20,7 +20,7 @@ from advntk.checks.efforts import Effort, Measure
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
-from advntk.checks.trials.implementation.building import Sizes, arch_of, numbers, plain_of, shapes_by_hand
+from advntk.checks.trials.implementation.building import Sizes, arch_of, plain_of, shapes_by_hand
 from advntk.checks.trials.implementation.comparing import NONE, compiled, count, gap, worst
 from advntk.checks.trials.implementation.plain_networks import Layer, flat, outputs
 from advntk.checks.trials.implementation.space import NETWORKS

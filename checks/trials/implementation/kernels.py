@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -23,8 +22,8 @@ from advntk.checks.trial import trial
 from advntk.checks.trials.implementation import differences
 from advntk.checks.trials.implementation.building import arch_of
 from advntk.checks.trials.implementation.comparing import compiled, gap, worst
-from advntk.checks.trials.shared.plain_kernels import Limit, kernels, matrix
 from advntk.checks.trials.implementation.space import NETWORKS
+from advntk.checks.trials.shared.plain_kernels import Limit, kernels, matrix
 from advntk.implementations.kernels.infinite import (
     ark_product,
     ark_trace,
@@ -88,7 +87,7 @@ def fully_connected_limits(scenario: Scenario, keys: Array) -> dict[str, np.ndar
     )
     some = _samples(scenario, (D,))
     both = np.concatenate([some.x_train, some.x])
-    wide = matrix(limit._replace(width=WIDTH), both, both, quadrature=not scenario.activation == "erf")
+    wide = matrix(limit._replace(width=WIDTH), both, both, quadrature=scenario.activation != "erf")
     found = _mlp_by_program(arch, jnp.asarray(both))
     pairs = {
         "gradient": [],

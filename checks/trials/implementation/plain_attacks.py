@@ -1,7 +1,7 @@
 r"""Attacks in NumPy on one sample each: projections by bisection, iterates one after the other.
 
-Projections onto ball and box are those of the definition: the multiplier of the ball is halved in on, where the
-program under test solves for it.
+Projections onto ball and box are those of the definition: the multiplier of the ball is found by halving,
+where the program under test solves for it.
 """
 
 from __future__ import annotations

@@ -103,17 +103,23 @@ def expectation(
     return found.reshape(covariance.shape)
 
 
-def resolved(f: Function, g: Function, *moments: Numbers, nodes: int = 32) -> tuple[Numbers, Numbers]:
+def resolved(
+    f: Function, g: Function, covariance: Numbers, variance: Numbers, other: Numbers, nodes: int = 32
+) -> tuple[Numbers, Numbers]:
     """`expectation`, and by how much half as many nodes again change it: its own error.
 
     Args:
       f: of the first number.
       g: of the second.
-      moments: covariance and both variances.
+      covariance: Cov(u, v).
+      variance: Var(u).
+      other: Var(v).
       nodes: of each panel, of the coarser of the two.
 
     Returns:
       The finer expectations and the differences.
     """
-    coarse, fine = (expectation(f, g, *moments, nodes=n) for n in (nodes, nodes + nodes // 2))
+    coarse, fine = (
+        expectation(f, g, covariance, variance, other, nodes=n) for n in (nodes, nodes + nodes // 2)
+    )
     return fine, np.abs(fine - coarse)

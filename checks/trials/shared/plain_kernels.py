@@ -1,8 +1,9 @@
-r"""Kernels of infinite networks in NumPy, layer by layer over all pairs of pixels, expectations by quadrature.
+r"""Kernels of infinite networks in NumPy, layer by layer over pairs of pixels, expectations by quadrature.
 
 With V = E[phi phi'] and D = E[phi' phi'] of a layer's pre-activations of covariance K, pixel by pixel,
 
-    convolution   K <- sigma_w^2/9 sum_o V_{a+o, b+o} + sigma_b^2,   Theta <- K + sigma_w^2/9 sum_o (D Theta)_{a+o, b+o},
+    convolution   K <- sigma_w^2/9 sum_o V_{a+o, b+o} + sigma_b^2,
+                  Theta <- K + sigma_w^2/9 sum_o (D Theta)_{a+o, b+o},
     dense         the same with the mean over equal pixels (flatten) or over all pairs of pixels (pool),
 
 o over the nine offsets, zero outside of the image.  A fully connected network has a single pixel and a single
@@ -162,8 +163,8 @@ def mlp_matrix(
         # Rounding must not make a covariance larger than its variances allow.
         most = np.sqrt(own[:, None] * theirs[None, :])
         nngp = np.clip(nngp, -most, most)
-        pairs = np.broadcast_arrays(nngp, own[:, None], theirs[None, :])
-        value, slope = expectations(limit.activation, *pairs, quadrature=False)
+        q, p, other_p = np.broadcast_arrays(nngp, own[:, None], theirs[None, :])
+        value, slope = expectations(limit.activation, q, p, other_p, quadrature=False)
         nngp = w * value + b
         ntk = nngp + w * slope * ntk
         own, theirs = (
@@ -192,8 +193,8 @@ def _start(limit: Limit, x: np.ndarray, other: np.ndarray) -> _State:
 
 def _activated(limit: Limit, state: _State, quadrature: bool) -> _State:
     own, other = state.own, state.other
-    pairs = np.broadcast_arrays(state.nngp, own[:, None], other[None, :])
-    value, slope = expectations(limit.activation, *pairs, quadrature)
+    q, p, other_p = np.broadcast_arrays(state.nngp, own[:, None], other[None, :])
+    value, slope = expectations(limit.activation, q, p, other_p, quadrature)
     single = [expectations(limit.activation, one, one, one, quadrature)[0] for one in (own, other)]
     return state._replace(
         own=single[0], other=single[1], nngp=value, ntk=slope * state.ntk, ark=slope * state.ark
@@ -250,7 +251,8 @@ def _block(limit: Limit, state: _State, stride: int, quadrature: bool) -> _State
     main = _weighted(limit, _activated(limit, state, quadrature), stride)
     main = _weighted(limit, _activated(limit, main, quadrature))
     shortcut = _weighted(limit, state, stride, 1) if stride > 1 else state
-    return _State(*(a + b for a, b in zip(main[:5], shortcut[:5], strict=True)), main.grid, main.units)
+    own, theirs, nngp, ntk, ark = (a + b for a, b in zip(main[:5], shortcut[:5], strict=True))
+    return _State(own, theirs, nngp, ntk, ark, main.grid, main.units)
 
 
 def _read_out(limit: Limit, state: _State) -> _State:

@@ -44,7 +44,7 @@ TIMES = np.geomspace(1e-3, 1e2, 9)
 VALIDATION, TEST = 150, 250
 RADIUS, STEPS = 0.15, 10
 POINTS = 0.02  # what counts as a difference in accuracy
-# Rounding is a millionth of this: eps times the condition of Theta, some 1e3, and of S = E^(1/2) Theta E^(1/2).
+# Rounding is a millionth of this: eps times the condition of Theta, some 1e3.
 COURSE = 1e-7
 # Single precision turns the sign of some gradients: a test image in a hundred may change sides.
 ATTACK = 0.01
@@ -133,14 +133,10 @@ def stopping_with_other_test_images(scenario: Scenario, keys: Array) -> dict[str
     # Unless the test curves differ nothing was replaced.
     moved += int((one.test.clean == two.test.clean).all())
     for curves in (one, two, _made_up()):
-        first_of_best = min(
-            t for t, r in enumerate(curves.validation.robust) if r == max(curves.validation.robust)
-        )
-        at, robust = peak(curves), curves.test.robust
-        by_hand = (
-            first_of_best, robust[first_of_best], robust[first_of_best] - robust[0], robust[first_of_best] - robust[-1]
-        )  # fmt: skip
-        moved += sum(a != float(b) for a, b in zip(at, by_hand, strict=True))
+        seen, robust = (np.asarray(one.robust).tolist() for one in (curves.validation, curves.test))
+        first = seen.index(max(seen))
+        by_hand = (first, robust[first], robust[first] - robust[0], robust[first] - robust[-1])
+        moved += sum(a != b for a, b in zip(peak(curves), by_hand, strict=True))
     return {"moved_by_test": np.array([moved]), "none": np.zeros(1, np.int64)}
 
 
@@ -148,7 +144,7 @@ def _made_up() -> LearningCurves:
     """Validation is best at its second and third time, test at its fourth."""
 
     def curve(*robust: float) -> LearningCurve:
-        values = np.array(robust)
+        values = jnp.array(robust)
         return LearningCurve(values, values, values, values[-1], values[-1])
 
     return LearningCurves(curve(0.25, 0.75, 0.75, 0.5), curve(0.25, 0.5, 0.625, 0.875))
