@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from falsehood import instead, refuted_by
 
+import advntk.checks.trials.shared.linear_systems as linear_systems
 import advntk.checks.trials.xi_fading.overfitting as xi_fading
 import advntk.implementations.experiments.robust_overfitting as overfitting_inside
 from advntk.implementations.kernels.infinite import infinite_kernels
 
+UNITS = "implementation.units"
 OVERFITTING, COURSE, STOPPING = (
     f"xi_fading.{name}" for name in ("robust_overfitting", "search_course", "stopping_time")
 )
@@ -137,3 +139,14 @@ def validation_images_from_the_test_set(monkeypatch):
         )
 
     instead(monkeypatch, xi_fading, "robust_overfitting", peeking)
+
+
+@refuted_by(UNITS, {"schedule": "constant"}, by=("strength_error",))
+def dynamics_without_a_search(monkeypatch):
+    """Strengths are 0 wherever the dynamics are put to the test, so that flows and bounds agree as well."""
+    instead(
+        monkeypatch,
+        linear_systems,
+        "_scaled",
+        lambda honest, limits, x, y, strength, *rest: honest(limits, x, y, 0 * strength, *rest),
+    )
