@@ -140,7 +140,7 @@ def layers_that_share_their_draws(monkeypatch):
     instead(monkeypatch, finite, "parameters_from", shared)
 
 
-@refuted_by(INITIALIZATION, {**CNN, "parameterization": "standard"}, by=("variance", "distribution"))
+@refuted_by(INITIALIZATION, {**CNN, "parameterization": "standard"})
 def fan_in_of_channels_alone(monkeypatch):
     """A convolution's fan-in is its number of channels, without the nine offsets."""
     instead(
@@ -250,9 +250,9 @@ def leaky_kernel_of_another_slope(monkeypatch):
 
 
 @refuted_by(KERNELS, {"activation": "relu", "parameterization": "ntk"})
-def tiles_that_do_not_reach_the_edge(monkeypatch):
-    """The last block of a matrix is written where a full one would begin."""
-    instead(monkeypatch, tiling, "starts", lambda honest, size, side: np.arange(0, size, side))
+def first_tile_alone(monkeypatch):
+    """Of each row and column of blocks the first is computed, and no other."""
+    instead(monkeypatch, tiling, "starts", lambda honest, size, side: honest(size, side)[:1])
 
 
 @refuted_by(KERNELS, {"activation": "erf"}, by=("input_derivatives_error",))
@@ -268,9 +268,11 @@ def layers(monkeypatch, owner, **changed):
 
 
 @refuted_by(CONVOLUTIONAL, {**CNN, "activation": "erf"})
-def limit_without_a_border(monkeypatch):
-    """The infinite convolution goes around the edges."""
-    layers(monkeypatch, infinite, Conv=lambda *a, padding, **k: stax().Conv(*a, padding="CIRCULAR", **k))
+def limit_with_a_fan_in_of_channels(monkeypatch):
+    """The infinite convolution's fan-in is its number of channels, without the nine offsets."""
+    layers(
+        monkeypatch, infinite, Conv=lambda *a, W_std, **k: stax().Conv(*a, W_std=3 * jnp.asarray(W_std), **k)
+    )
 
 
 @refuted_by(CONVOLUTIONAL, {**POOL, "activation": "erf"})
@@ -294,7 +296,7 @@ IN_BLOCKS = {"structure": "residual", "activation": "erf", "sigma_b": 0.4}
 
 @refuted_by(RESIDUAL, IN_BLOCKS)
 def branch_without_bias(monkeypatch):
-    """Convolutions of three by three in residual branches have no biases."""
+    """Convolutions of three by three have no biases."""
 
     def unbiased(honest, net, width, stride=1, side=3):
         return honest(

@@ -19,7 +19,7 @@ NOISY = {"label_noise": 0.1}
 ON_DIGITS = {"pins": NOISY, "slow": True}
 
 
-@refuted_by(OVERFITTING, **ON_DIGITS, also=(COURSE,), by=("off_closed_form",))
+@refuted_by(OVERFITTING, **ON_DIGITS, also=(COURSE,))
 def overfitting_without_a_search(monkeypatch):
     """Strengths are ignored: training is plain, and overfits as well."""
     instead(
@@ -30,7 +30,7 @@ def overfitting_without_a_search(monkeypatch):
     )
 
 
-@refuted_by(OVERFITTING, **ON_DIGITS, by=("weaker_than_white_box",))
+@refuted_by(OVERFITTING, **ON_DIGITS)
 def attack_on_another_predictor(monkeypatch):
     """Robust accuracy is that under an attack on the predictor without a search, trained to the end."""
     limit = []
@@ -46,7 +46,7 @@ def attack_on_another_predictor(monkeypatch):
     instead(monkeypatch, overfitting_inside, "loss_gradient", transferred)
 
 
-@refuted_by(OVERFITTING, **ON_DIGITS, by=("off_closed_form",))
+@refuted_by(OVERFITTING, **ON_DIGITS)
 def strengths_in_units_of_the_ntk(monkeypatch):
     """Strengths are taken in units of 1 / Theta_theta in place of 1 / Theta_x."""
     instead(
@@ -57,7 +57,7 @@ def strengths_in_units_of_the_ntk(monkeypatch):
     )
 
 
-@refuted_by(OVERFITTING, **ON_DIGITS, by=("off_closed_form",))
+@refuted_by(OVERFITTING, **ON_DIGITS)
 def search_as_strong_for_all_samples(monkeypatch):
     """Every sample is searched with the mean strength: then the search only reweighs time."""
     instead(
