@@ -115,8 +115,8 @@ def _against(
     found: np.ndarray, f: Callable, g: Callable, *moments: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Errors of expectations, and what rounding and the quadrature account for."""
-    wanted, left = resolved(f, g, *moments)
-    _, p, other = moments
+    q, p, other = moments
+    wanted, left = resolved(f, g, q, p, other)
     square, _ = resolved(lambda u: f(u) ** 2, lambda v: np.ones_like(v), p, p, p)
     theirs, _ = resolved(lambda u: g(u) ** 2, lambda v: np.ones_like(v), other, other, other)
     return found - wanted, 2 * left + ROUNDINGS * EPS * np.sqrt(square * theirs)
