@@ -5,11 +5,14 @@ from __future__ import annotations
 import wrong_adv_ntk
 import wrong_definiteness
 import wrong_dynamics
+import wrong_experiments
 import wrong_fading
+import wrong_implementation
 import wrong_kernels
 import wrong_lazy_training
 import wrong_limits
 import wrong_searches
+import wrong_subjects
 import wrong_theories
 import wrong_values
 from falsehood import Falsehood
@@ -19,8 +22,11 @@ SUBJECTS = (
     wrong_definiteness,
     wrong_theories,
     wrong_searches,
+    wrong_subjects,
     wrong_dynamics,
     wrong_fading,
+    wrong_implementation,
+    wrong_experiments,
     wrong_limits,
     wrong_values,
     wrong_adv_ntk,

@@ -2,7 +2,6 @@ r"""Trials of the fading: the integrated linear flow against its bounds, and con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +12,11 @@ from jaxtyping import Array, Float
 
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.deciders.enclosure import EnclosureDecider
-from advntk.checks.deciders.median import MedianDecider
-from advntk.checks.efforts import EXACT, SPLITS
+from advntk.checks.efforts import EXACT
 from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between, Choice
 from advntk.checks.trial import Observation, Premise
-from advntk.checks.trials.shared.building import build, dense_seconds, network_trial
+from advntk.checks.trials.shared.building import dense_seconds, network_trial
 from advntk.checks.trials.shared.certificates import norm_over_bound
 from advntk.checks.trials.shared.linear_systems import (
     LinearSystem,
@@ -27,19 +25,12 @@ from advntk.checks.trials.shared.linear_systems import (
     networks,
     setting,
 )
-from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING, PUBLISHED_DIGITS
+from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
 from advntk.implementations.dynamics.linearized import LinearFlow, integrate_seeds, lyapunov, outputs
 from advntk.implementations.dynamics.regularization import least_growth, search_growth, xi_blocks
 from advntk.implementations.dynamics.schedules import SHAPES, Schedule
-from advntk.implementations.experiments.robust_overfitting import (
-    LearningCurves,
-    peak,
-    robust_overfitting,
-    split,
-)
-from advntk.implementations.kernels.infinite import ark_product
 from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -56,17 +47,6 @@ DENSE = 1e4
 EQUALITY = 1 + 2 * _EPS
 # Beyond, Theta^{-1} says nothing in double precision at the integration's accuracy.
 WELL_CONDITIONED = Premise("condition_number", 1e9, "the condition number of the NTK")
-
-# Times of the predictor's curve, in units of 1 / mean Theta(x_i, x_i): from first learning to convergence.
-TIMES = np.geomspace(1e-3, 1e2, 9)
-VALIDATION, TEST = 150, 250
-POINTS = 0.02  # what counts as a difference in accuracy
-_OVERFITTING = [
-    MedianDecider("rise", POINTS, "above"),
-    MedianDecider("fall", POINTS, "above"),
-    MedianDecider("distance_at_last", POINTS, "below"),
-    MedianDecider("clean_fall", POINTS, "below"),
-]
 
 _NETWORKS: dict[str, Choice] = {
     "depth": (1, 2, 3),
@@ -168,58 +148,6 @@ def slowed_down(scenario: Scenario, keys: Array) -> Observation:
     points = points._replace(schedule=replace(points.schedule, rate=points.schedule.rate * (usual / end)))
     flow = _flow(system, points, end, scenario.samples)
     return _unless_stopped(_against_bounds(system, points, flow, end, scenario.samples), flow)
-
-
-@network_trial(
-    decides={
-        "xi_fading.robust_overfitting": _OVERFITTING,
-        "xi_fading.robust_overfitting_clean_labels": _OVERFITTING,
-    },
-    space=ADVERSARIAL_TRAINING.over(
-        **PUBLISHED_DIGITS,
-        label_noise=(0.1, 0.0),
-        samples=(300,),
-        schedule=("constant",),
-        strength=(0.5,),
-        spread=(0.5,),
-    ),
-    effort=SPLITS,
-)
-def robustness_along_time(scenario: Scenario, keys: Array) -> Observation:
-    """Clean and robust test accuracy along time, one split of the digits per key."""
-    arch, _, _ = build(scenario.replace(samples=2))
-    ark = float(ark_product(arch, jnp.ones((1, scenario.input_width)))[0, 0])
-    differ = np.linspace(1 - scenario.spread, 1 + scenario.spread, scenario.samples)
-    strengths = jnp.asarray(scenario.strength / ark * differ)
-    found = []
-    for key in keys:
-        chosen = int(jax.random.randint(key, (), 0, 2**31 - 1))
-        drawn = split(chosen, scenario.samples, VALIDATION, TEST, scenario.label_noise)
-        found.append(jax.device_get(robust_overfitting(arch, drawn, TIMES, strengths, key)))
-    return _overfitting(found)
-
-
-def _overfitting(curves: Sequence[LearningCurves]) -> Observation:
-    """What the claim is about, per split: the stopping time is chosen on validation images only."""
-    peaks = [peak(curve) for curve in curves]
-    test = [curve.test for curve in curves]
-    last = [p.robust - p.drop for p in peaks]
-    values = {
-        "rise": np.array([p.rise for p in peaks]),
-        "fall": np.array([p.drop for p in peaks]),
-        "distance_at_last": np.array([abs(r - t.robust_without_at) for r, t in zip(last, test, strict=True)]),
-        "clean_fall": np.array([t.clean[p.chosen] - t.clean[-1] for p, t in zip(peaks, test, strict=True)]),
-        "best_time": np.array([TIMES[p.chosen] for p in peaks]),
-        "robust_without_search": np.array([t.robust_without_at for t in test]),
-        "clean_without_search": np.array([t.clean_without_at for t in test]),
-    }
-    drawn = {name: values[name] for name in ("best_time", "robust_without_search", "clean_without_search")}
-    drawn |= {
-        "time": np.stack([TIMES for _ in test]),
-        "robust": np.stack([t.robust for t in test]),
-        "clean": np.stack([t.clean for t in test]),
-    }
-    return Observation(values, {"overfitting": drawn})
 
 
 def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:

@@ -1,0 +1,152 @@
+"""Claims about adversarial training without it: their subject is taken out, or looked up elsewhere."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from falsehood import instead, refuted_by
+
+import advntk.checks.trials.shared.linear_systems as linear_systems
+import advntk.checks.trials.xi_fading.overfitting as xi_fading
+import advntk.implementations.experiments.robust_overfitting as overfitting_inside
+from advntk.implementations.kernels.infinite import infinite_kernels
+
+UNITS = "implementation.units"
+OVERFITTING, COURSE, STOPPING = (
+    f"xi_fading.{name}" for name in ("robust_overfitting", "search_course", "stopping_time")
+)
+NOISY = {"label_noise": 0.1}
+ON_DIGITS = {"pins": NOISY, "slow": True}
+
+
+@refuted_by(OVERFITTING, **ON_DIGITS, also=(COURSE,))
+def overfitting_without_a_search(monkeypatch):
+    """Strengths are ignored: training is plain, and overfits as well."""
+    instead(
+        monkeypatch,
+        xi_fading,
+        "robust_overfitting",
+        lambda honest, arch, drawn, times, strengths, *rest: honest(arch, drawn, times, 0 * strengths, *rest),
+    )
+
+
+@refuted_by(OVERFITTING, **ON_DIGITS)
+def attack_on_another_predictor(monkeypatch):
+    """Robust accuracy is that under an attack on the predictor without a search, trained to the end."""
+    limit = []
+
+    def remembered(honest, ntk, y):
+        limit.append(honest(ntk, y))
+        return limit[-1]
+
+    def transferred(honest, arch, at, targets, x_train, weights):
+        return honest(arch, at, targets, x_train, limit[-1].astype(weights.dtype))
+
+    instead(monkeypatch, overfitting_inside, "ntk_regression", remembered)
+    instead(monkeypatch, overfitting_inside, "loss_gradient", transferred)
+
+
+@refuted_by(OVERFITTING, **ON_DIGITS)
+def strengths_in_units_of_the_ntk(monkeypatch):
+    """Strengths are taken in units of 1 / Theta_theta in place of 1 / Theta_x."""
+    instead(
+        monkeypatch,
+        xi_fading,
+        "ark_product",
+        lambda honest, arch, x: infinite_kernels(arch, x).ntk,
+    )
+
+
+@refuted_by(OVERFITTING, **ON_DIGITS)
+def search_as_strong_for_all_samples(monkeypatch):
+    """Every sample is searched with the mean strength: then the search only reweighs time."""
+    instead(
+        monkeypatch,
+        xi_fading,
+        "robust_overfitting",
+        lambda honest, arch, drawn, times, strengths, *rest: honest(
+            arch, drawn, times, jnp.full_like(strengths, strengths.mean()), *rest
+        ),
+    )
+
+
+@refuted_by(OVERFITTING, **ON_DIGITS)
+def overfitting_without_label_noise(monkeypatch):
+    """Training labels carry no noise."""
+    instead(
+        monkeypatch,
+        xi_fading,
+        "split",
+        lambda honest, *given: honest(*given[:-1], 0.0),
+    )
+
+
+@refuted_by(OVERFITTING, **ON_DIGITS)
+def targets_of_other_images(monkeypatch):
+    """Training images have the targets of their neighbours in line."""
+
+    def shifted(honest, *given):
+        found = honest(*given)
+        return found._replace(y=np.roll(found.y, 1, axis=0))
+
+    instead(monkeypatch, xi_fading, "split", shifted)
+
+
+@refuted_by(COURSE, **ON_DIGITS)
+def search_that_moves_nothing(monkeypatch):
+    """The search of the AT predictor has no effect on its residuals."""
+    instead(
+        monkeypatch,
+        overfitting_inside,
+        "weights_along_time",
+        lambda honest, ntk, growth, *rest: honest(ntk, jnp.ones_like(growth), *rest),
+    )
+
+
+@refuted_by(STOPPING, NOISY)
+def stopping_time_chosen_on_test_images(monkeypatch):
+    """The stopping time is where robust accuracy on the test images is largest."""
+    instead(
+        monkeypatch,
+        xi_fading,
+        "peak",
+        lambda honest, curves: honest(curves._replace(validation=curves.test)),
+    )
+
+
+@refuted_by(STOPPING, NOISY)
+def last_of_equal_stopping_times(monkeypatch):
+    """Of several times that are equally good the last is taken."""
+
+    def last(honest, curves):
+        robust = np.asarray(curves.validation.robust)
+        place = len(robust) - 1 - int(np.argmax(robust[::-1]))
+        return honest(curves)._replace(chosen=place)
+
+    instead(monkeypatch, xi_fading, "peak", last)
+
+
+@refuted_by(STOPPING, NOISY)
+def validation_images_from_the_test_set(monkeypatch):
+    """The curve that stopping goes by is taken on the test images."""
+
+    def peeking(honest, arch, drawn, *rest):
+        half = len(drawn.validation_x)
+        return honest(
+            arch,
+            drawn._replace(validation_x=drawn.test_x[:half], validation_labels=drawn.test_labels[:half]),
+            *rest,
+        )
+
+    instead(monkeypatch, xi_fading, "robust_overfitting", peeking)
+
+
+@refuted_by(UNITS, {"schedule": "constant"}, by=("strength_error",))
+def dynamics_without_a_search(monkeypatch):
+    """Strengths are 0 wherever the dynamics are put to the test, so that flows and bounds agree as well."""
+    instead(
+        monkeypatch,
+        linear_systems,
+        "_scaled",
+        lambda honest, limits, x, y, strength, *rest: honest(limits, x, y, 0 * strength, *rest),
+    )
