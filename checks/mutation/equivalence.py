@@ -156,7 +156,9 @@ def _same_numbers(one: Any, other: Any) -> bool:
     if a.dtype.kind != "f" and a.dtype.kind != "c":
         return bool(np.array_equal(a, b))
     finite = np.isfinite(a)
-    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(
+        a[~finite], b[~finite], equal_nan=True
+    ):
         return False
     largest = np.abs(a[finite]).max(initial=0.0)
     return bool(np.all(np.abs(a[finite] - b[finite]) <= ROUNDINGS * np.finfo(a.dtype).eps * largest))

@@ -104,7 +104,9 @@ class _Patches:
     def setattr(self, target: Any, name: str, value: Any) -> None:
         """Replace an attribute, which must be there."""
         # A class keeps static methods as what they are.
-        before = vars(target)[name] if isinstance(target, type) and name in vars(target) else getattr(target, name)
+        before = (
+            vars(target)[name] if isinstance(target, type) and name in vars(target) else getattr(target, name)
+        )
         self._undo.append(partial(setattr, target, name, before))
         setattr(target, name, value)
 

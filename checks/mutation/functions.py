@@ -160,7 +160,8 @@ _WITHIN = ("__wrapped__", "__func__", "fget", "func", "fun")
 def _plain(found: Any, node: ast.FunctionDef) -> FunctionType | None:
     """The function that `node` defines, below whatever was made of it."""
     lines = range(min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.lineno + 1)
-    waiting, seen = [found], set()
+    waiting: list[Any] = [found]
+    seen: set[int] = set()
     while waiting:
         one = waiting.pop(0)
         if one is None or id(one) in seen or len(seen) > 20:

@@ -77,7 +77,11 @@ class Judge:
     """Puts the checks of a plan to mutants, in this thread."""
 
     def __init__(
-        self, plan: Plan, targets: Mapping[str, Target], roots: tuple[str, ...], announce: Announce | None = None
+        self,
+        plan: Plan,
+        targets: Mapping[str, Target],
+        roots: tuple[str, ...],
+        announce: Announce | None = None,
     ) -> None:
         """`roots` are packages whose functions may have cached what a target gave."""
         self._plan, self._targets, self._roots = plan, targets, roots
@@ -140,7 +144,7 @@ class Judge:
 
     def _measured_otherwise(self, order: Sequence[tuple[Baseline, int]]) -> Judgement:
         seen = [_Seen(baseline) for baseline, _ in order]
-        for one, (baseline, scenario) in zip(seen, order, strict=True):
+        for one, (_, scenario) in zip(seen, order, strict=True):
             if found := self._scenario(one, scenario, 1):
                 return found
         for one, (baseline, _) in zip(seen, order, strict=True):
@@ -166,7 +170,9 @@ class Judge:
                 if decision.verdict is Verdict.ERROR:
                     return Judgement("error", claim.id, decision.reason, baseline.name)
                 if decision.verdict is Verdict.REFUTED and claim.expected is Verdict.HOLDS:
-                    return Judgement("killed", claim.id, f"{scenario.label}: {decision.reason}", baseline.name)
+                    return Judgement(
+                        "killed", claim.id, f"{scenario.label}: {decision.reason}", baseline.name
+                    )
             if not wants_another_look(self._plan, planned, look, decisions):
                 # What is decided stays so.
                 one.looks[number] = planned.looks
@@ -201,7 +207,10 @@ class _Seen:
             return None
         without = combined(self.baseline.verdicts)
         for claim, now in combined(list(self.verdicts.values())).items():
-            if claim not in self.baseline.unusable and (without[claim], now) == (Verdict.REFUTED, Verdict.HOLDS):
+            if claim not in self.baseline.unusable and (without[claim], now) == (
+                Verdict.REFUTED,
+                Verdict.HOLDS,
+            ):
                 reason = "HOLDS, without the fault it is REFUTED as it should be"
                 return Judgement("killed", claim, reason, self.baseline.name)
         return None

@@ -35,7 +35,7 @@ CAUGHT = (Fate.KILLED, Fate.ERROR, Fate.TIMED_OUT)
 
 @dataclass(frozen=True)
 class MutantResult:
-    """A mutant and its fate; `claim` is the one that noticed, `reason` what it said, or why it is no falsehood.
+    """A mutant and its fate; `claim` noticed, `reason` is what it said, or why it is no falsehood.
 
     The other fields are those of `advntk.checks.mutation.mutants.Mutant`.
     """
@@ -79,7 +79,9 @@ class Tally:
     def words(self) -> str:
         """'120 of 124 mutants noticed by claims: mutation score 96.7 %', and what the others are."""
         rest = [
-            f"{self.of[fate]} {fate}" for fate in (Fate.SURVIVED, Fate.NOT_RUN, Fate.EQUIVALENT) if self.of[fate]
+            f"{self.of[fate]} {fate}"
+            for fate in (Fate.SURVIVED, Fate.NOT_RUN, Fate.EQUIVALENT)
+            if self.of[fate]
         ]
         apart = [f"{self.of[fate]} by {how}" for fate, how in _HOW if self.of[fate]]
         noticed = f"{self.caught} of {self.falsehoods} mutants noticed by claims"

@@ -120,7 +120,9 @@ def code_calling(target: Target, body: Body) -> CodeType:
     handed: list[ast.expr] = [_read(a.arg) for a in positional]
     if given.vararg:
         handed.append(ast.Starred(_read(given.vararg.arg), ast.Load()))
-    named: list[tuple[ast.expr | None, ast.expr]] = [(ast.Constant(a.arg), _read(a.arg)) for a in given.kwonlyargs]
+    named: list[tuple[ast.expr | None, ast.expr]] = [
+        (ast.Constant(a.arg), _read(a.arg)) for a in given.kwonlyargs
+    ]
     if given.kwarg:
         named.append((None, _read(given.kwarg.arg)))
 
@@ -145,10 +147,10 @@ def code_calling(target: Target, body: Body) -> CodeType:
     )
     # What the function closes over stays what it closes over.
     closed = [ast.Expr(_read(name)) for name in old.co_freevars]
-    inner = ast.FunctionDef(
-        target.function.__name__, parameters, [ast.Return(call), *closed], [], lineno=1
-    )
-    outside: list[ast.stmt] = [ast.Assign([ast.Name(n, ast.Store())], ast.Constant(None)) for n in old.co_freevars]
+    inner = ast.FunctionDef(target.function.__name__, parameters, [ast.Return(call), *closed], [], lineno=1)
+    outside: list[ast.stmt] = [
+        ast.Assign([ast.Name(n, ast.Store())], ast.Constant(None)) for n in old.co_freevars
+    ]
     outer = ast.FunctionDef(
         "outside", ast.arguments([], [], None, [], [], None, []), [*outside, inner], [], lineno=1
     )

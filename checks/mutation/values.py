@@ -48,7 +48,7 @@ def described(value: Any) -> Leaf:
 
 
 def sort_of(value: Any) -> str:
-    """"float", "int", "bool" or "key"; "" for what is no array and no number."""
+    """ "float", "int", "bool" or "key"; "" for what is no array and no number."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
@@ -78,7 +78,7 @@ def with_leaf(value: Any, start: str, place: str, change: Callable[[Any], Any]) 
 
 
 def parts_of(value: Any) -> list[tuple[str, Any]]:
-    """What tuples, mappings and dataclasses are made of, by the places of the parts; nothing of anything else."""
+    """What tuples, mappings and dataclasses are made of, by place; nothing of anything else."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return [(f".{name}", getattr(value, name)) for name in value._fields]
     if isinstance(value, tuple | list):
@@ -92,7 +92,7 @@ def parts_of(value: Any) -> list[tuple[str, Any]]:
 
 def _replaced(value: Any, name: str, part: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return value._replace(**{name[1:]: part})
+        return type(value)(*(part if f == name[1:] else getattr(value, f) for f in value._fields))
     if isinstance(value, tuple | list):
         number = int(name[1:-1])
         return type(value)([part if i == number else each for i, each in enumerate(value)])

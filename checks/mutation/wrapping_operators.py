@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -105,7 +106,10 @@ _FACTOR_A, _FACTOR_B, _FACTOR_C = (
 _SIGN = WrappingOperator("sign", _is_float, partial(_times, -1), "has the other sign")
 _TRANSPOSE = WrappingOperator("transpose", _is_square, _transposed, "is transposed")
 _REVERSE = WrappingOperator(
-    "reverse", lambda leaf: _is_long(leaf) and not _is_square(leaf), _reversed, "is reversed along its last axis"
+    "reverse",
+    lambda leaf: _is_long(leaf) and not _is_square(leaf),
+    _reversed,
+    "is reversed along its last axis",
 )
 _FLOAT32 = WrappingOperator("float32", _is_float, partial(_cast, "float32"), "is rounded to single precision")
 _FLOAT16 = WrappingOperator("float16", _is_float, partial(_cast, "float16"), "is rounded to half precision")
@@ -143,8 +147,10 @@ def wrappings_of(facts: Mapping[str, Leaf]) -> Iterator[Wrapping]:
                 yield Wrapping(operator.name, place, f"{place} {operator.words}")
         if of_result and not leaf.traced and leaf.sort in ("float", "int"):
             yield Wrapping(STALE, place, f"{place} is that of the call before")
-    arguments = [place for place in facts if not place.startswith(RESULT) and "[" not in place and "." not in place]
-    for first, second in zip(arguments, arguments[1:], strict=False):
+    arguments = [
+        place for place in facts if not place.startswith(RESULT) and "[" not in place and "." not in place
+    ]
+    for first, second in itertools.pairwise(arguments):
         if facts[first] == facts[second] and _is_float(facts[first]):
             yield Wrapping(SWAP, f"{first}<>{second}", f"{first} and {second} are swapped")
 
@@ -165,7 +171,8 @@ def wrapped(function: FunctionType, wrapping: Wrapping) -> Body:
     """What the function does when it is wrapped so; `function` is the honest one."""
     names = list(inspect.signature(function).parameters)
     if wrapping.operator == SWAP:
-        return partial(_swapped, function, names, *wrapping.place.split("<>"))
+        first, _, second = wrapping.place.partition("<>")
+        return partial(_swapped, function, names, first, second)
     if wrapping.operator == STALE:
         return partial(_stale, function, wrapping.place, [])
     operator = _BY_NAME[wrapping.operator]
