@@ -88,7 +88,7 @@ def source_change(target: Target, mutant: Mutant) -> SourceChange:
     Raises:
       ValueError: the function has no such place any more.
     """
-    for change in _changes(target):
+    for change in _changes(target) if mutant.function == target.id else ():
         if (change.operator, str(change.number)) == (mutant.operator, mutant.place):
             return change
     raise ValueError(f"{mutant.id}: the function has no such place")

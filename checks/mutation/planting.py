@@ -38,13 +38,12 @@ def forget(roots: tuple[str, ...]) -> None:
         cache.cache_clear()
 
 
-@functools.cache
 def _caches(roots: tuple[str, ...]) -> list[Any]:
-    found = [one for one in gc.get_objects() if type(one) is _Cache]
     return [
         one
-        for one in found
-        if (getattr(one, "__module__", None) or "").partition(".")[0] in roots
+        for one in gc.get_objects()
+        if type(one) is _Cache
+        and (getattr(one, "__module__", None) or "").partition(".")[0] in roots
         # These here hold what belongs to the honest functions.
         and not one.__module__.startswith(__package__)
     ]
