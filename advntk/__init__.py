@@ -2,8 +2,9 @@
 
 `advntk.check` puts claims to the test, and `advntk.mutate` asks what they would notice.  The vocabulary and
 the deciders below state a theory of one's own; `advntk.axes` has the axes that theories of networks share.
-`advntk.networks`, `advntk.kernels`, `advntk.attacks` and `advntk.adv_ntk` are what the first theory computes with; call `advntk.configure()`
-before JAX is used, which then computes in double precision.  Nothing heavy is imported before it is used.
+`advntk.networks`, `advntk.kernels`, `advntk.attacks` and `advntk.adv_ntk` are what the first theory computes
+with; call `advntk.configure()` before JAX is used, which then computes in double precision.  Nothing heavy is
+imported before it is used.
 """
 
 from __future__ import annotations

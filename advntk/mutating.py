@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ from advntk.mutation_request import (
     MutationRequest,
     code_of,
     head_of,
-    read_equivalents,
     read_falsehoods,
+    read_reasons,
     settled,
 )
 from advntk.mutation_worker import CompareTask, JudgeTask, MeasureTask, PlantTask, serving, small_plan
@@ -48,6 +48,7 @@ class Mutation:
       unseen: functions that no claim runs.
       impossible: mutants that cannot be made |-> why.
       code: digest of everything that this depends on.
+      outside: functions that were not made wrong, as no claim is about them |-> why.
       seconds: that it took.
     """
 
@@ -57,6 +58,7 @@ class Mutation:
     unseen: list[str]
     impossible: dict[str, str]
     code: str
+    outside: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -65,7 +67,12 @@ class Mutation:
         from advntk.reports.mutation_score import MutationScore
 
         return MutationScore(
-            self.code, tuple(self.falsehoods), tuple(self.results), self.left_out, tuple(self.unseen)
+            self.code,
+            tuple(self.falsehoods),
+            tuple(self.results),
+            self.left_out,
+            tuple(self.unseen),
+            self.outside,
         )
 
     def facts(self) -> dict[str, Any]:
@@ -91,11 +98,14 @@ def mutate(request: MutationRequest, show_progress: bool = True) -> Mutation:
       UsageError: a request that cannot be met.
       CannotStart: no process gets ready to measure.
     """
+    from advntk.checks.mutation.mutants import reason_for
     from advntk.checks.mutation.outcomes import Ledger
 
     began = time.perf_counter()
     request, targets = settled(request)
-    reasons = read_equivalents(request)
+    reasons = read_reasons(request)
+    outside = {t.id: why for t in targets if (why := reason_for(t.id, reasons.outside))}
+    targets = [target for target in targets if target.id not in outside]
     planted = read_falsehoods(request)
     # What cannot be planned is refused here, in one line.
     plan = small_plan(request)
@@ -105,7 +115,7 @@ def mutate(request: MutationRequest, show_progress: bool = True) -> Mutation:
     if not request.resume:
         ledger.begin()
     falsehoods = list(_falsehoods(request, planted, show_progress))
-    found = Mutation([], falsehoods, {}, [], {}, code)
+    found = Mutation([], falsehoods, {}, [], {}, code, outside)
     if request.generated:
         with TemporaryDirectory(prefix="advntk-") as folder:
             baselines = _baselines(request, plan, found, show_progress)
@@ -116,7 +126,7 @@ def mutate(request: MutationRequest, show_progress: bool = True) -> Mutation:
                 name for one in baselines for calls in (one.measuring, one.deciding) for name in calls.lines
             }
             found.unseen = [target.id for target in targets if target.id not in ran]
-            _judged(request, mutants, path, ledger, results, reasons, found, show_progress)
+            _judged(request, mutants, path, ledger, results, reasons.equivalents, found, show_progress)
             _compared(request, mutants, path, ledger, results, show_progress)
         found.results = [results[mutant.id] for mutant in mutants if mutant.id in results]
     found.seconds = time.perf_counter() - began
@@ -201,7 +211,7 @@ def _judged(
     show_progress: bool,
 ) -> None:
     """Judge what has no result yet; every result goes to the ledger as it comes."""
-    from advntk.checks.mutation.mutants import declared_equivalent
+    from advntk.checks.mutation.mutants import reason_for
     from advntk.checks.mutation.outcomes import COMPARED, Fate, MutantResult
     from advntk.checks.mutation.workers import Lost, carry_out
 
@@ -220,7 +230,7 @@ def _judged(
     for mutant in mutants:
         if mutant.id in results:
             continue
-        if reason := declared_equivalent(mutant, reasons):
+        if reason := reason_for(mutant.id, reasons):
             result(mutant, Fate.EQUIVALENT, "", f"declared: {reason}", "", 0.0)
             continue
 

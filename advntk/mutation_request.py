@@ -129,8 +129,21 @@ def head_of(request: MutationRequest, code: str) -> dict[str, Any]:
     }
 
 
-def read_equivalents(request: MutationRequest) -> dict[str, str]:
-    """Pattern of ids |-> why such mutants are no falsehoods, from a TOML file.
+@dataclass(frozen=True)
+class Reasons:
+    """What a file says of mutants: pattern of ids |-> why.
+
+    Attributes:
+      equivalents: mutants that are no falsehoods.
+      outside: functions that no claim is about, such as those that write files; they are not made wrong.
+    """
+
+    equivalents: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, str] = field(default_factory=dict)
+
+
+def read_reasons(request: MutationRequest) -> Reasons:
+    """The reasons in a TOML file, tables [equivalents] and [outside].
 
     Raises:
       BadArgument: the file cannot be read, or says something else.
@@ -139,15 +152,19 @@ def read_equivalents(request: MutationRequest) -> dict[str, str]:
 
     path = request.equivalents
     if path is None:
-        return {}
-    fix = 'write lines such as "module:function:operator:*" = "why" under [equivalents]'
+        return Reasons()
+    fix = 'write lines such as "module:function:operator:*" = "why" under [equivalents] or [outside]'
     try:
-        found = tomllib.loads(read_text(path)).get("equivalents")
+        found = tomllib.loads(read_text(path))
     except (BadInput, tomllib.TOMLDecodeError) as error:
         raise BadArgument(f"--equivalents {path}: {error}; {fix}") from error
-    if not isinstance(found, dict) or not all(isinstance(why, str) and why for why in found.values()):
-        raise BadArgument(f"--equivalents {path}: says no reasons; {fix}")
-    return found
+    for name, table in found.items():
+        if name not in Reasons.__dataclass_fields__ or not isinstance(table, dict):
+            raise BadArgument(f"--equivalents {path}: has {name!r}, which means nothing; {fix}")
+        for pattern, why in table.items():
+            if not isinstance(why, str) or not why:
+                raise BadArgument(f"--equivalents {path}: says no reason for {pattern!r}; {fix}")
+    return Reasons(**found)
 
 
 def read_falsehoods(request: MutationRequest) -> list[Falsehood]:

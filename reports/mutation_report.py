@@ -31,6 +31,7 @@ def as_json(score: MutationScore, facts: Mapping[str, Any]) -> dict[str, Any]:
         "score": score.words(),
         "left_out": dict(score.left_out),
         "unseen": list(score.unseen),
+        "outside": dict(score.outside),
         "falsehoods": list(score.falsehoods),
         "mutants": [asdict(result) for result in score.mutants],
     }
@@ -58,6 +59,11 @@ def as_markdown(score: MutationScore, facts: Mapping[str, Any]) -> str:
     if score.left_out:
         lines += ["## Claims that could notice nothing", "", "| claim | why |", "| --- | --- |"]
         lines += [_row(f"`{claim}`", why) for claim, why in score.left_out.items()] + [""]
+    if score.outside:
+        lines += ["## Functions that no claim is about, not made wrong", ""]
+        for why in dict.fromkeys(score.outside.values()):
+            names = [f"`{name}`" for name, reason in score.outside.items() if reason == why]
+            lines += [f"{why}: {', '.join(names)}", ""]
     if score.unseen:
         lines += ["## Functions that no claim runs", "", *(f"- `{name}`" for name in score.unseen), ""]
     return "\n".join(lines)

@@ -39,6 +39,7 @@ class _File(msgspec.Struct):
     mutants: list[MutantResult] = []
     left_out: dict[str, str] = {}
     unseen: list[str] = []
+    outside: dict[str, str] = {}
 
 
 class BadMutationScore(ValueError):
@@ -56,6 +57,7 @@ class MutationScore:
       mutants: each with its fate.
       left_out: claim id |-> why it could notice no mutant.
       unseen: functions that no claim runs.
+      outside: functions that were not made wrong, as no claim is about them |-> why.
     """
 
     code: str
@@ -63,6 +65,7 @@ class MutationScore:
     mutants: tuple[MutantResult, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def refuted(self) -> int:
@@ -120,9 +123,14 @@ def read_mutation_score(path: Path) -> MutationScore:
             {**fault, **{name: sanitized(fault[name]) for name in _TEXTS}} for fault in found["falsehoods"]
         ),
         tuple(_sanitized(one) for one in read.mutants),
-        {sanitized(claim): sanitized(why) for claim, why in read.left_out.items()},
+        _sanitized_texts(read.left_out),
         tuple(map(sanitized, read.unseen)),
+        _sanitized_texts(read.outside),
     )
+
+
+def _sanitized_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    return {sanitized(name): sanitized(text) for name, text in texts.items()}
 
 
 def _sanitized(one: MutantResult) -> MutantResult:

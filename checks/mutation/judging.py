@@ -23,7 +23,7 @@ from advntk.checks.running import decide, observed_by_look, wants_another_look
 from advntk.implementations.foreign_code import Failure
 from advntk.theorems.vocabulary import Claim, Verdict
 
-# Seconds that may pass before what is announced is given up, and what it is.
+# Seconds of a processor that may be used before what is announced is given up, and what it is.
 Announce = Callable[[float, str], None]
 Verdicts = dict[str, Verdict]  # by claim id
 _LEAST_SECONDS = 60.0
@@ -40,7 +40,7 @@ class Baseline:
       name: of its trial.
       verdicts: by scenario, in their order.
       looks: how many looks each scenario took.
-      seconds: that the first look at each scenario took.
+      seconds: of processors, that the first look at each scenario took.
       measuring: what runs while it is measured.
       deciding: what runs while it is decided.
       observed: what each scenario gave, for code that only decides.
@@ -59,7 +59,7 @@ class Baseline:
 
     @property
     def limit(self) -> float:
-        """Seconds after which a scenario with a fault is given up."""
+        """Seconds of a processor after which a look with a fault is given up."""
         return max(_LEAST_SECONDS, _PATIENCE * sum(self.seconds))
 
 
@@ -97,14 +97,14 @@ class Judge:
             return found
         forget(self._roots)
         for number, scenario in enumerate(planned.scenarios):
-            began = time.perf_counter()
+            began = time.process_time()
             looks = observed_by_look(self._plan, planned, scenario)
             for look in range(planned.looks):
                 self._announce(3600.0, f"{planned.check.name} without a fault")
                 with self._recorder.recording(found.measuring, number):
                     observed = next(looks)
                 if look == 0:
-                    found.seconds.append(time.perf_counter() - began)
+                    found.seconds.append(time.process_time() - began)
                 with self._recorder.recording(found.deciding, number):
                     decisions = decide(planned, scenario, observed, self._plan.rates_of(planned))
                 if not wants_another_look(self._plan, planned, look, decisions):

@@ -118,6 +118,6 @@ def sampled(mutants: Iterable[Mutant], number: int | None, seed: int) -> list[Mu
     return [mutant for mutant in known if mutant.id in chosen]
 
 
-def declared_equivalent(mutant: Mutant, equivalents: Mapping[str, str]) -> str:
-    """The reason that a theory gives for a mutant being no falsehood; empty where it gives none."""
-    return next((why for pattern, why in equivalents.items() if fnmatch.fnmatchcase(mutant.id, pattern)), "")
+def reason_for(name: str, reasons: Mapping[str, str]) -> str:
+    """What is said of the first pattern that an id matches; empty where there is none."""
+    return next((why for pattern, why in reasons.items() if fnmatch.fnmatchcase(name, pattern)), "")

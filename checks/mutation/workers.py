@@ -1,12 +1,16 @@
 """Processes that measure mutants: what hangs, dies or eats memory there ends nothing here.
 
-A process imports and plans once and then takes tasks one after the other.  Before each step it says how long
-that may take; when the time is up, the process is killed and another one takes its place.
+A process imports and plans once and then takes tasks one after the other.  Before each step it says how much
+processor time that may take; when that is used up, the process is killed and another one takes its place.
+Other work on the machine makes a step longer and not dearer; one that sleeps is given up after ten times as
+long.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import os
 import resource
 import threading
 import time
@@ -17,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from advntk.checks.executors import deaf_to_interruptions, end_with_parent, without_main
@@ -25,6 +30,9 @@ from advntk.checks.mutation.judging import Announce
 # What a process may take to import, plan and be ready.
 _START_SECONDS = 600.0
 _MOST_STARTS_IN_VAIN = 3
+_POLL_SECONDS = 0.5
+# Seconds on the clock for every second of a processor that is allowed.
+_SLEEP = 10.0
 
 Serve = Callable[[Any], Any]  # a task in, its result out
 Setup = Callable[[Announce], Serve]  # called once in the process
@@ -51,8 +59,29 @@ class _Process:
     task: Any = None
     begun: float = 0.0
     deadline: float = 0.0
+    most_used: float = math.inf
     doing: str = "getting ready"
     ready: bool = False
+
+    def allow(self, seconds: float, doing: str) -> None:
+        """From now on it may use so much of a processor, and ten times as long on the clock."""
+        self.doing = doing
+        self.deadline = time.monotonic() + _SLEEP * seconds
+        self.most_used = self.used() + seconds
+
+    def used(self) -> float:
+        """Seconds that all of its threads have used of processors; 0 where nobody counts."""
+        try:
+            fields = (
+                Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            )
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def is_late(self) -> bool:
+        """Whether it has used more than it may."""
+        return time.monotonic() > self.deadline or self.used() > self.most_used
 
 
 def carry_out(
@@ -86,10 +115,10 @@ def carry_out(
                     one.ready, in_vain = True, 0
                     _feed(one, waiting)
                 elif message[0] == "limit":
-                    one.deadline, one.doing = time.monotonic() + message[1], message[2]
+                    one.allow(message[1], message[2])
                 elif message[0] == "done":
                     task, one.task = one.task, None
-                    _feed(one, waiting)
+                    # Before the next task is made: it may depend on what became of this one.
                     yield task, message[1]
                 else:
                     running.remove(one)
@@ -115,17 +144,16 @@ def _feed(one: _Process, waiting: deque[deque[Any]]) -> None:
     if one.queue:
         task = one.queue.popleft()
         task = task() if callable(task) else task
-        one.task, one.begun, one.deadline = task, time.monotonic(), time.monotonic() + _START_SECONDS
+        one.task, one.begun = task, time.monotonic()
+        one.allow(_START_SECONDS, "a task")
         with suppress(OSError):  # it died; its end is noticed with the others
             one.connection.send(task)
 
 
 def _messages(running: list[_Process]) -> Iterator[tuple[_Process, tuple[Any, ...]]]:
     """What processes say, and the end of those that do not speak any more."""
-    now = time.monotonic()
     busy = [one for one in running if one.task is not None or not one.ready]
-    patience = max(0.0, min((one.deadline - now for one in busy), default=1.0))
-    heard = wait([one.connection for one in busy], patience)
+    heard = wait([one.connection for one in busy], _POLL_SECONDS)
     for one in busy:
         if one.connection in heard:
             try:
@@ -136,7 +164,7 @@ def _messages(running: list[_Process]) -> Iterator[tuple[_Process, tuple[Any, ..
                 yield one, ("died", f"{one.doing} (exit code {code})", code)
             else:
                 yield one, message
-        elif time.monotonic() > one.deadline:
+        elif one.is_late():
             yield one, ("timed out", one.doing)
 
 
@@ -147,7 +175,9 @@ def _started(setup: Setup, memory: int | None) -> _Process:
     with deaf_to_interruptions(), without_main():
         process.start()
     there.close()
-    return _Process(process, here, deadline=time.monotonic() + _START_SECONDS)
+    found = _Process(process, here)
+    found.allow(_START_SECONDS, "getting ready")
+    return found
 
 
 def _end(one: _Process) -> None:

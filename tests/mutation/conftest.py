@@ -1,4 +1,4 @@
-"""Makes the helpers of this suite importable by name, in other processes too; `tests` itself is no package."""
+"""Makes helpers of this suite importable by name, in other processes too; `tests` itself is no package."""
 
 from __future__ import annotations
 

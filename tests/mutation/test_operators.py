@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from advntk.checks.mutation.mutants import Mutant, declared_equivalent, mutants_of, sampled
+from advntk.checks.mutation.mutants import Mutant, reason_for, mutants_of, sampled
 from advntk.checks.mutation.planting import wrong
 from advntk.checks.mutation.wrapping_operators import facts_of
 
@@ -167,5 +167,5 @@ def test_a_sample_is_the_same_every_time_and_spares_no_function():
 
 def test_equivalents_are_declared_by_patterns_with_a_reason():
     one = Mutant("m:f:constant:3", "m:f", "constant", "3", "")
-    assert declared_equivalent(one, {"m:g:*": "no", "m:f:constant:*": "scale-free"}) == "scale-free"
-    assert declared_equivalent(one, {"m:f:sign:*": "no"}) == ""
+    assert reason_for(one.id, {"m:g:*": "no", "m:f:constant:*": "scale-free"}) == "scale-free"
+    assert reason_for(one.id, {"m:f:sign:*": "no"}) == ""

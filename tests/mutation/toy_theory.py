@@ -1,7 +1,7 @@
 """A theory with a claim that sees some faults and misses others, and a control."""
 
 import time
-from functools import lru_cache
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +52,7 @@ def squared(x):
     return x * x
 
 
-@lru_cache(maxsize=None)
+@cache
 def size_of(number):
     return number + 0
 
