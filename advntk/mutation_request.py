@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advntk.theorems.catalogue import file_module_name
 from advntk.wiring import BadArgument, RunSettings, read_request
 
 if TYPE_CHECKING:
@@ -79,15 +80,23 @@ def settled(request: MutationRequest) -> tuple[MutationRequest, list[Target]]:
         request = replace(request, run=replace(request.run, claims=tuple(m.THEOREM.id for m in own)))
     modules = {m.__name__: m for name in _usual(request, own) for m in modules_named(name)}
     extra: dict[str, ModuleType] = {}
-    for only in request.only:
+    wished = [_in_full(only, modules) for only in request.only]
+    for only in wished:
         name = only.partition(":")[0]
         if not any(f".{name}." in f".{module}." for module in modules):
             extra.update({m.__name__: m for m in modules_named(name)})
     targets = targets_of([*modules.values(), *extra.values()])
-    if request.only:
-        wanted = {t.id for only in request.only for t in chosen(targets, only)}
+    if wished:
+        wanted = {t.id for only in wished for t in chosen(targets, only)}
         targets = [t for t in targets if t.id in wanted]
     return request, targets
+
+
+def _in_full(only: str, modules: Mapping[str, ModuleType]) -> str:
+    """MODULE[:FUNCTION] with the name that a theory's file goes by, where it is one."""
+    name, colon, function = only.partition(":")
+    of_file = file_module_name(name)
+    return f"{of_file}{colon}{function}" if of_file in modules else only
 
 
 def _usual(request: MutationRequest, own: Sequence[ModuleType]) -> list[str]:

@@ -139,7 +139,7 @@ def load_file(name: str, option: str = "--theory") -> ModuleType:
         ) from error
     if not there:
         raise UnknownName(f"{option} {name}: no such file; give a module or a .py file")
-    module_name = f"advntk_theory_{path.stem}"
+    module_name = file_module_name(name)
     if module_name in sys.modules and sys.modules[module_name].__file__ == str(path):
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)
@@ -154,6 +154,11 @@ def load_file(name: str, option: str = "--theory") -> ModuleType:
             raise
         raise UnknownName(f"{option} {name}: cannot be loaded ({_words(error)}); mend it") from error
     return module
+
+
+def file_module_name(name: str) -> str:
+    """The name of the module that a .py file becomes; of modules of its own name there may be others."""
+    return f"advntk_theory_{Path(name).stem}"
 
 
 def _words(error: BaseException) -> str:

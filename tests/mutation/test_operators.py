@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from advntk.checks.mutation.mutants import Mutant, reason_for, mutants_of, sampled
+from advntk.checks.mutation.mutants import Mutant, mutants_of, reason_for, sampled
 from advntk.checks.mutation.planting import wrong
 from advntk.checks.mutation.wrapping_operators import facts_of
 
