@@ -237,6 +237,7 @@ def mutate(
     axes: Mapping[str, int | float | str] | None = None,
     jobs: int | None = None,
     memory_gib: float | None = None,
+    timeout: float = 30.0,
     out: str | Path = "advntk-mutation",
     resume: bool = False,
     progress: bool = True,
@@ -263,6 +264,8 @@ def mutate(
       axes: axes to hold at one value.
       jobs: processes that measure; None: as many as cores and memory allow.
       memory_gib: what all of them may take; None: the machine's memory.
+      timeout: seconds of a processor that a measurement with a fault may use at least; it may use ten times
+        what it uses without.
       out: folder that results are kept in as they come.
       resume: go on with the results in `out` where they end.
       progress: whether progress goes to standard error.
@@ -298,6 +301,7 @@ def mutate(
         scenarios=scenarios,
         falsehoods=None if falsehoods is None else Path(falsehoods),
         equivalents=None if equivalents is None else Path(equivalents),
+        least_seconds=timeout,
         out=Path(out),
         resume=resume,
         generated=generated,

@@ -91,6 +91,16 @@ def mutate(
             "--jobs", "-j", metavar="N", min=1, max=256, envvar="ADVNTK_JOBS", help="Processes that measure."
         ),
     ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            max=1e6,
+            help="Processor time that a measurement with a fault may use at least; it may use ten times what "
+            "it uses without.",
+        ),
+    ] = 30.0,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of the results: mutation.md, mutation.json.")
     ] = Path("advntk-mutation"),
@@ -133,6 +143,7 @@ def mutate(
         scenarios=scenarios,
         falsehoods=falsehoods,
         equivalents=equivalents,
+        least_seconds=timeout,
         out=out,
         resume=resume,
         generated=generated,

@@ -35,6 +35,7 @@ class MutationRequest:
       scenarios: how many scenarios of each check are measured at most.
       falsehoods: a file of falsehoods that are planted as well.
       equivalents: a file that says which mutants are no falsehoods, and why.
+      least_seconds: of a processor, that a look with a fault may use at least.
       out: folder of the results.
       resume: whether to go on with the results that are there.
       generated: whether mutants are generated; else falsehoods alone are planted.
@@ -48,6 +49,7 @@ class MutationRequest:
     scenarios: int = 3
     falsehoods: Path | None = None
     equivalents: Path | None = None
+    least_seconds: float = 30.0
     out: Path = Path("advntk-mutation")
     resume: bool = False
     generated: bool = True

@@ -78,7 +78,7 @@ def serving(request: MutationRequest, baselines: Path | None, announce: Announce
             ]
         )
     )
-    judge = Judge(plan, by_id, roots, announce)
+    judge = Judge(plan, by_id, roots, announce, request.least_seconds)
     known: list[Baseline] = [] if baselines is None else pickle.loads(baselines.read_bytes())
 
     def serve(task: Any) -> Any:

@@ -26,7 +26,7 @@ from advntk.theorems.vocabulary import Claim, Verdict
 # Seconds of a processor that may be used before what is announced is given up, and what it is.
 Announce = Callable[[float, str], None]
 Verdicts = dict[str, Verdict]  # by claim id
-_LEAST_SECONDS = 60.0
+LEAST_SECONDS = 30.0
 _PATIENCE = 10.0
 _ORDER = (Verdict.ERROR, Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.HOLDS)
 
@@ -60,7 +60,7 @@ class Baseline:
     @property
     def limit(self) -> float:
         """Seconds of a processor after which a look with a fault is given up."""
-        return max(_LEAST_SECONDS, _PATIENCE * sum(self.seconds))
+        return _PATIENCE * sum(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,14 @@ class Judge:
         targets: Mapping[str, Target],
         roots: tuple[str, ...],
         announce: Announce | None = None,
+        least_seconds: float = LEAST_SECONDS,
     ) -> None:
-        """`roots` are packages whose functions may have cached what a target gave."""
+        """`roots` are packages whose functions may have cached what a target gave.
+
+        A look with a fault may use ten times what all looks of its check used without, and `least_seconds` at
+        least.
+        """
+        self._least = least_seconds
         self._plan, self._targets, self._roots = plan, targets, roots
         self._announce = announce or (lambda *_: None)
         self._recorder = Recorder(targets.values())
@@ -161,7 +167,7 @@ class Judge:
         scenario = planned.scenarios[number]
         observing = observed_by_look(self._plan, planned, scenario)
         for look in range(looks):
-            self._announce(baseline.limit, planned.check.name)
+            self._announce(max(self._least, baseline.limit), planned.check.name)
             decisions = decide(planned, scenario, next(observing), self._plan.rates_of(planned))
             one.verdicts[number], one.looks[number] = _worst(decisions), look + 1
             for claim, _, decision in decisions:
@@ -182,7 +188,7 @@ class Judge:
     def _decided_otherwise(self, baseline: Baseline) -> Judgement | None:
         planned = self._plan.checks[baseline.check]
         for number, scenario in enumerate(planned.scenarios):
-            self._announce(_LEAST_SECONDS, planned.check.name)
+            self._announce(self._least, planned.check.name)
             decisions = decide(planned, scenario, baseline.observed[number], self._plan.rates_of(planned))
             for claim, now in _worst(decisions).items():
                 before = baseline.verdicts[number][claim]

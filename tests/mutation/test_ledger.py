@@ -79,8 +79,8 @@ def test_the_score_is_of_falsehoods_only_and_never_rounded_up():
     found = tally(result(n, fate) for n, fate in enumerate(fates))
     assert (found.caught, found.falsehoods, found.score) == (1999, 2000, 99.9)
     assert found.words() == (
-        "1999 of 2000 mutants noticed by claims (1 by an error, 1 by taking too long): mutation score 99.9 %; "
-        "1 survived, 2 equivalent"
+        "1999 of 2000 mutants noticed by claims (1 by an error, 1 by taking too long): "
+        "mutation score 99.9 %; 1 survived, 2 equivalent"
     )
     assert tally([result(1, Fate.NOT_RUN)]).score == 0
     assert tally([result(1, Fate.EQUIVALENT)]).words() == (

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from advntk.checks.mutation.functions import UnknownTarget, chosen, modules_named
 from advntk.checks.mutation.mutants import mutants_of
@@ -232,3 +233,27 @@ def test_targets_are_chosen_by_module_function_and_class(toy):
         chosen(every, "toy_module:plane")
     with pytest.raises(UnknownTarget, match="no_such_module: cannot be imported"):
         modules_named("no_such_module")
+
+
+def test_programs_kept_on_disk_are_neither_stale_nor_spoilt(toy, tmp_path):
+    module, targets = toy(TOY)
+    one = mutant(targets["jitted"], "constant")
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
+    folder = tmp_path / "programs"
+    try:
+        for name, value in zip(names, (str(folder), 0.0), strict=True):
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        for _ in range(2):
+            forget(("toy_module",))
+            np.testing.assert_array_equal(module.jitted(X), 2 * X)
+            with planted(one, targets["jitted"], ("toy_module",)):
+                np.testing.assert_array_equal(module.jitted(X), 4 * X)
+        programs = {path.name for path in folder.iterdir() if path.name.startswith("jit_jitted")}
+        # One of the honest function and one of the wrong one, whoever asked for them, and how often.
+        assert len({name.rsplit("-", 1)[0] for name in programs}) == 2
+    finally:
+        for name, value in zip(names, before, strict=True):
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
