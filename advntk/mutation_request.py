@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from advntk.checks.mutation.falsehoods import Falsehood
     from advntk.checks.mutation.functions import Target
+    from advntk.theorems.catalogue import Catalogue
 
 # What is made wrong unless something else is named: all that computes, and all that decides.
 OURS = ("advntk.implementations", "advntk.checks.deciders")
@@ -80,6 +81,10 @@ def settled(request: MutationRequest) -> tuple[MutationRequest, list[Target]]:
         own = ()
     if own and not request.run.claims:
         request = replace(request, run=replace(request.run, claims=tuple(m.THEOREM.id for m in own)))
+    if request.run.implementation and not request.run.claims:
+        request = replace(
+            request, run=replace(request.run, claims=_with_implementations(understood.catalogue))
+        )
     modules = {m.__name__: m for name in _usual(request, own) for m in modules_named(name)}
     extra: dict[str, ModuleType] = {}
     wished = [_in_full(only, modules) for only in request.only]
@@ -92,6 +97,16 @@ def settled(request: MutationRequest) -> tuple[MutationRequest, list[Target]]:
         wanted = {t.id for only in wished for t in chosen(targets, only)}
         targets = [t for t in targets if t.id in wanted]
     return request, targets
+
+
+def _with_implementations(catalogue: Catalogue) -> tuple[str, ...]:
+    """The claims that an implementation can be put to."""
+    from advntk.checks.theories import checks_of
+
+    checks = [check for module in catalogue.modules for check in checks_of(module)]
+    return tuple(
+        dict.fromkeys(c for check in checks if "implementation" in check.space for c in check.decides)
+    )
 
 
 def _in_full(only: str, modules: Mapping[str, ModuleType]) -> str:
