@@ -29,7 +29,7 @@ from advntk.progress import Show, progress_display
 
 if TYPE_CHECKING:
     from advntk.checks.mutation.falsehoods import Falsehood
-    from advntk.checks.mutation.functions import Target
+    from advntk.checks.mutation.functions import MutationTarget
     from advntk.checks.mutation.judging import Baseline
     from advntk.checks.mutation.mutants import Mutant
     from advntk.checks.mutation.outcomes import Ledger, MutantResult
@@ -184,7 +184,7 @@ def _baselines(request: MutationRequest, plan: Plan, found: Mutation, show_progr
 
 
 def generated(
-    request: MutationRequest, targets: Sequence[Target], baselines: Sequence[Baseline]
+    request: MutationRequest, targets: Sequence[MutationTarget], baselines: Sequence[Baseline]
 ) -> list[Mutant]:
     """The mutants that are asked for, by what is known of calls."""
     from advntk.checks.mutation.mutants import mutants_of, sampled

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from advntk.checks.mutation.falsehoods import Falsehood
-    from advntk.checks.mutation.functions import Target
+    from advntk.checks.mutation.functions import MutationTarget
     from advntk.theorems.catalogue import Catalogue
 
 # What is made wrong unless something else is named: all that computes, and all that decides.
@@ -63,7 +63,7 @@ class MutationRequest:
         return self.run.jobs or reasonable_number()
 
 
-def settled(request: MutationRequest) -> tuple[MutationRequest, list[Target]]:
+def settled(request: MutationRequest) -> tuple[MutationRequest, list[MutationTarget]]:
     """The request with the claims that it means, and the functions to make wrong.
 
     Raises:
@@ -132,7 +132,7 @@ def _usual(request: MutationRequest, own: Sequence[ModuleType]) -> list[str]:
     return list(found)
 
 
-def code_of(request: MutationRequest, targets: Sequence[Target]) -> str:
+def code_of(request: MutationRequest, targets: Sequence[MutationTarget]) -> str:
     """Digest of everything that a result depends on: the program, the targets, the theories."""
     from advntk.checks.digests import digest, source_digest
 

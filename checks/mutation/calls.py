@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from advntk.checks.mutation.functions import Target
+from advntk.checks.mutation.functions import MutationTarget
 from advntk.checks.mutation.values import Leaf
 from advntk.checks.mutation.wrapping_operators import facts_of
 
@@ -41,10 +41,10 @@ class Calls:
         return min((at for line, at in ran.items() if lines[0] <= line <= lines[1]), default=None)
 
 
-class Recorder:
+class CallRecorder:
     """Records the calls of some targets in this thread."""
 
-    def __init__(self, targets: Iterable[Target]) -> None:
+    def __init__(self, targets: Iterable[MutationTarget]) -> None:
         """The targets must have their own code while something is recorded."""
         # By identity: equal code may stand in several places.
         self._known: dict[int, tuple[str, bool]] = {}

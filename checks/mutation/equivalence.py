@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from advntk.checks.mutation.functions import Target
+from advntk.checks.mutation.functions import MutationTarget
 from advntk.checks.mutation.judging import Baseline
 from advntk.checks.mutation.mutants import Mutant
 from advntk.checks.mutation.planting import CannotPlant, code_calling, honest, replaced, wrong
@@ -68,7 +68,7 @@ class _Calls:
 
 
 def unchanged(
-    plan: Plan, baselines: Sequence[Baseline], mutant: Mutant, target: Target, roots: tuple[str, ...]
+    plan: Plan, baselines: Sequence[Baseline], mutant: Mutant, target: MutationTarget, roots: tuple[str, ...]
 ) -> str:
     """Why a mutant that survived is no falsehood, as far as calls show; empty if it is one, or nobody knows.
 
@@ -104,7 +104,7 @@ def unchanged(
 
 
 def recorded_calls(
-    plan: Plan, baselines: Sequence[Baseline], mutant: Mutant, target: Target, roots: tuple[str, ...]
+    plan: Plan, baselines: Sequence[Baseline], mutant: Mutant, target: MutationTarget, roots: tuple[str, ...]
 ) -> list[tuple[Any, list[Any]]]:
     """Calls of a function in the first scenario of every check that runs the changed line."""
     found = _Calls()

@@ -22,7 +22,7 @@ class UnknownTarget(UsageError):
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class MutationTarget:
     """A function of a module, as it runs and as it is written.
 
     Attributes:
@@ -71,12 +71,12 @@ def modules_named(name: str) -> list[ModuleType]:
         ) from error
 
 
-def targets_of(modules: Iterable[ModuleType]) -> list[Target]:
+def targets_of(modules: Iterable[ModuleType]) -> list[MutationTarget]:
     """Every function and method that is written in these modules, in the order of their lines."""
     return [target for module in modules for target in _targets(module)]
 
 
-def chosen(targets: Iterable[Target], only: str) -> list[Target]:
+def chosen(targets: Iterable[MutationTarget], only: str) -> list[MutationTarget]:
     """The targets that `only` names: MODULE[:FUNCTION], a package, a class, or the end of a module's name.
 
     Raises:
@@ -99,14 +99,14 @@ def chosen(targets: Iterable[Target], only: str) -> list[Target]:
     return found
 
 
-def _targets(module: ModuleType) -> Iterator[Target]:
+def _targets(module: ModuleType) -> Iterator[MutationTarget]:
     path = getattr(module, "__file__", None)
     if path is None or not path.endswith(".py"):
         return
     tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     future = _future_flags(tree)
 
-    def inside(body: list[ast.stmt], owner: object, owners: tuple[str, ...]) -> Iterator[Target]:
+    def inside(body: list[ast.stmt], owner: object, owners: tuple[str, ...]) -> Iterator[MutationTarget]:
         for node in body:
             if isinstance(node, ast.If | ast.Try | ast.With):
                 yield from inside(node.body, owner, owners)
@@ -119,7 +119,7 @@ def _targets(module: ModuleType) -> Iterator[Target]:
                 if function is not None:
                     name = ".".join((*owners, node.name))
                     codes = tuple(codes_inside(function.__code__))
-                    yield Target(module.__name__, name, function, node, owners, future, codes)
+                    yield MutationTarget(module.__name__, name, function, node, owners, future, codes)
 
     yield from inside(tree.body, module, ())
 

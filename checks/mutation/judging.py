@@ -10,12 +10,12 @@ scenarios of all checks that run it have been measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from advntk.checks.measuring import Observed
-from advntk.checks.mutation.calls import Calls, Recorder
-from advntk.checks.mutation.functions import Target
+from advntk.checks.mutation.calls import CallRecorder, Calls
+from advntk.checks.mutation.functions import MutationTarget
 from advntk.checks.mutation.mutants import Mutant
 from advntk.checks.mutation.planting import CannotPlant, forget, planted
 from advntk.checks.planning import Plan, PlannedCheck
@@ -39,7 +39,6 @@ class Baseline:
       check: its place in the plan.
       name: of its trial.
       verdicts: by scenario, in their order.
-      looks: how many looks each scenario took.
       seconds: of processors, that the first look at each scenario took.
       measuring: what runs while it is measured.
       deciding: what runs while it is decided.
@@ -50,7 +49,6 @@ class Baseline:
     check: int
     name: str
     verdicts: list[Verdicts] = field(default_factory=list)
-    looks: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     measuring: Calls = field(default_factory=Calls)
     deciding: Calls = field(default_factory=Calls)
@@ -64,7 +62,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class MutantVerdict:
     """What became of a mutant: `status` is killed, error, survived, not run or impossible; `by` a claim."""
 
     status: str
@@ -79,7 +77,7 @@ class Judge:
     def __init__(
         self,
         plan: Plan,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, MutationTarget],
         roots: tuple[str, ...],
         announce: Announce | None = None,
         least_seconds: float = LEAST_SECONDS,
@@ -92,7 +90,7 @@ class Judge:
         self._least = least_seconds
         self._plan, self._targets, self._roots = plan, targets, roots
         self._announce = announce or (lambda *_: None)
-        self._recorder = Recorder(targets.values())
+        self._recorder = CallRecorder(targets.values())
 
     def baseline(self, place: int) -> Baseline:
         """Measure a check without a fault, and record what runs."""
@@ -115,13 +113,14 @@ class Judge:
                     decisions = decide(planned, scenario, observed, self._plan.rates_of(planned))
                 if not wants_another_look(self._plan, planned, look, decisions):
                     break
-            found.looks.append(look + 1)
             found.observed.append(observed)
             found.verdicts.append(_worst(decisions))
         found.unusable = _unusable(planned, found.verdicts)
         return found
 
-    def judge(self, mutant: Mutant, baselines: Sequence[Baseline], first: Sequence[str] = ()) -> Judgement:
+    def judge(
+        self, mutant: Mutant, baselines: Sequence[Baseline], first: Sequence[str] = ()
+    ) -> MutantVerdict:
         """Put all checks that run a mutant to it, until one notices.
 
         Args:
@@ -133,7 +132,7 @@ class Judge:
         measuring = _seeing(baselines, mutant, lambda one: one.measuring)
         deciding = _seeing(baselines, mutant, lambda one: one.deciding)
         if not measuring and not deciding:
-            return Judgement("not run", reason="no claim runs it")
+            return MutantVerdict("not run", reason="no claim runs it")
         promising = {name: place for place, name in enumerate(first)}
         order = sorted(
             measuring, key=lambda pair: (promising.get(pair[0].name, len(first)), pair[0].seconds[pair[1]])
@@ -146,37 +145,39 @@ class Judge:
                         return found
                 return self._measured_otherwise(order)
         except CannotPlant as reason:
-            return Judgement("impossible", reason=str(reason))
+            return MutantVerdict("impossible", reason=str(reason))
 
-    def _measured_otherwise(self, order: Sequence[tuple[Baseline, int]]) -> Judgement:
+    def _measured_otherwise(self, order: Sequence[tuple[Baseline, int]]) -> MutantVerdict:
         seen = [_Seen(baseline) for baseline, _ in order]
         for one, (_, scenario) in zip(seen, order, strict=True):
             if found := self._scenario(one, scenario, 1):
                 return found
         for one, (baseline, _) in zip(seen, order, strict=True):
-            for scenario, looks in enumerate(baseline.looks):
-                if one.looks.get(scenario, 0) < looks and (found := self._scenario(one, scenario, looks)):
+            planned = self._plan.checks[baseline.check]
+            for scenario in range(len(planned.scenarios)):
+                if found := self._scenario(one, scenario, planned.looks):
                     return found
             if found := one.control_that_holds():
                 return found
-        return Judgement("survived", reason="every claim that runs it says what it says without")
+        return MutantVerdict("survived", reason="every claim that runs it says what it says without")
 
-    def _scenario(self, one: _Seen, number: int, looks: int) -> Judgement | None:
+    def _scenario(self, one: _Seen, number: int, looks: int) -> MutantVerdict | None:
         baseline = one.baseline
         planned = self._plan.checks[baseline.check]
         scenario = planned.scenarios[number]
-        observing = observed_by_look(self._plan, planned, scenario)
-        for look in range(looks):
-            self._announce(max(self._least, baseline.limit), planned.check.name)
+        observing = one.observing.setdefault(number, observed_by_look(self._plan, planned, scenario))
+        for look in range(one.looks.get(number, 0), looks):
+            # Every look draws as many seeds as all before.
+            self._announce(max(self._least, baseline.limit) * 2**look, planned.check.name)
             decisions = decide(planned, scenario, next(observing), self._plan.rates_of(planned))
             one.verdicts[number], one.looks[number] = _worst(decisions), look + 1
             for claim, _, decision in decisions:
                 if claim.id in baseline.unusable:
                     continue
                 if decision.verdict is Verdict.ERROR:
-                    return Judgement("error", claim.id, decision.reason, baseline.name)
+                    return MutantVerdict("error", claim.id, decision.reason, baseline.name)
                 if decision.verdict is Verdict.REFUTED and claim.expected is Verdict.HOLDS:
-                    return Judgement(
+                    return MutantVerdict(
                         "killed", claim.id, f"{scenario.label}: {decision.reason}", baseline.name
                     )
             if not wants_another_look(self._plan, planned, look, decisions):
@@ -185,7 +186,7 @@ class Judge:
                 break
         return None
 
-    def _decided_otherwise(self, baseline: Baseline) -> Judgement | None:
+    def _decided_otherwise(self, baseline: Baseline) -> MutantVerdict | None:
         planned = self._plan.checks[baseline.check]
         for number, scenario in enumerate(planned.scenarios):
             self._announce(self._least, planned.check.name)
@@ -195,7 +196,7 @@ class Judge:
                 if claim not in baseline.unusable and now is not before:
                     status = "error" if now is Verdict.ERROR else "killed"
                     reason = f"{scenario.label}: {now}, without the fault {before}"
-                    return Judgement(status, claim, reason, baseline.name)
+                    return MutantVerdict(status, claim, reason, baseline.name)
         return None
 
 
@@ -206,8 +207,9 @@ class _Seen:
     baseline: Baseline
     verdicts: dict[int, Verdicts] = field(default_factory=dict)
     looks: dict[int, int] = field(default_factory=dict)
+    observing: dict[int, Iterator[Observed | Failure]] = field(default_factory=dict)
 
-    def control_that_holds(self) -> Judgement | None:
+    def control_that_holds(self) -> MutantVerdict | None:
         """A claim that is REFUTED without the fault and HOLDS in every scenario with it."""
         if len(self.verdicts) < len(self.baseline.verdicts):
             return None
@@ -218,7 +220,7 @@ class _Seen:
                 Verdict.HOLDS,
             ):
                 reason = "HOLDS, without the fault it is REFUTED as it should be"
-                return Judgement("killed", claim, reason, self.baseline.name)
+                return MutantVerdict("killed", claim, reason, self.baseline.name)
         return None
 
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from advntk.checks.mutation.functions import Target
+from advntk.checks.mutation.functions import MutationTarget
 from advntk.checks.mutation.source_operators import OPERATORS, SourceChange, changes_of
 from advntk.checks.mutation.values import Leaf
 from advntk.checks.mutation.wrapping_operators import NAMES, wrappings_of
@@ -47,7 +47,9 @@ class Mutant:
         return self.place if self.lines is None else None
 
 
-def mutants_of(target: Target, facts: Mapping[str, Leaf], operators: Sequence[str] = ()) -> list[Mutant]:
+def mutants_of(
+    target: MutationTarget, facts: Mapping[str, Leaf], operators: Sequence[str] = ()
+) -> list[Mutant]:
     """Every mutant of a function; public ones are wrapped as well where calls of them are known.
 
     Args:
@@ -78,11 +80,11 @@ def mutants_of(target: Target, facts: Mapping[str, Leaf], operators: Sequence[st
 
 
 @functools.cache
-def _changes(target: Target) -> tuple[SourceChange, ...]:
+def _changes(target: MutationTarget) -> tuple[SourceChange, ...]:
     return tuple(changes_of(target))
 
 
-def source_change(target: Target, mutant: Mutant) -> SourceChange:
+def source_change(target: MutationTarget, mutant: Mutant) -> SourceChange:
     """The rewriting behind a mutant.
 
     Raises:

@@ -19,11 +19,13 @@ from typing import Any
 
 import jax
 
-from advntk.checks.mutation.functions import Target
+from advntk.checks.mutation.compiling import compiled
+from advntk.checks.mutation.functions import MutationTarget
 from advntk.checks.mutation.mutants import Mutant, source_change
-from advntk.checks.mutation.source_operators import compiled
 from advntk.checks.mutation.wrapping_operators import Body, Wrapping, wrapped
 
+# What stands for the body until the code is made; no name can be this.
+_BODY = "(the body)"
 _Cache = type(functools.lru_cache(lambda: None))
 
 
@@ -50,7 +52,7 @@ def _caches(roots: tuple[str, ...]) -> list[Any]:
 
 
 @contextmanager
-def planted(mutant: Mutant, target: Target, roots: tuple[str, ...]) -> Iterator[None]:
+def planted(mutant: Mutant, target: MutationTarget, roots: tuple[str, ...]) -> Iterator[None]:
     """Within, `target` is wrong as `mutant` says; afterwards it is exactly what it was.
 
     Args:
@@ -80,7 +82,7 @@ def replaced(functions: list[tuple[FunctionType, CodeType]], roots: tuple[str, .
         forget(roots)
 
 
-def _replacements(mutant: Mutant, target: Target) -> list[tuple[FunctionType, CodeType]]:
+def _replacements(mutant: Mutant, target: MutationTarget) -> list[tuple[FunctionType, CodeType]]:
     try:
         if mutant.wrapping is not None:
             body = wrapped(honest(target), Wrapping(mutant.operator, mutant.place, ""))
@@ -101,7 +103,7 @@ def _replacements(mutant: Mutant, target: Target) -> list[tuple[FunctionType, Co
     return found
 
 
-def honest(target: Target) -> FunctionType:
+def honest(target: MutationTarget) -> FunctionType:
     """The function as it is written, as an object of its own."""
     function = target.function
     found = FunctionType(
@@ -112,7 +114,7 @@ def honest(target: Target) -> FunctionType:
     return found
 
 
-def code_calling(target: Target, body: Body) -> CodeType:
+def code_calling(target: MutationTarget, body: Body) -> CodeType:
     """Code with the parameters of the function that hands its arguments to `body`, whatever it is."""
     given = target.node.args
     positional = [*given.posonlyargs, *given.args]
@@ -140,7 +142,7 @@ def code_calling(target: Target, body: Body) -> CodeType:
     old = target.codes[0]
     # The body goes in as a constant: no name of the module is needed.
     call = ast.Call(
-        ast.Constant("body"),
+        ast.Constant(_BODY),
         [ast.Tuple(handed, ast.Load()), ast.Dict([k for k, _ in named], [v for _, v in named])],
         [],
     )
@@ -160,7 +162,7 @@ def code_calling(target: Target, body: Body) -> CodeType:
     within = next(c for c in code.co_consts if isinstance(c, CodeType))
     found = next(c for c in within.co_consts if isinstance(c, CodeType))
     return found.replace(
-        co_consts=tuple(body if c == "body" else c for c in found.co_consts),
+        co_consts=tuple(body if c == _BODY else c for c in found.co_consts),
         co_qualname=old.co_qualname,
         co_firstlineno=old.co_firstlineno,
     )
@@ -170,7 +172,7 @@ def _read(name: str) -> ast.expr:
     return ast.Name(name, ast.Load())
 
 
-def wrong(mutant: Mutant, target: Target) -> Callable[..., Any]:
+def wrong(mutant: Mutant, target: MutationTarget) -> Callable[..., Any]:
     """The mutant as a function of its own, planted nowhere.
 
     Raises:
@@ -187,6 +189,6 @@ def wrong(mutant: Mutant, target: Target) -> Callable[..., Any]:
     return function
 
 
-def is_whole(targets: Mapping[str, Target]) -> bool:
+def is_whole(targets: Mapping[str, MutationTarget]) -> bool:
     """Whether every function has its own code again."""
     return all(target.function.__code__ is target.codes[0] for target in targets.values())
