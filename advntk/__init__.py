@@ -1,9 +1,10 @@
 """Checks deep-learning theory by machine.
 
-`advntk.check` puts claims to the test.  The vocabulary and the deciders below state a theory of one's own;
-`advntk.axes` has the axes that theories of networks share.  `advntk.networks`, `advntk.kernels`,
-`advntk.attacks` and `advntk.adv_ntk` are what the first theory computes with; call `advntk.configure()`
-before JAX is used, which then computes in double precision.  Nothing heavy is imported before it is used.
+`advntk.check` puts claims to the test, and `advntk.mutate` asks what they would notice.  The vocabulary and
+the deciders below state a theory of one's own; `advntk.axes` has the axes that theories of networks share.
+`advntk.networks`, `advntk.kernels`, `advntk.attacks` and `advntk.adv_ntk` are what the first theory computes
+with; call `advntk.configure()` before JAX is used, which then computes in double precision.  Nothing heavy is
+imported before it is used.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from advntk.api import check as check
     from advntk.api import claims as claims
     from advntk.api import load_run as load_run
+    from advntk.api import mutate as mutate
     from advntk.checks.deciders.bound import BoundDecider as BoundDecider
     from advntk.checks.deciders.decision import Decision as Decision
     from advntk.checks.deciders.decision import ErrorRates as ErrorRates
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from advntk.checks.deciders.rate import RateDecider as RateDecider
     from advntk.checks.efforts import Effort as Effort
     from advntk.checks.efforts import Measure as Measure
+    from advntk.checks.mutation.falsehoods import Falsehood as Falsehood
+    from advntk.checks.mutation.falsehoods import refuted_by as refuted_by
     from advntk.checks.scenario import Scenario as Scenario
     from advntk.checks.spaces import Axis as Axis
     from advntk.checks.spaces import Between as Between
@@ -48,7 +52,7 @@ if TYPE_CHECKING:
 
 # Name |-> (module, name there).
 _FROM = {
-    **dict.fromkeys(("ClaimResult", "Run", "check", "claims", "load_run"), "advntk.api"),
+    **dict.fromkeys(("ClaimResult", "Run", "check", "claims", "load_run", "mutate"), "advntk.api"),
     "BoundDecider": "advntk.checks.deciders.bound",
     **dict.fromkeys(("Decision", "ErrorRates"), "advntk.checks.deciders.decision"),
     **dict.fromkeys(("EnclosureDecider", "enclosed"), "advntk.checks.deciders.enclosure"),
@@ -56,6 +60,7 @@ _FROM = {
     "MedianDecider": "advntk.checks.deciders.median",
     "RateDecider": "advntk.checks.deciders.rate",
     **dict.fromkeys(("Effort", "Measure"), "advntk.checks.efforts"),
+    **dict.fromkeys(("Falsehood", "refuted_by"), "advntk.checks.mutation.falsehoods"),
     "Scenario": "advntk.checks.scenario",
     **dict.fromkeys(("Axis", "Between", "Space"), "advntk.checks.spaces"),
     "Sweep": "advntk.checks.sweeps",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from advntk.checks.evidence import RunRecord
+    from advntk.mutating import Mutation
     from advntk.reports.figures.style import Drawing
 
 
@@ -219,6 +220,95 @@ def _carry_out(settings: RunSettings, progress: bool) -> RunRecord:
     return run(settings, progress)
 
 
+def mutate(
+    claims: str | Iterable[str] = (),
+    *,
+    only: str | Iterable[str] = (),
+    operators: str | Iterable[str] = (),
+    sample: int | None = None,
+    seed: int = 0,
+    scenarios: int = 3,
+    falsehoods: str | Path | None = None,
+    generated: bool = True,
+    equivalents: str | Path | None = None,
+    theories: str | Iterable[str] = (),
+    implementation: str | None = None,
+    data: str | None = None,
+    axes: Mapping[str, int | float | str] | None = None,
+    jobs: int | None = None,
+    memory_gib: float | None = None,
+    timeout: float = 30.0,
+    out: str | Path = "advntk-mutation",
+    resume: bool = False,
+    progress: bool = True,
+) -> Mutation:
+    """Make an implementation wrong, one place at a time, and see which claims notice.
+
+    Measures in other processes, which a mutant that hangs or eats memory does not survive and everything else
+    does.
+
+    Args:
+      claims: ids of claims or theorems that are to notice; none: those of `theories`, or all.
+      only: MODULE[:FUNCTION] to make wrong; none: the theories' own modules, or all of advntk's
+        implementations and deciders.
+      operators: names of ways to make things wrong; none: all.
+      sample: how many mutants at most, equally many of each function; None: all.
+      seed: of the sample.
+      scenarios: how many scenarios of each check are measured at most.
+      falsehoods: a file of falsehoods, made by `advntk.refuted_by`, that are planted as well.
+      generated: whether mutants are generated.
+      equivalents: a TOML file that says which mutants are no falsehoods, and why.
+      theories: files or modules that state further theorems.
+      implementation: which implementation of Adv-NTK is put to the claims.
+      data: where inputs come from; None: each theory's default.
+      axes: axes to hold at one value.
+      jobs: processes that measure; None: as many as cores and memory allow.
+      memory_gib: what all of them may take; None: the machine's memory.
+      timeout: seconds of a processor that a measurement with a fault may use at least; it may use ten times
+        what it uses without.
+      out: folder that results are kept in as they come.
+      resume: go on with the results in `out` where they end.
+      progress: whether progress goes to standard error.
+
+    Returns:
+      What became of every mutant and falsehood, and the score.
+
+    Raises:
+      UsageError: a request that cannot be met; one line says which argument, its value, and the fix.
+
+    Example:
+      >>> advntk.mutate("closed_form", only="advntk.implementations.dynamics", sample=40)  # doctest: +SKIP
+      40 of 40 mutants noticed by claims: mutation score 100 %
+    """
+    from advntk.mutating import mutate as carry_out
+    from advntk.mutation_request import MutationRequest
+
+    run_settings = RunSettings(
+        claims=_several(claims),
+        data=data,
+        axes=texts_of_axes(axes),
+        implementation=implementation,
+        memory_gib=memory_gib,
+        jobs=jobs,
+        theories=_several(theories),
+    )
+    request = MutationRequest(
+        run=run_settings,
+        only=_several(only),
+        operators=_several(operators),
+        sample=sample,
+        seed=seed,
+        scenarios=scenarios,
+        falsehoods=None if falsehoods is None else Path(falsehoods),
+        equivalents=None if equivalents is None else Path(equivalents),
+        least_seconds=timeout,
+        out=Path(out),
+        resume=resume,
+        generated=generated,
+    )
+    return carry_out(request, progress)
+
+
 def load_run(evidence: str | Path, number: int | None = None, salvage: bool = False) -> Run:
     """A run from the evidence that is there; the latest one unless its number is given.
 
@@ -270,4 +360,4 @@ def _result(claim: Mapping[str, Any]) -> ClaimResult:
     )
 
 
-__all__ = ["AS_MEASURED", "ClaimResult", "Run", "check", "claims", "load_run", "theorems"]
+__all__ = ["AS_MEASURED", "ClaimResult", "Run", "check", "claims", "load_run", "mutate", "theorems"]

@@ -22,6 +22,7 @@ import typer
 from advntk.command_parsing import Command, CommandGroup, ParserError
 from advntk.exceptions import Terminated, UsageError
 from advntk.exits import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EXIT_USAGE
+from advntk.mutation_cli import mutate
 from advntk.options import AsJson, DeviceName, Force, OnDevice
 from advntk.report_cli import report
 from advntk.speaking import OutputLost, complain, note, say
@@ -263,6 +264,7 @@ def explain(
 
 
 app.command(cls=Command)(report)
+app.command(cls=Command)(mutate)
 app.command(cls=Command)(train)
 app.command(cls=Command)(evaluate)
 

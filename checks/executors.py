@@ -185,7 +185,7 @@ def processes(
     Every process settles JAX as this one is to (`advntk.implementations.runtime.configure`) and loads the
     same `theories`, by which it knows the trials: only names, scenarios and numbers pass between them.
     """
-    with _deaf_to_interruptions():
+    with deaf_to_interruptions():
         others = [_started(device, cache, theories) for _ in range(number - 1)]
     with Workers([_Worker(_thread()), *others]) as found:
         yield found
@@ -197,14 +197,14 @@ def _started(device: Device, cache: Path | None, theories: tuple[str, ...]) -> _
         1, mp_context=context, initializer=_prepare, initargs=(device, cache, theories)
     )
     before = set(multiprocessing.active_children())
-    with _without_main():
+    with without_main():
         pool.submit(os.getpid)  # without a task nothing starts
     (process,) = set(multiprocessing.active_children()) - before
     return _Worker(pool, process)
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """What is started now runs nobody's script again: it needs nothing of it.
 
     A script that has no `if __name__ == "__main__":` would start itself over and over.
@@ -220,7 +220,7 @@ def _without_main() -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interruptions() -> Iterator[None]:
+def deaf_to_interruptions() -> Iterator[None]:
     """What is started now never sees Ctrl-C, which reaches every process of a terminal.
 
     The one that reports ends the others.
@@ -254,14 +254,14 @@ _compilations = CompilationCount()
 
 
 def _prepare(device: Device, cache: Path | None, theories: tuple[str, ...]) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     configure(device, cache)
     _compilations.watch()
     for module in load(theories).modules:
         _trials.update({_full_name(check): check for check in checks_of(module)})
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A parent that is killed cannot end its children."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -16,7 +16,7 @@ from advntk.checks.deciders.decision import Decider, Decision, ErrorRates
 from advntk.checks.evidence import EvidenceStore
 from advntk.checks.executors import Executor, threads
 from advntk.checks.exploring import explore, report_counterexample, report_loose_bounds
-from advntk.checks.measuring import Batch, Measured, Observed
+from advntk.checks.measuring import Batch, Measured, Observed, measured
 from advntk.checks.planning import Plan, PlannedCheck, PlannedScenario
 from advntk.checks.recording import Recorder
 from advntk.checks.trial import Check
@@ -189,15 +189,8 @@ def _known(values: Measured | Failure) -> Future:
 def _decided(one: _Looking, plan: Plan) -> bool:
     """Decide a scenario whose look is complete; whether another look is wanted instead."""
     planned = one.planned
-    decisions = _decide(planned, one.scenario, one.observed(), plan.rates_of(planned))
-    undecided = any(
-        d.can_improve
-        and d.verdict is Verdict.INCONCLUSIVE
-        # Nobody waits for a verdict on what is reported as it is measured.
-        and (claim.expected is not None or one.look + 1 < plan.request.profile.looks_as_measured)
-        for claim, _, d in decisions
-    )
-    if undecided and one.look + 1 < planned.looks:
+    decisions = decide(planned, one.scenario, one.observed(), plan.rates_of(planned))
+    if wants_another_look(plan, planned, one.look, decisions):
         return True
     seeds = planned.drawn(one.look).stop
     one.decisions = [
@@ -211,10 +204,39 @@ def _decided(one: _Looking, plan: Plan) -> bool:
     return False
 
 
-def _decide(
+def wants_another_look(
+    plan: Plan, planned: PlannedCheck, look: int, decisions: list[tuple[Claim, Decider, Decision]]
+) -> bool:
+    """Whether more seeds are drawn after look number `look`, from 0, which gave these decisions."""
+    undecided = any(
+        d.can_improve
+        and d.verdict is Verdict.INCONCLUSIVE
+        # Nobody waits for a verdict on what is reported as it is measured.
+        and (claim.expected is not None or look + 1 < plan.request.profile.looks_as_measured)
+        for claim, _, d in decisions
+    )
+    return undecided and look + 1 < planned.looks
+
+
+def observed_by_look(
+    plan: Plan, planned: PlannedCheck, scenario: PlannedScenario
+) -> Iterator[Observed | Failure]:
+    """What a scenario gives, measured here and now: after its first look, its second, and so on."""
+    one = _Looking(planned, scenario)
+    for look in range(planned.looks):
+        one.look = look
+        for batch in one.batches():
+            found = _unmeasurable(one) or measured(
+                planned.check, batch.at.scenario, batch.seeds, scenario.chunk, plan.request.seed
+            )
+            one.take(batch, found)
+        yield one.observed()
+
+
+def decide(
     planned: PlannedCheck, scenario: PlannedScenario, observed: Observed | Failure, rates: ErrorRates
 ) -> list[tuple[Claim, Decider, Decision]]:
-    """Every claim on one scenario."""
+    """Every claim of a check on one scenario, from what was observed there."""
     failed, observed = _premises(planned.check, observed)
     decisions = []
     for _, claim in planned.claims:

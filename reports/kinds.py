@@ -8,6 +8,7 @@ from pathlib import Path
 from advntk.checks.evidence.export import FIRST_COLUMNS
 from advntk.checks.evidence.export import GENERATOR as TABLE_GENERATOR
 from advntk.implementations.outputs import FileKind, html_kind, json_kind, text_kind
+from advntk.reports.mutation_score import GENERATOR as MUTATION_GENERATOR
 from advntk.reports.summary import GENERATOR
 
 COMPARISON_GENERATOR = f"{GENERATOR} (comparison)"
@@ -58,6 +59,23 @@ def _is_parquet(path: Path) -> bool:
         return False
     return all(found.get(key.encode()) == value.encode() for key, value in TABLE_GENERATOR.items())
 
+
+def _is_ledger(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.readline()
+    try:
+        found = json.loads(head)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("generator") == MUTATION_GENERATOR
+
+
+# What `mutate` writes into its folder, by name.
+MUTATION = {
+    "mutants.jsonl": FileKind("results of mutants", _is_ledger),
+    "mutation.json": json_kind("a mutation score", MUTATION_GENERATOR),
+    "mutation.md": text_kind("a mutation score as Markdown", f"<!-- {MUTATION_GENERATOR} -->"),
+}
 
 # By the ending that chooses the format.
 TRIALS = {

@@ -35,7 +35,11 @@ def render(record: RunRecord, mutations: MutationScore | None = None) -> str:
             _section(record, theorem, summary, selector, numbered)
             for theorem in record.request.theorems.values()
         ]
-        mutation_figure = numbered(mutation_score_figure(mutations.falsehoods)) if mutations else None
+        mutation_figure = (
+            numbered(mutation_score_figure(mutations.falsehoods))
+            if mutations and mutations.falsehoods
+            else None
+        )
     run = summary["run"]
     # The only script that the page's policy lets run is the one whose digest it names.
     script = f"//<![CDATA[\n{_script()}//]]>"

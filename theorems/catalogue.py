@@ -115,6 +115,19 @@ def _module(name: str) -> ModuleType:
             raise UnknownName(
                 f"--theory {name}: cannot be imported ({_words(error)}); give a module or a .py file"
             ) from error
+    return load_file(name)
+
+
+def load_file(name: str, option: str = "--theory") -> ModuleType:
+    """The module in a .py file; a file that was loaded before is not loaded again.
+
+    Args:
+      name: of the file.
+      option: that named it, for messages.
+
+    Raises:
+      UnknownName: it cannot be read or loaded.
+    """
     path, there = Path(name), False
     try:
         path = path.resolve()
@@ -122,11 +135,11 @@ def _module(name: str) -> ModuleType:
     except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a null character
         reason = getattr(error, "strerror", None) or error
         raise UnknownName(
-            f"--theory {name}: cannot be read ({reason}); give a module or a .py file"
+            f"{option} {name}: cannot be read ({reason}); give a module or a .py file"
         ) from error
     if not there:
-        raise UnknownName(f"--theory {name}: no such file; give a module or a .py file")
-    module_name = f"advntk_theory_{path.stem}"
+        raise UnknownName(f"{option} {name}: no such file; give a module or a .py file")
+    module_name = file_module_name(name)
     if module_name in sys.modules and sys.modules[module_name].__file__ == str(path):
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)
@@ -139,8 +152,13 @@ def _module(name: str) -> ModuleType:
         del sys.modules[module_name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise UnknownName(f"--theory {name}: cannot be loaded ({_words(error)}); mend it") from error
+        raise UnknownName(f"{option} {name}: cannot be loaded ({_words(error)}); mend it") from error
     return module
+
+
+def file_module_name(name: str) -> str:
+    """The name of the module that a .py file becomes; of modules of its own name there may be others."""
+    return f"advntk_theory_{Path(name).stem}"
 
 
 def _words(error: BaseException) -> str:

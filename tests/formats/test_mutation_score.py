@@ -57,6 +57,31 @@ def test_the_page_shows_the_score_that_it_is_given_and_none_otherwise(record, tm
     read_html(without)
 
 
+def mutant(number, fate, **changes):
+    made = {"id": f"m:f:constant:{number}", "function": "m:f", "operator": "constant", "fate": fate}
+    words = {
+        "description": "1 becomes 2",
+        "before": "1",
+        "after": "2",
+        "claim": "made_up.claim",
+        "reason": "so",
+    }
+    return {**made, **words, **changes}
+
+
+def test_the_page_shows_mutants_by_their_fate_and_why_others_were_left_out(record, tmp_path):
+    mutants = [mutant(1, "killed"), mutant(2, "survived", description=HOSTILE), mutant(3, "equivalent")]
+    path = written(tmp_path / "score.json", [], mutants=mutants, outside={"m:g": "writes files"})
+    score = read_mutation_score(path)
+    page = rendered(record(), "html", score)
+    texts = " ".join(read_html(page).texts)
+    assert "1 of 2 mutants noticed by claims: mutation score 50 %; 1 survived, 1 equivalent" in texts
+    assert "<script>alert('x')</script>" in texts and "1 mutants: survived" in texts
+    assert "m:g" in texts and "writes files" in texts and "m:f:constant:3" in texts
+    assert score.functions["m:f"].caught == 1
+    assert not score.is_good(51) and score.is_good(50)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -65,7 +90,11 @@ def test_the_page_shows_the_score_that_it_is_given_and_none_otherwise(record, tm
         ("\ufeff[", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
         ("[]", "is no mutation score (Expected `object`, got `array`)"),
-        ('{"code": "x", "falsehoods": []}', "is no mutation score (Expected `array` of length >= 1"),
+        ('{"code": "x", "falsehoods": []}', "is no mutation score (nothing was planted)"),
+        (
+            json.dumps({"code": "x", "falsehoods": [], "mutants": [{"id": "m:f:sign:result"}]}),
+            "is no mutation score (Object missing required field",
+        ),
         (json.dumps({"falsehoods": [falsehood()]}), "is no mutation score (Object missing required field"),
         *(
             (json.dumps({"code": "x", "falsehoods": [falsehood(), bad]}), "is no mutation score (")
@@ -84,7 +113,7 @@ def test_another_file_is_refused_with_its_name_and_the_fix(tmp_path, content, wo
         read_mutation_score(path)
     said = str(caught.value)
     assert said.startswith(f"--mutation-score {path}: {words}") and "\n" not in said
-    assert said.endswith("; name a file that `python -m benchmarks.catch` wrote")
+    assert said.endswith("; name a file that `advntk mutate` or `python -m benchmarks.catch` wrote")
 
 
 def report(folder, *arguments):

@@ -52,6 +52,7 @@ OTHERWISE = {
 INSIDE = {claim: OTHERWISE.get(claim, ADV_NTK.scenario()) for claim in CLAIMS}
 # Name of an assumption |-> changes of fields that leave it, and only it; then changes that do not.
 LEAVES: dict[str, list[dict]] = {
+    "a derivative of the limit kernel": [{"family": "cnn", "activation": "relu"}],
     "fully connected": [{"family": "cnn"}],
     "smooth activation": [{"activation": "relu"}, {"activation": "leaky_relu"}],
     "bounded inputs": [{"input_width": 0}],
