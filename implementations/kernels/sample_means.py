@@ -139,7 +139,7 @@ def _of_mlp(
         ntk = ntk + (w_scale**2 * (inputs @ inputs.T) + b_scale**2) * _over_outputs(slopes)
     nngp = _of_readout(network, forward, found, shapes[-1])
     maps = [LinearMap(*pair) for pair in zip(found.inputs[:-1], found.outputs[:-1], strict=True)]
-    controls, variance = _controls(network, maps, shapes, (1,) * len(maps))
+    controls, variance = layer_controls(network, maps, shapes, (1,) * len(maps))
     back = _controls_of_gradients(network, found, parameters, shapes)
     ark = found.of_inputs
     return SampleMeans(
@@ -173,7 +173,7 @@ def _of_readout(
     network: Network, forward: Forward, found: Layers, shape: tuple[int, ...]
 ) -> Float[Array, "m m"]:
     (w_scale, b_scale), last = forward.scales[-1], found.inputs[-1]
-    w_law, b_law = _law(network, shape)
+    w_law, b_law = parameter_variances(network, shape)
     return w_law * w_scale**2 * (last @ last.T) + b_law * b_scale**2
 
 
@@ -194,18 +194,19 @@ def _of_images(
     flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf in jax.tree.leaves(in_parameters)]
     ntk = jnp.asarray(sum(_over_outputs(leaf) for leaf in flat))
     # The readout is linear in its parameters: its gradients are what they are multiplied with.
-    w_law, b_law = _law(network, shapes[-1])
+    w_law, b_law = parameter_variances(network, shapes[-1])
     of_w, of_b = (leaf.reshape(*leaf.shape[:2], -1) for leaf in in_parameters[-1])
     nngp = w_law * _over_outputs(of_w) + b_law * _over_outputs(of_b)
-    controls, variance = _controls(network, forward.linear_maps(parameters, x), shapes, strides)
+    controls, variance = layer_controls(network, forward.linear_maps(parameters, x), shapes, strides)
     controls = jnp.concatenate([controls, _controls_of_weights(network, parameters, shapes)])
     ark = in_x.reshape(*in_x.shape[:2], -1)
     return SampleMeans(nngp, ntk, _over_outputs(ark), _blocks(ark, group), controls, variance)
 
 
-def _controls(
+def layer_controls(
     network: Network, maps: list[LinearMap], shapes: tuple[tuple[int, ...], ...], strides: tuple[int, ...]
 ) -> tuple[Float[Array, " k"], Float[Array, ""]]:
+    """Averages over the outputs of linear layers whose means are known, and the mean square of all z."""
     controls, squares, count = [], jnp.zeros(()), 0
     for layer, shape, stride in zip(maps, shapes[:-1], strides, strict=True):
         z, correlation = innovations(network, layer, shape, stride)
@@ -217,16 +218,16 @@ def _controls(
 def _controls_of_gradients(
     network: Network, found: Layers, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
 ) -> Float[Array, " k"]:
-    controls = _across_layers(network, found, parameters, shapes)
+    controls = across_layers(network, found, parameters, shapes)
     # The readout's squares by the slopes that they meet: of one output, whose own slope is 1.
-    w = parameters[-1][0] / jnp.sqrt(_law(network, shapes[-1])[0])
+    w = parameters[-1][0] / jnp.sqrt(parameter_variances(network, shapes[-1])[0])
     derivative = found.derivatives[-1]
     excess = (w**2).mean(0) - 1
     met = jnp.einsum("iu,ju,u->ij", derivative, derivative, excess) / derivative.shape[1]
     return jnp.stack([*controls, *_diagonal_and_pairs(met, _cosines(found.inputs[-1]))])
 
 
-def _across_layers(
+def across_layers(
     network: Network, found: Layers, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
 ) -> list[Float[Array, ""]]:
     """What the weights of each layer with these parameters do to gradients across its inputs."""
@@ -235,7 +236,7 @@ def _across_layers(
         inputs, slopes = found.inputs[layer], found.slopes[layer]
         free = inputs.shape[1] - len(inputs)
         if free > 0:
-            back = slopes @ (w / jnp.sqrt(_law(network, shape)[0]))
+            back = slopes @ (w / jnp.sqrt(parameter_variances(network, shape)[0]))
             excess = _over_outputs(_across(back, inputs)) / free - _over_outputs(slopes)
             controls += _diagonal_and_pairs(excess, _cosines(inputs))
     return controls
@@ -251,7 +252,7 @@ def _controls_of_weights(
     """Of each convolution's weights over their law: squares, those of the central pixel, fourth powers."""
     controls = []
     for (w, _), shape in zip(parameters[:-1], shapes[:-1], strict=True):
-        square = w**2 / _law(network, shape)[0]
+        square = w**2 / parameter_variances(network, shape)[0]
         # A sum of f squares of N(0, 1) has the variance 2f.
         of_unit = square.mean((0, 1, 2)) - 1
         centre = square[shape[0] // 2, shape[1] // 2]
@@ -277,7 +278,7 @@ def _across(vectors: Float[Array, "m c n"], inputs: Float[Array, "m n"]) -> Floa
     return vectors - (vectors @ along.T) @ along
 
 
-def _law(network: Network, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def parameter_variances(network: Network, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Variances of a layer's weights and biases."""
     if network.parameterization == "standard":
         return network.sigma_w**2 / fan_in(shape), network.sigma_b**2
@@ -298,86 +299,6 @@ def _blocks(gradients: Float[Array, "m outputs n"], group: int) -> Float[Array, 
 def _cosines(inputs: Float[Array, "m n"]) -> Float[Array, "m m"]:
     norm = jnp.linalg.norm(inputs, axis=1)
     return inputs @ inputs.T / (norm[:, None] * norm[None])
-
-
-class GradientCovariances(NamedTuple):
-    """Per network: covariances S of one output's input gradients given the hidden layers, and controls.
-
-    `traces` are those of S for all pairs of inputs; `squares` is tr S S' at each input, with S and S' of the
-    two halves of the last layer's units, twice each: a square that its own noise does not enlarge.
-    """
-
-    traces: Float[Array, "s m m"]
-    squares: Float[Array, "s m"]
-    controls: Float[Array, "s k"]
-    variance: Float[Array, " s"]
-
-
-def gradient_covariances(
-    arch: Architecture, keys: Key[Array, " seeds"], x: Float[Array, "m d"], width: int
-) -> GradientCovariances:
-    """What the input gradients of an MLP's outputs are drawn from, once its hidden layers are known.
-
-    One output for each hidden unit reads that unit alone, with the weight of its law; their gradients'
-    outer products add up to the covariance of an output that reads all of them.
-
-    Args:
-      arch: an MLP.
-      keys: one random key per network.
-      x: inputs, (m, d).
-      width: units of every hidden layer, even.
-
-    Returns:
-      Covariances with a leading seed axis.
-
-    Raises:
-      ValueError: an odd width.
-    """
-    if width % 2:
-        raise ValueError(f"width = {width} must be even: the last layer is halved")
-    shapes = arch.weight_shapes(x.shape[1:], width, width)
-    parameters = initialize_seeds(arch, keys, x.shape[1:], width, 1, x.dtype)
-    return _covariances(arch, forward_pass(arch, shapes, x.dtype), parameters, x, tuple(shapes))
-
-
-@partial(jax.jit, static_argnames=("shapes",))
-def _covariances(
-    arch: Architecture,
-    forward: Forward,
-    parameters: Parameters,
-    x: Array,
-    shapes: tuple[tuple[int, ...], ...],
-) -> GradientCovariances:
-    width = shapes[-1][1]
-    every_unit = jnp.eye(width, dtype=x.dtype) * jnp.sqrt(_law(arch, shapes[-1])[0])
-
-    def one(theta: Parameters) -> GradientCovariances:
-        found = layers_of(forward, [*theta[:-1], (every_unit, jnp.zeros(width, x.dtype))], x)
-        gradients = found.of_inputs
-        maps = [LinearMap(*pair) for pair in zip(found.inputs[:-1], found.outputs[:-1], strict=True)]
-        controls, variance = _controls(arch, maps, shapes, (1,) * len(maps))
-        back = _across_layers(arch, found, theta[:-1], shapes[:-1])
-        of_weights = _controls_of_first_weights(arch, theta, shapes[0])
-        # Two halves of the last layer's units share nothing but what comes before.
-        halves = [2 * jnp.einsum("iau,iav->iuv", half, half) for half in jnp.split(gradients, 2, axis=1)]
-        return GradientCovariances(
-            jnp.einsum("iau,jau->ij", gradients, gradients),
-            (halves[0] * halves[1]).sum((1, 2)),
-            jnp.concatenate([controls, jnp.stack([*back, *of_weights])]),
-            variance,
-        )
-
-    return jax.vmap(one)(parameters)
-
-
-def _controls_of_first_weights(
-    arch: Architecture, parameters: Parameters, shape: tuple[int, ...]
-) -> list[Float[Array, ""]]:
-    """Trace and square of W^T W / n - I of the first layer, over their means: 0 and d(d + 1)/n."""
-    w = parameters[0][0] / jnp.sqrt(_law(arch, shape)[0])
-    n, d = shape
-    excess = w.T @ w / n - jnp.eye(d, dtype=w.dtype)
-    return [jnp.trace(excess) / d, (excess**2).sum() / d - (d + 1) / n]
 
 
 def sample_means_memory(

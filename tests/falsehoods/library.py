@@ -11,6 +11,7 @@ import wrong_implementation
 import wrong_kernels
 import wrong_lazy_training
 import wrong_limits
+import wrong_plain_dynamics
 import wrong_searches
 import wrong_subjects
 import wrong_theories
@@ -28,6 +29,7 @@ SUBJECTS = (
     wrong_implementation,
     wrong_experiments,
     wrong_limits,
+    wrong_plain_dynamics,
     wrong_values,
     wrong_adv_ntk,
     wrong_lazy_training,

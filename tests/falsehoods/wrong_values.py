@@ -75,7 +75,7 @@ def network_without_its_readout_bias(monkeypatch):
 
 
 @refuted_by(NNGP, MLP)
-def layers_that_share_their_draws(monkeypatch):
+def draws_shared_by_layers(monkeypatch):
     """Every layer begins again at the first of the random numbers."""
 
     def wrong(honest, arch, normals, shapes):
@@ -95,7 +95,7 @@ def convolution_without_its_window(monkeypatch):
 
 
 @refuted_by(NTK, POOLED)
-def pooling_as_a_sum(monkeypatch):
+def pixels_summed_by_pooling(monkeypatch):
     """Pooling adds pixels up instead of averaging them."""
 
     def wrong(honest, layer, scale, readout, x):
@@ -105,7 +105,7 @@ def pooling_as_a_sum(monkeypatch):
 
 
 @refuted_by(NNGP, POOLED)
-def pooled_limit_flattened(monkeypatch):
+def flattened_limit_of_a_pooled_network(monkeypatch):
     """The limit of a network that pools is that of one that flattens."""
     from dataclasses import replace
 

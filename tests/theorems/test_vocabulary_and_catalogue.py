@@ -83,6 +83,7 @@ LEAVES: dict[str, list[dict]] = {
     "a start of its own": [{"centring": "subtracted"}, {"centring": "antisymmetric"}],
 }
 STAYS: dict[str, list[dict]] = {
+    "a derivative of the limit kernel": [{"activation": "relu"}],
     "fully connected": [{"depth": 3}],
     "smooth activation": [{"activation": a} for a in ("erf", "tanh", "gelu", "softplus", "sigmoid")],
     "bounded inputs": [{"input_width": 1}],

@@ -29,19 +29,14 @@ from advntk.checks.trials.shared.building import (
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
 from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import Schedule
+from advntk.implementations.kernels.gradient_covariances import GradientCovariances, gradient_covariances
 from advntk.implementations.kernels.infinite import (
     ark_trace,
     infinite_kernels,
     input_gradient_covariance,
     mlp_limits,
 )
-from advntk.implementations.kernels.sample_means import (
-    GradientCovariances,
-    SampleMeans,
-    gradient_covariances,
-    sample_means,
-    sample_means_memory,
-)
+from advntk.implementations.kernels.sample_means import SampleMeans, sample_means, sample_means_memory
 from advntk.theorems.assumptions import ACTIVATIONS, SMOOTH
 
 GROUP = 4  # outputs of a network whose Xi is looked at

@@ -6,9 +6,7 @@ quadrature over time, and a plain loop of training steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +14,7 @@ import mpmath
 import numpy as np
 import scipy.integrate
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from advntk.checks.deciders.bound import BoundDecider
 from advntk.checks.efforts import Effort, Measure
@@ -25,6 +23,7 @@ from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.comparing import EPS, compiled, gap, worst
 from advntk.checks.trials.implementation.plain_networks import Layer, Plain, outputs, squared_loss_step
+from advntk.checks.trials.implementation.plain_system import STRENGTHS, C, M, PlainSystem
 from advntk.checks.trials.implementation.space import SYSTEMS
 from advntk.checks.trials.shared.linear_systems import setting
 from advntk.checks.trials.shared.plain_kernels import Limit, kernels
@@ -46,18 +45,10 @@ from advntk.implementations.exponentials import convolved, phi1, phi2
 from advntk.implementations.networks.architecture import architecture
 from advntk.implementations.networks.finite import forward_pass
 
-M, C, UNSEEN = 3, 2, 2
+UNSEEN = 2
 # Sums of a few dozen products, in bases of moderate condition; adaptive quadrature and integrators are asked
 # for 1e-12.
 ROUNDINGS, QUADRATURE, SEARCH = 4096, 1e-11, 1e-9
-# Shape |-> strength at u = rate t; early stopping has a kink at u = 1.
-_STRENGTHS: dict[str, Callable[[float], float]] = {
-    "constant": lambda u: 1.0,
-    "growing": lambda u: 1 + u,
-    "decaying": lambda u: float(np.exp(-u)),
-    "oscillating": lambda u: (1 + float(np.sin(u))) / 2,
-    "early_stopped": lambda u: min(max(1 - u, 0.0), 1.0),
-}
 _PARTS = ("exponentials", "regularization", "closed_forms", "commutator", "descent")
 
 
@@ -75,7 +66,7 @@ _PARTS = ("exponentials", "regularization", "closed_forms", "commutator", "desce
 def dynamics_by_hand(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     """Everything that the linearized dynamics is put together from, and discrete training."""
     del keys
-    system = _System(scenario)
+    system = PlainSystem(scenario)
     pairs = {
         "exponentials": _exponentials(np.random.default_rng([scenario.data_seed, 71])),
         **_linear(system),
@@ -126,7 +117,7 @@ def units_of_strength_and_time(scenario: Scenario, keys: Array) -> dict[str, np.
     # One phase in the training time, two full turns of oscillations; growing strengths end at what is said.
     phase = 4 * np.pi if scenario.schedule == "oscillating" else 1.0
     base = scenario.strength / (2.0 if scenario.schedule == "growing" else 1.0)
-    shape = _STRENGTHS[scenario.schedule]
+    shape = STRENGTHS[scenario.schedule]
 
     def strength_at(share: float, d: float) -> float:
         turn = phase * (1 - scenario.spread * d / 2) * share
@@ -141,75 +132,6 @@ def units_of_strength_and_time(scenario: Scenario, keys: Array) -> dict[str, np.
         "time_error": time[0],
         "time_allowed": time[1],
     }
-
-
-class _System:
-    """A linear system (*) of three samples and two outputs, unequal in everything."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        rng = np.random.default_rng([scenario.data_seed, 72])
-        n = M * C
-        root = rng.standard_normal((n, 2 * n)) / np.sqrt(2 * n)
-        self.theta = root @ root.T
-        self.jacobians = rng.standard_normal((M, C, 5)) / 2
-        self.ark = np.einsum("iad,ibd->iab", self.jacobians, self.jacobians)
-        self.residual = rng.standard_normal((M, C))
-        self.shape = scenario.schedule
-        differ = np.linspace(-1, 1, M)
-        self.scale = scenario.strength * (1 + scenario.spread * differ)
-        self.rate = 1 - scenario.spread * differ / 2
-        # Beyond the kink of some samples' early stopping, and not of others'.
-        self.time = 0.9
-
-    @property
-    def schedule(self) -> Schedule:
-        """For the program under test."""
-        return Schedule.of(self.shape, jnp.asarray(self.scale), jnp.asarray(self.rate))
-
-    def strengths(self, time: float) -> Float[np.ndarray, " m"]:
-        """eta_i(t) S."""
-        return np.array(
-            [s * _STRENGTHS[self.shape](r * time) for s, r in zip(self.scale, self.rate, strict=True)]
-        )
-
-    def growth(self, time: float) -> Float[np.ndarray, "m c c"]:
-        """The blocks of E."""
-        return np.array(
-            [scipy.linalg.expm(s * a) for s, a in zip(self.strengths(time), self.ark, strict=True)]
-        )
-
-    def integrated(self, function: Callable[[float], np.ndarray], until: float) -> np.ndarray:
-        """Over [0, until], with the kinks of the schedule as ends of intervals."""
-        kinks = [one for one in 1 / self.rate if 0 < one < until]
-        found: np.ndarray = scipy.integrate.quad_vec(
-            function, 0, until, epsabs=1e-13, epsrel=1e-12, points=kinks
-        )[0]
-        return found
-
-    def xi(self, until: float) -> Float[np.ndarray, "m c c"]:
-        """Xi by adaptive quadrature."""
-        return self.integrated(self.growth, until) if until > 0 else np.zeros((M, C, C))
-
-    def xi_by_panels(self, until: float) -> Float[np.ndarray, "m c c"]:
-        """Xi by 24 Gauss-Legendre nodes between kinks, all exponentials at once."""
-        ends = [0.0, *sorted(one for one in 1 / self.rate if 0 < one < until), until]
-        x, w = np.polynomial.legendre.leggauss(24)
-        found = np.zeros((M, C, C))
-        for low, high in pairwise(ends):
-            strengths = np.array([self.strengths(t) for t in (low + high) / 2 + (high - low) / 2 * x])
-            growths = scipy.linalg.expm(strengths[:, :, None, None] * self.ark[None])
-            found += (high - low) / 2 * np.einsum("q,qiab->iab", w, growths)
-        return found
-
-    def kink(self, until: float) -> float:
-        """What panels may leave at the kink of early stopping: their square / 8 times the jump in slope."""
-        if self.shape != "early_stopped":
-            return 0.0
-        jump = max(
-            float(np.abs(a).sum(1).max() * s * r)
-            for a, s, r in zip(self.ark, self.scale, self.rate, strict=True)
-        )
-        return (until / 16) ** 2 / 8 * jump
 
 
 def _exponentials(rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -286,7 +208,7 @@ def _by_program(
     }
 
 
-def _linear(system: _System) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+def _linear(system: PlainSystem) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Of the linear system, what the program says beside what dense matrices say."""
     theta, ark, r, t = system.theta, system.ark, system.residual, system.time
     same = Schedule.of(system.shape, jnp.asarray(system.scale), jnp.ones(M))
@@ -309,7 +231,7 @@ def _linear(system: _System) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         return np.array([np.exp(s * np.diag(a)) for s, a in zip(system.strengths(time), ark, strict=True)])
 
     def least_of(time: float) -> np.ndarray:
-        shape = _STRENGTHS[system.shape](time)
+        shape = STRENGTHS[system.shape](time)
         lowest = [float(np.linalg.eigvalsh(a)[0]) * s * shape for s, a in zip(system.scale, ark, strict=True)]
         return np.array([np.exp(min(lowest))])
 
@@ -366,7 +288,7 @@ def _linear(system: _System) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     return {"regularization": regularization, "closed_forms": forms, "commutator": commutator}
 
 
-def _descent(scenario: Scenario, system: _System) -> list[tuple[np.ndarray, np.ndarray]]:
+def _descent(scenario: Scenario, system: PlainSystem) -> list[tuple[np.ndarray, np.ndarray]]:
     """Outputs at clean and searched inputs after some training steps, of a small network."""
     rng = np.random.default_rng([scenario.data_seed, 73])
     plain = Plain(False, "tanh", 1.3, 0.4, False, False)
@@ -380,7 +302,7 @@ def _descent(scenario: Scenario, system: _System) -> list[tuple[np.ndarray, np.n
     def searched(parameters: list[Layer], step: int) -> np.ndarray:
         moved = x.copy()
         for place in range(len(x)):
-            eta = scale[place] * _STRENGTHS[system.shape](rate[place] * step * learning_rate)
+            eta = scale[place] * STRENGTHS[system.shape](rate[place] * step * learning_rate)
             for _ in range(search_steps):
                 at = outputs(plain, parameters, moved[place])
                 moved[place] += eta / search_steps * ((at.value - y[place]) @ at.in_x)
