@@ -73,7 +73,7 @@ def main() -> None:
 
     keeping = Stopwatch()
     keeping.put_around(Recorder, "find", "keep", "decision")
-    keeping.put_around(running, "_decide")
+    keeping.put_around(running, "decide")
     stage("start and imports")
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(RunSettings(profile=options.profile, data=options.data, evidence=Path(folder)))

@@ -97,4 +97,4 @@ def _panel(axis: Any, name: str, pairs: list[tuple[DecisionRow, Scene]]) -> str:
 
 
 def _label(value: float, _: int) -> str:
-    return f"≤{short(value)}" if np.isclose(value, _LEAST, rtol=1e-9) else short(value)
+    return f"≤{short(value)}" if abs(value / _LEAST - 1) < 1e-9 else short(value)
