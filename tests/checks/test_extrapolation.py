@@ -103,7 +103,7 @@ def test_constant_and_repeated_controls_do_no_harm():
     alone = adjusted(values, control)
     for more in (np.ones((64, 1)), control, 1e-9 * control):
         found = adjusted(values, np.concatenate([control, more], 1))
-        # Of equal columns least squares takes the shortest coefficients: condition 1e16 costs half the digits.
+        # Of equal columns least squares takes the shortest coefficients, to half the digits.
         np.testing.assert_allclose(found.values, alone.values, atol=1e-7)
 
 

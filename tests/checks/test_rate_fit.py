@@ -1,4 +1,4 @@
-"""Whether a power law fits the errors that a rate is read off: floors and bends are found, and rarely imagined.
+"""Whether a power law fits errors that a rate is read off: floors and bends are found, rarely imagined.
 
 Seeds are fixed.  The level of every statistical judgement is declared in `conftest.py`.
 """
@@ -50,9 +50,9 @@ def without_noise(curve, points=WIDTHS, exponent=0.5, seeds=40, slope=None):
 
 @pytest.mark.parametrize("share", [0.3, 0.35])
 def test_a_floor_is_found_although_the_slope_is_steep_enough(share, rate_at_most):
-    """Noise of ten per cent, 100 seeds.  The floor of a seed has about the deviation of twice that of the last
-    point, 0.2, times the norm of its weights, near 1.5: a median of 100 lies 0.04 from the true one, and its
-    lower bound at these rates some 0.15 below it.  Never does it HOLD."""
+    """Noise of ten per cent, 100 seeds.  The floor of a seed has twice the deviation of the last point, 0.2,
+    times the norm of its weights, near 1.5: a median of 100 lies 0.04 from the true one, and its lower bound
+    at these rates some 0.15 below it.  Never does it HOLD."""
     rng, found = np.random.default_rng(0), []
     for _ in range(300):
         found.append(decided(floored(0.5, share), "log-normal 0.1", 100, rng))
@@ -143,7 +143,7 @@ def test_the_last_exponent_of_a_power_law_is_its_own_and_its_curvature_none():
 
 
 def test_an_exponent_below_the_predicted_one_has_some_slack():
-    """True rates have corrections of their own: five per cent are none, and more are where all seeds say so."""
+    """True rates have corrections of their own: five per cent are no lack of fit, more are one."""
     curve, least = WIDTHS**-0.5, (1 - SLACK) * 0.5
     for high, found in ((least - 1e-9, True), (least + 1e-9, False)):
         fit = without_noise(curve, slope=Median(0.4, 0.4, high))
