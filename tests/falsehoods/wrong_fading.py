@@ -104,7 +104,7 @@ def predictor_without_its_prior(monkeypatch):
     instead(monkeypatch, xi_fading, "outputs", lambda honest, start, *rest: honest(0 * start, *rest))
 
 
-@refuted_by(PREDICTION, FADING, spares=(LYAPUNOV,))
+@refuted_by(PREDICTION, FADING, also=(LYAPUNOV,))
 def outputs_without_the_search_in_their_integral(monkeypatch):
     """Outputs at unseen points integrate r in place of the searched residual E r."""
 

@@ -7,11 +7,28 @@ import numpy as np
 from falsehood import instead, refuted_by
 
 import advntk.checks.trials.shared.linear_systems as linear_systems
+import advntk.checks.trials.xi_fading.decay as decay
 import advntk.checks.trials.xi_fading.overfitting as xi_fading
 import advntk.implementations.experiments.robust_overfitting as overfitting_inside
 from advntk.implementations.kernels.infinite import infinite_kernels
 
 UNITS = "implementation.units"
+LYAPUNOV, PREDICTION = "xi_fading.lyapunov", "xi_fading.prediction"
+SIMPLE = {
+    "depth": 1,
+    "activation": "erf",
+    "sigma_w": 1.5,
+    "sigma_b": 0.1,
+    "parameterization": "ntk",
+    "data_seed": 0,
+    "schedule": "constant",
+}
+SEARCHED = {**SIMPLE, "outputs": 2, "strength": 0.5, "spread": 0.5}
+FADING = {**SIMPLE, "width": 64, "strength": 0.5, "spread": 0.5, "training_time": 2.0}
+TRAINED = {**SIMPLE, "strength": 1.0, "spread": 0.5, "training_time": 0.8}
+ALONG = {**SIMPLE, "strength": 0.3, "spread": 0.5, "training_time": 0.5}
+PROCESS = {**SIMPLE, "strength": 0.3, "training_time": 0.5}
+PROCESS.pop("parameterization")
 OVERFITTING, COURSE, STOPPING = (
     f"xi_fading.{name}" for name in ("robust_overfitting", "search_course", "stopping_time")
 )
@@ -141,12 +158,61 @@ def validation_images_from_the_test_set(monkeypatch):
     instead(monkeypatch, xi_fading, "robust_overfitting", peeking)
 
 
-@refuted_by(UNITS, {"schedule": "constant"}, by=("strength_error",))
-def dynamics_without_a_search(monkeypatch):
-    """Strengths are 0 wherever the dynamics are put to the test, so that flows and bounds agree as well."""
+def without_search(monkeypatch):
+    """Strengths are 0 wherever the dynamics are put to the test, so that flows and predictions agree."""
     instead(
         monkeypatch,
         linear_systems,
         "_scaled",
         lambda honest, limits, x, y, strength, *rest: honest(limits, x, y, 0 * strength, *rest),
     )
+
+
+@refuted_by(UNITS, {"schedule": "constant"}, by=("strength_error",))
+def dynamics_without_a_search(monkeypatch):
+    """Strengths are 0 wherever the dynamics are put to the test."""
+    without_search(monkeypatch)
+
+
+@refuted_by(LYAPUNOV, FADING, by=("searched_off",), also=(PREDICTION,))
+def fading_without_a_search(monkeypatch):
+    """There is no search: V fades, and predictions run to their limit, as well."""
+    without_search(monkeypatch)
+
+
+@refuted_by(LYAPUNOV, FADING, by=("searched_off",), also=(PREDICTION,))
+def flow_that_is_not_searched(monkeypatch):
+    """The flow is that of training without a search, whatever the strengths are."""
+    instead(
+        monkeypatch, decay, "integrate_seeds", lambda honest, ntk, ark, *rest: honest(ntk, 0 * ark, *rest)
+    )
+
+
+@refuted_by("closed_form.search", SEARCHED)
+def residuals_without_a_search(monkeypatch):
+    """There is no search: residuals are what they were."""
+    without_search(monkeypatch)
+
+
+@refuted_by("closed_form.commuting", TRAINED, by=("xi_error",))
+def closed_form_without_a_search(monkeypatch):
+    """There is no search: flow and closed form are those of gradient descent, and agree."""
+    without_search(monkeypatch)
+
+
+@refuted_by("closed_form.magnus", {**TRAINED, "schedule": "growing"}, by=("xi_error",), slow=True)
+def defect_without_a_search(monkeypatch):
+    """There is no search: the closed form has no defect, and none is predicted."""
+    without_search(monkeypatch)
+
+
+@refuted_by("linearization_equivalence.adversarial", ALONG, by=("searched_at_start",), slow=True)
+def linearization_without_a_search(monkeypatch):
+    """There is no search: networks follow their linearization as well."""
+    without_search(monkeypatch)
+
+
+@refuted_by("closed_form.gaussian_process_value", PROCESS, slow=True)
+def process_without_a_search(monkeypatch):
+    """There is no search: networks are trained on clean inputs, of which the process knows nothing."""
+    without_search(monkeypatch)

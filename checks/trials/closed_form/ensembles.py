@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.checks.axes import WIDTH
@@ -18,9 +19,9 @@ from advntk.checks.trial import Observation
 from advntk.checks.trials.shared.building import dense_seconds, network_trial
 from advntk.checks.trials.shared.linear_systems import flow_memory, networks, setting
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.trials.shared.stated_search import stated_xi
 from advntk.implementations.dynamics.adversarial_training import Points, TrainingFlow, train_seeds
 from advntk.implementations.dynamics.closed_form import limit_operator, limit_process
-from advntk.implementations.dynamics.regularization import xi_diagonal
 from advntk.implementations.kernels.infinite import InfiniteKernels, infinite_kernels
 from advntk.implementations.kernels.sample_means import output_covariances
 from advntk.implementations.networks.protocol import Parameters
@@ -88,7 +89,10 @@ def trained_ensemble(scenario: Scenario, keys: Array) -> Observation:
         return jnp.where(result[:, None, None] == 0, outputs[:, -1, 0], jnp.nan)
 
     found, other = ended(flow.outputs, flow.result), ended(reversed_flow.outputs, reversed_flow.result)
-    limit = _limit(kernels, jnp.diagonal(limits.ark), points, end, scenario.samples)
+    # Xi of the strengths that the scenario states: networks that are trained without a search do not fit.
+    ark = np.diagonal(np.asarray(limits.ark))[: scenario.samples]
+    xi = stated_xi(ark[None, :, None, None], scenario, float(ark.mean()), float(end))[0, :, 0, 0]
+    limit = _limit(kernels, jnp.asarray(xi), points, scenario.samples)
     ratios, band = _ensemble(found, limit)
     given = output_covariances(arch, forward, parameters, points.x)
     pairs = _paired(found, other, flow.outputs[:, 0, 0], given, limit)
@@ -106,8 +110,7 @@ class _Limit(NamedTuple):
 
 
 @jax.jit(static_argnames=("samples",))
-def _limit(kernels: InfiniteKernels, ark: Array, points: Points, end: Array, samples: int) -> _Limit:
-    xi = xi_diagonal(ark[:samples, None], points.schedule.take(samples), end)[:, 0]
+def _limit(kernels: InfiniteKernels, xi: Array, points: Points, samples: int) -> _Limit:
     ntk, nngp = kernels.ntk, kernels.nngp
     mean, covariance = limit_process(
         ntk[:samples, :samples],

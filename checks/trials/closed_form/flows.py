@@ -25,6 +25,7 @@ from advntk.checks.trials.shared.linear_systems import (
     setting,
 )
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.trials.shared.stated_search import stated_strengths, stated_xi
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import closed_form
 from advntk.implementations.dynamics.linearized import (
@@ -70,12 +71,16 @@ _NETWORKS: dict[str, Choice] = {
     seconds=dense_seconds,
 )
 def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
-    """The search of a network linear in x, integrated in input space, against the exponential."""
-    arch, points, _, _ = setting(scenario)
+    """The search of a network linear in x, integrated in input space, against the exponential.
+
+    The one takes its strengths from the schedule, the other from what the scenario states.
+    """
+    arch, points, limits, _ = setting(scenario)
     forward, parameters = networks(scenario, arch, keys)
     system = linear_systems(forward, parameters, points.x)
     jacobians = input_jacobians(forward, parameters, points.x)
-    return _search_error(system, jacobians, points)
+    stated = jnp.asarray(stated_strengths(scenario, 0.0)) / jnp.diagonal(limits.ark).mean()
+    return _search_error(system, jacobians, points, stated)
 
 
 @network_trial(
@@ -85,6 +90,7 @@ def linear_search(scenario: Scenario, keys: Array) -> dict[str, Array]:
             BoundDecider("output_error", "allowed", "at most"),
             EnclosureDecider("residual_off_over_rounding", 1, "at most"),
             EnclosureDecider("output_off_over_rounding", 1, "at most"),
+            BoundDecider("xi_error", "xi_allowed", "at most"),
         ]
     },
     space=ADVERSARIAL_TRAINING.over(
@@ -105,20 +111,26 @@ def commuting_flow(scenario: Scenario, keys: Array) -> Observation:
 
     Strengths that vary in time get one scalar ARK for all samples.
     """
-    system, points, end = _system(scenario, keys)
+    system, points, end, unit = _system(scenario, keys)
+    stated = scenario
     if scenario.schedule != "constant":
         system, points = _scalar_growth(system, points)
+        stated = scenario.replace(spread=0.0)
     found = _equality(system, points, end, _flow(system, points, end))
     start, xi = _start(system, points), xi_blocks(system.ark, points.schedule, end)
     closed = jax.vmap(closed_form)(system.ntk, xi, start)
     in_balls = evaluation_errors(system, xi, points.schedule, end, start, closed)
-    return Observation({**found.values, **in_balls}, result=found.result)
+    off = _xi_error(system, xi, stated, unit, end)
+    return Observation({**found.values, **in_balls, **off}, result=found.result)
 
 
 @network_trial(
     decides={
         "closed_form.non_commuting": [BoundDecider("residual_error", "allowed", "at most")],
-        "closed_form.magnus": [BoundDecider("prediction_off", "half_exponent", "at most")],
+        "closed_form.magnus": [
+            BoundDecider("prediction_off", "half_exponent", "at most"),
+            BoundDecider("xi_error", "xi_allowed", "at most"),
+        ],
     },
     space=ADVERSARIAL_TRAINING.over(
         samples=(2, 4),
@@ -135,16 +147,32 @@ def commuting_flow(scenario: Scenario, keys: Array) -> Observation:
 )
 def varying_flow(scenario: Scenario, keys: Array) -> Observation:
     """Defect of the closed form at several times, and what the commutator predicts of it."""
-    system, points, end = _system(scenario, keys)
+    system, points, end, unit = _system(scenario, keys)
     flow = _flow(system, points, end)
     equality, defect = _equality(system, points, end, flow), _defect(system, points, end, flow)
-    return Observation({**equality.values, **defect.values}, defect.figures, defect.result)
+    off = _xi_error(system, xi_blocks(system.ark, points.schedule, end), scenario, unit, end)
+    return Observation({**equality.values, **defect.values, **off}, defect.figures, defect.result)
 
 
-def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
-    arch, points, _, end = setting(scenario)
+def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array, float]:
+    """Linear systems, points, the time T, and the mean of the limit ARK, in whose inverse strengths are."""
+    arch, points, limits, end = setting(scenario)
     forward, parameters = networks(scenario, arch, keys)
-    return linear_systems(forward, parameters, points.x), points, end
+    unit = float(jnp.diagonal(limits.ark).mean())
+    return linear_systems(forward, parameters, points.x), points, end, unit
+
+
+def _xi_error(
+    system: LinearSystem, xi: Float[Array, "s m c c"], stated: Scenario, unit: float, end: Array
+) -> dict[str, np.ndarray]:
+    """The Xi that flow and closed form are made of, less that of the strengths that the scenario states.
+
+    Without a search flow and closed form agree as well: this tells that it is there.
+    """
+    wanted = stated_xi(np.asarray(system.ark), stated, unit, float(end))
+    found = np.asarray(xi) - wanted
+    off, size = (np.abs(blocks).max((1, 2, 3)) for blocks in (found, wanted))
+    return {"xi_error": off / size, "xi_allowed": np.full(len(off), EQUAL)}
 
 
 def _scalar_growth(system: LinearSystem, points: Points) -> tuple[LinearSystem, Points]:
@@ -163,14 +191,14 @@ def _scalar_growth(system: LinearSystem, points: Points) -> tuple[LinearSystem, 
 
 @jax.jit
 def _search_error(
-    system: LinearSystem, jacobians: Float[Array, "s p c d"], points: Points
+    system: LinearSystem, jacobians: Float[Array, "s p c d"], points: Points, stated: Float[Array, " p"]
 ) -> dict[str, Array]:
     strengths = points.schedule.strengths(0.0)
 
     def one(ark: Array, initial: Array, jacobian: Array) -> Array:
         residual = initial - points.y
         slow = integrated_search(jacobian, residual, strengths, INTEGRATION)
-        exact = searched_residual(ark, strengths, residual)
+        exact = searched_residual(ark, stated, residual)
         return jnp.linalg.norm(slow - exact) / jnp.linalg.norm(exact)
 
     error = jax.vmap(one)(system.ark, system.initial, jacobians)

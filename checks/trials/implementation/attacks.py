@@ -116,11 +116,12 @@ def iterates_by_hand(scenario: Scenario, keys: Array) -> dict[str, np.ndarray]:
     moved = x + rng.normal(0, 3 * ball.radius / np.sqrt(D), x.shape)
     projected = np.asarray(project(threat, jnp.asarray(x), jnp.asarray(moved)))
     by_bisection = np.array([nearest(ball, *pair) for pair in zip(x, moved, strict=True)])
-    drawn = _starts(threat, jnp.asarray(x), jax.random.split(jax.random.key(scenario.data_seed), 200))
-    outside.append(_outside(ball, x, np.asarray(drawn)))
+    split = jax.random.split(jax.random.key(scenario.data_seed), 200)
+    drawn = np.asarray(_starts(threat, jnp.asarray(x), split))
+    outside.append(_outside(ball, x, drawn))
     # Uniform in the ball: most of it is near its surface, and no corner is left out.
-    sizes = np.array([[size(norm, one) for one in row] for row in drawn - x]) / ball.radius
-    wrong += [int(sizes.max() < 0.8), int(np.unique(np.sign(drawn - x)[:, 0], axis=0).shape[0] < 4)]
+    sizes = np.array([[size(norm, one) for one in row] for row in drawn - x[None]]) / ball.radius
+    wrong += [int(sizes.max() < 0.8), int(np.unique(np.sign(drawn - x[None])[:, 0], axis=0).shape[0] < 4)]
     found_apart, found_outside = worst(*apart), worst(*outside)
     found_projection = worst(gap(projected, by_bisection, ROUNDINGS))
     return {

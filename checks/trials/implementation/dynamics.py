@@ -23,11 +23,12 @@ from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.comparing import EPS, compiled, gap, worst
 from advntk.checks.trials.implementation.plain_networks import Layer, Plain, outputs, squared_loss_step
-from advntk.checks.trials.implementation.plain_system import STRENGTHS, C, M, PlainSystem
+from advntk.checks.trials.implementation.plain_system import C, M, PlainSystem
 from advntk.checks.trials.implementation.space import SYSTEMS
 from advntk.checks.trials.shared.linear_systems import setting
 from advntk.checks.trials.shared.plain_kernels import Limit, kernels
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.trials.shared.stated_search import STRENGTHS, stated_strengths
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import closed_form, dense_propagator, limit_process
 from advntk.implementations.dynamics.discrete_training import descend_seeds, gradient_descent
@@ -113,17 +114,7 @@ def units_of_strength_and_time(scenario: Scenario, keys: Array) -> dict[str, np.
     ntk, ark = (float(np.mean([getattr(one, name) for one in own])) for name in ("ntk", "ark"))
     at = np.linspace(0, 1, 33)
     program = np.array([given.points.schedule.strengths(float(given.end) * share)[:m] for share in at]) * ark
-    differ = np.linspace(-1, 1, m)
-    # One phase in the training time, two full turns of oscillations; growing strengths end at what is said.
-    phase = 4 * np.pi if scenario.schedule == "oscillating" else 1.0
-    base = scenario.strength / (2.0 if scenario.schedule == "growing" else 1.0)
-    shape = STRENGTHS[scenario.schedule]
-
-    def strength_at(share: float, d: float) -> float:
-        turn = phase * (1 - scenario.spread * d / 2) * share
-        return base * (1 + scenario.spread * d) * shape(turn)
-
-    by_hand = np.array([[strength_at(share, d) for d in differ] for share in at])
+    by_hand = np.array([stated_strengths(scenario, share) for share in at])
     strength = worst(gap(program, by_hand, ROUNDINGS))
     time = worst(gap([float(given.end) * ntk], [scenario.training_time], ROUNDINGS))
     return {

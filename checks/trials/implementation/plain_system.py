@@ -12,17 +12,10 @@ import scipy.linalg
 from jaxtyping import Float
 
 from advntk.checks.scenario import Scenario
+from advntk.checks.trials.shared.stated_search import STRENGTHS
 from advntk.implementations.dynamics.schedules import Schedule
 
 M, C = 3, 2
-# Shape |-> strength at u = rate t; early stopping has a kink at u = 1.
-STRENGTHS: dict[str, Callable[[float], float]] = {
-    "constant": lambda u: 1.0,
-    "growing": lambda u: 1 + u,
-    "decaying": lambda u: float(np.exp(-u)),
-    "oscillating": lambda u: (1 + float(np.sin(u))) / 2,
-    "early_stopped": lambda u: min(max(1 - u, 0.0), 1.0),
-}
 
 
 class PlainSystem:

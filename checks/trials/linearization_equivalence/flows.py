@@ -23,6 +23,7 @@ from advntk.checks.trials.shared.linear_systems import (
     setting,
 )
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.trials.shared.stated_search import stated_strengths
 from advntk.implementations.dynamics.adversarial_training import Points, train_seeds
 from advntk.implementations.dynamics.linearized import integrate, outputs
 from advntk.implementations.dynamics.regularization import search_growth
@@ -68,7 +69,7 @@ _BOTH = [RateDecider("searched_training", 0.5), RateDecider("searched_unseen", 0
             RateDecider("clean_training", 0.5),
             RateDecider("clean_unseen", 0.5),
         ],
-        "linearization_equivalence.adversarial": _BOTH,
+        "linearization_equivalence.adversarial": [*_BOTH, RateDecider("searched_at_start", 0.5)],
     },
     space=ADVERSARIAL_TRAINING.over(
         depth=(1, 2, 3),
@@ -133,7 +134,7 @@ Steps = tuple[float, ...]
 
 
 def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> Observation:
-    arch, points, _, end = setting(scenario, UNSEEN)
+    arch, points, limits, end = setting(scenario, UNSEEN)
     forward, parameters = networks(scenario, arch, keys)
     times = end * jnp.linspace(0.0, 1.0, TIMES)
     linear, of_linear = _linear_outputs(
@@ -153,6 +154,12 @@ def _gaps(scenario: Scenario, keys: Array, fine: Steps, rough: Steps) -> Observa
     resolved = {
         name: jnp.where((result == 0) & (errors[name] <= gap), gap, jnp.nan) for name, gap in gaps.items()
     }
+    # Without a search in either they agree as well: at the start it is that of the strengths stated.
+    ark = jnp.diagonal(limits.ark)[: scenario.samples]
+    growth = jnp.exp(jnp.asarray(stated_strengths(scenario, 0.0)) * ark / ark.mean())
+    left = found.outputs[:, 0, -1, : scenario.samples] - points.y[None, : scenario.samples]
+    off = jnp.sqrt(((left - growth[None, :, None] * start) ** 2).mean((1, 2))) / size
+    resolved["searched_at_start"] = jnp.where(result == 0, off, jnp.nan)
     values = {**resolved, "integration_error": errors["searched_training"], "steps": found.steps}
     phase = {name: resolved[name] for name in ("searched_training", "searched_unseen")}
     phase["strength"] = jnp.full(len(result), scenario.strength)

@@ -26,6 +26,7 @@ from advntk.checks.trials.shared.linear_systems import (
     setting,
 )
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING
+from advntk.checks.trials.shared.stated_search import stated_growth, stated_strengths
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.closed_form import dense_propagator
 from advntk.implementations.dynamics.linearized import LinearFlow, integrate_seeds, lyapunov, outputs
@@ -60,16 +61,18 @@ _NETWORKS: dict[str, Choice] = {
     "schedule": SHAPES,
     "data_seed": tuple(range(8)),
 }
+# The bounds hold without a search as well; this one tells that it is there.
+_SEARCHED = BoundDecider("searched_off", "searched_allowed", "at most")
 
 
 @network_trial(
     decides={
-        "xi_fading.lyapunov": [BoundDecider("excess", "integration_error", "at most")],
+        "xi_fading.lyapunov": [BoundDecider("excess", "integration_error", "at most"), _SEARCHED],
         "xi_fading.closed_form": [
             BoundDecider("propagator_norm", "norm_bound", "at most"),
             EnclosureDecider("norm_over_bound", EQUALITY, "at most"),
         ],
-        "xi_fading.prediction": [BoundDecider("farthest", "allowed", "at most")],
+        "xi_fading.prediction": [BoundDecider("farthest", "allowed", "at most"), _SEARCHED],
     },
     space=ADVERSARIAL_TRAINING.over(
         activation=ACTIVATIONS,
@@ -85,9 +88,10 @@ _NETWORKS: dict[str, Choice] = {
 )
 def fading(scenario: Scenario, keys: Array) -> Observation:
     """V(t), the closed form's propagator and the distance to the predictor without a search."""
-    system, points, end = _system(scenario, keys)
+    system, points, end, unit = _system(scenario, keys)
     flow = _flow(system, points, end, scenario.samples)
     found = _against_bounds(system, points, flow, end, scenario.samples)
+    found |= _searched_at_first(system, flow, scenario, unit)
     norm, bound = _propagator(system, points, end / 8, scenario.samples)
     in_balls = _norm_in_balls(system, points, end / 8, scenario.samples)
     by_floats = _unless_stopped({**found, "propagator_norm": norm, "norm_bound": bound}, flow)
@@ -115,7 +119,7 @@ def fading(scenario: Scenario, keys: Array) -> Observation:
 )
 def twice_the_same_input(scenario: Scenario, keys: Array) -> Observation:
     """Where the flow ends when the first and the last sample are equal and their targets are not."""
-    system, points, end = _system(scenario, keys)
+    system, points, _, _ = _system(scenario, keys)
     m = scenario.samples
     points = points._replace(y=points.y.at[m - 1].set(jnp.roll(points.y[0], 1)))
     # Long enough for all that moves; the input that occurs twice leaves c directions that do not.
@@ -141,7 +145,7 @@ def twice_the_same_input(scenario: Scenario, keys: Array) -> Observation:
 )
 def slowed_down(scenario: Scenario, keys: Array) -> Observation:
     """V(t) under a search that lowers the loss, against both rates."""
-    system, points, usual = _system(scenario, keys)
+    system, points, usual, _ = _system(scenario, keys)
     # The slowest direction must come to the fore, and neither rate have run into the integration error.
     end = 3 / _spectrum(system, scenario.samples)[:, 0].min()
     # Strengths take their course in this time: else a long one holds thousands of oscillations.
@@ -150,10 +154,12 @@ def slowed_down(scenario: Scenario, keys: Array) -> Observation:
     return _unless_stopped(_against_bounds(system, points, flow, end, scenario.samples), flow)
 
 
-def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array]:
-    arch, points, _, end = setting(scenario, UNSEEN)
+def _system(scenario: Scenario, keys: Array) -> tuple[LinearSystem, Points, Array, float]:
+    """Linear systems, points, the time T, and the mean of the limit ARK, in whose inverse strengths are."""
+    arch, points, limits, end = setting(scenario, UNSEEN)
     forward, parameters = networks(scenario, arch, keys)
-    return linear_systems(forward, parameters, points.x), points, end
+    unit = float(jnp.diagonal(limits.ark)[: scenario.samples].mean())
+    return linear_systems(forward, parameters, points.x), points, end, unit
 
 
 def _flow(
@@ -163,6 +169,31 @@ def _flow(
     residual = system.initial[:, :m] - points.y[None, :m]
     times = end * FRACTIONS
     return integrate_seeds(system.ntk[:, :m, :, :m], system.ark[:, :m], residual, schedule, times, tolerance)
+
+
+def _searched_at_first(
+    system: LinearSystem, flow: LinearFlow, scenario: Scenario, unit: float
+) -> dict[str, np.ndarray]:
+    r"""Mean of E r up to the first time t, less E(0) r(0) at the strengths that the scenario states.
+
+    |(1/t) \int_0^t E r - E(0) r(0)| <= |E(t) - E(0)| |r(0)| + (t/2) |Theta| |E|^2 sup |r|, as strengths are
+    monotonic this early, with sup |r| <= |r(0)| exp(|Theta| |E| t); both relative to |r(0)|.
+    """
+    m, time, share = scenario.samples, np.asarray(flow.times)[:, 1], float(FRACTIONS[1])
+    ark, start = np.asarray(system.ark)[:, :m], np.asarray(flow.residuals)[:, 0]
+    first, later = (stated_growth(ark, stated_strengths(scenario, at) / unit) for at in (0.0, share))
+    off = np.asarray(flow.integrals)[:, 1] / time[:, None, None] - np.einsum("smab,smb->sma", first, start)
+    size = np.linalg.norm(start.reshape(len(start), -1), axis=1)
+    change = np.linalg.norm(later - first, 2, axis=(2, 3)).max(1)
+    growth = np.maximum(*(np.linalg.norm(of, 2, axis=(2, 3)).max(1) for of in (first, later)))
+    largest = np.asarray(_spectrum(system, m))[:, -1]
+    moved = time / 2 * largest * growth**2 * np.exp(largest * growth * time)
+    # Integrals are held to the size of the residual, step by step.
+    integration = 4 * np.asarray(flow.steps) * INTEGRATION / time
+    return {
+        "searched_off": np.linalg.norm(off.reshape(len(off), -1), axis=1) / size,
+        "searched_allowed": change + moved + integration,
+    }
 
 
 def _spectrum(system: LinearSystem, m: int) -> Float[Array, "s n"]:
