@@ -16,23 +16,35 @@ class Mean:
     """A mean over seeds: its value, standard error, third cumulant, and the share of variance left.
 
     `third` is the third cumulant of the mean; `left` compares with the values before their adjustment.
+    `folds` are the means of the folds of the seeds, (k,), and `others` the standard errors that the seeds of
+    all other folds give to the whole mean: what a fold counts for must not depend on it.
     """
 
     value: float
     error: float
     third: float
     left: float
+    folds: np.ndarray
+    others: np.ndarray
 
     @staticmethod
     def of(values: Adjusted) -> Mean:
         """From one value per seed."""
         seeds = values.values.size
-        away = values.values - values.values.mean()
+        mean = values.values.mean()
+        away = values.values - mean
+        fold = np.arange(seeds) % min(FOLDS, seeds)
+        size, total, squares = (np.bincount(fold, weights) for weights in (None, away, away**2))
+        # Sums over the other folds, by difference.
+        rest, sums, left = seeds - size, -total, squares.sum() - squares
+        variance = np.maximum(left - sums**2 / rest, 0) / (rest - 1)
         return Mean(
-            float(values.values.mean()),
+            float(mean),
             float(values.values.std(ddof=1) / np.sqrt(seeds)),
             float((away**3).mean() / seeds**2),
             values.left,
+            mean + total / size,
+            np.sqrt(variance / seeds),
         )
 
 
@@ -120,13 +132,16 @@ def _with_terms(points: np.ndarray, means: list[Mean], terms: int) -> Extrapolat
     inverse = points[0] / points
     design = np.polynomial.polynomial.polyvander(inverse, terms)
     value = np.array([mean.value for mean in means])
-    # Means without any noise weigh as those whose noise is rounding.
-    error = np.maximum([mean.error for mean in means], np.finfo(np.float64).eps * np.abs(value))
-    weights = np.linalg.pinv(design / error[:, None]) / error[None, :]
-    coefficients = weights @ value
-    left = (((value - design @ coefficients) / error) ** 2).sum()
+    error = _errors(value, [mean.error for mean in means])
+    # Skewed noise makes a mean and its own measured error go up and down together, so that small means would
+    # count for more: each fold is weighed by the errors of all others, and the folds are averaged.
+    folds, others = (np.array([getattr(mean, name) for mean in means]) for name in ("folds", "others"))
+    weights = _weights(design, _errors(value, others.T))
+    coefficients = np.einsum("kcp,pk->c", weights, folds) / len(weights)
+    whole = _weights(design, error)
+    left = (((value - design @ (whole @ value)) / error) ** 2).sum()
     freedom = len(points) - terms - 1
-    of_limit = weights[0]
+    of_limit = weights[:, 0].mean(0)
     deviation = float(np.sqrt((of_limit**2 * error**2).sum()))
     third = float((of_limit**3 * np.array([mean.third for mean in means])).sum())
     return Extrapolation(
@@ -139,6 +154,18 @@ def _with_terms(points: np.ndarray, means: list[Mean], terms: int) -> Extrapolat
         terms,
         float(chdtrc(freedom, left)) if freedom > 0 else 1.0,
     )
+
+
+def _errors(value: np.ndarray, error: list[float] | np.ndarray) -> np.ndarray:
+    """Standard errors, (..., points); means without any noise weigh as those whose noise is rounding."""
+    found: np.ndarray = np.maximum(error, np.finfo(np.float64).eps * np.abs(value))
+    return found
+
+
+def _weights(design: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Weights of the means in each coefficient of weighted least squares, (..., coefficients, points)."""
+    found: np.ndarray = np.linalg.pinv(design / error[..., :, None]) / error[..., None, :]
+    return found
 
 
 def _left_out(of_limit: np.ndarray, inverse: np.ndarray, coefficients: np.ndarray) -> float:

@@ -120,17 +120,32 @@ def test_cumulants_of_a_mean():
     assert mean.third == pytest.approx(((values - values.mean()) ** 3).mean() / 500**2)
 
 
+def test_folds_are_those_of_the_seeds_in_turn_and_errors_those_of_the_others():
+    values = np.random.default_rng(12).normal(size=70)
+    mean = Mean.of(Adjusted(values, 1.0))
+    assert mean.folds.shape == mean.others.shape == (FOLDS,)
+    for k in range(FOLDS):
+        here = np.arange(70) % FOLDS == k
+        assert mean.folds[k] == pytest.approx(values[here].mean())
+        assert mean.others[k] == pytest.approx(np.std(values[~here], ddof=1) / sqrt(70))
+
+
 POINTS = np.array([16.0, 32.0, 64.0, 128.0, 256.0])
 
 
+def alike(value: float, error: float, third: float = 0.0) -> Mean:
+    """A mean of which all folds are alike, and so are the errors without them."""
+    return Mean(value, error, third, 1.0, np.full(4, value), np.full(4, error))
+
+
 def exact(curve: np.ndarray, error: float, third: float = 0.0) -> list[Mean]:
-    return [Mean(float(value), error, third, 1.0) for value in curve]
+    return [alike(float(value), error, third) for value in curve]
 
 
 def test_error_and_skewness_are_those_of_the_weighted_sum():
     thirds = np.array([1e-7, -2e-7, 3e-7, 0.0, 1e-7])
     errors = np.array([0.01, 0.02, 0.01, 0.03, 0.02])
-    means = [Mean(1.0, float(e), float(k), 1.0) for e, k in zip(errors, thirds, strict=True)]
+    means = [alike(1.0, float(e), float(k)) for e, k in zip(errors, thirds, strict=True)]
     found = extrapolated(POINTS, means)
     assert found is not None and found.terms == 1
     design = np.stack([np.ones(5), 1 / POINTS], 1)
