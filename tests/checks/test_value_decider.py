@@ -65,6 +65,7 @@ def verdicts(decider, rates, repetitions, draw) -> dict[Verdict, int]:
     return {verdict: said.count(verdict) for verdict in Verdict}
 
 
+@pytest.mark.slow
 def test_normal_noise_without_bias_gives_exactly_the_rates_divided_by_the_safety(rate_equals):
     """Means that are alike at all points: the estimate is their weighted mean, and its interval Student's."""
     decider, rng, repetitions = ValueDecider("ratio", (0.04,), terms=0), np.random.default_rng(0), 4000
@@ -82,6 +83,7 @@ def test_normal_noise_without_bias_gives_exactly_the_rates_divided_by_the_safety
 
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.slow
 def test_false_alarms_and_misses_at_the_edges_of_the_alternatives(noise, bias, rate_at_most):
     """Equal to within a quarter of `off`, and off by `off`, where errors come most often."""
     off, repetitions = 8 * NOISE[noise][1] / sqrt(256), 600
@@ -113,6 +115,7 @@ def with_controls(noise: str, curve: np.ndarray, seeds: int, rng) -> dict:
 
 
 @pytest.mark.parametrize("noise", NOISE)
+@pytest.mark.slow
 def test_error_rates_are_kept_with_control_variates(noise, rate_at_most):
     off, repetitions, seeds = 0.5, 500, 128
     decider, rng = ValueDecider("ratio", (off,), "controls"), np.random.default_rng(2)
@@ -296,6 +299,7 @@ def test_noise_that_is_too_skewed_for_its_seeds_decides_nothing():
 
 
 @pytest.mark.parametrize(("seeds", "rate"), [(64, 0.05), (64, 0.01), (256, 0.01)])
+@pytest.mark.slow
 def test_skewed_noise_keeps_the_declared_rates_wherever_the_guard_lets_it_pass(seeds, rate, rate_at_most):
     """Chi-square noise with one degree of freedom, at rates where its skewness is still let pass."""
     rates, repetitions, rng = ErrorRates(rate, rate), 6000 if seeds > 64 else 1500, np.random.default_rng(7)
