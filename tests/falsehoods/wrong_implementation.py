@@ -189,16 +189,21 @@ def pooling_as_a_sum(monkeypatch):
 @refuted_by(FORWARD, CNN)
 def convolution_of_turned_kernels(monkeypatch):
     """Kernels are turned by half a turn before they are laid on the image."""
-    instead(monkeypatch, finite, "_convolve", lambda honest, image, kernel: honest(image, kernel[::-1, ::-1]))
+    instead(
+        monkeypatch,
+        finite,
+        "_convolve",
+        lambda honest, image, kernel, *rest: honest(image, kernel[::-1, ::-1], *rest),
+    )
 
 
 @refuted_by(FORWARD, CNN)
 def convolution_around_the_edges(monkeypatch):
     """Beyond an edge of the image comes the opposite edge."""
 
-    def circular(honest, image, kernel):
+    def circular(honest, image, kernel, *rest):
         wide = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), mode="wrap")
-        return honest(wide, kernel)[1:-1, 1:-1]
+        return honest(wide, kernel, *rest)[1:-1, 1:-1]
 
     instead(monkeypatch, finite, "_convolve", circular)
 
