@@ -6,13 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 from falsehood import instead, refuted_by
 
+import advntk.checks.trials.adv_ntk.training as learning
 import advntk.checks.trials.shared.linear_systems as linear_systems
 import advntk.checks.trials.xi_fading.decay as decay
 import advntk.checks.trials.xi_fading.overfitting as xi_fading
+import advntk.implementations.adv_ntk.training as learning_inside
 import advntk.implementations.experiments.robust_overfitting as overfitting_inside
 from advntk.implementations.kernels.infinite import infinite_kernels
 
-UNITS = "implementation.units"
+GAIN, UNITS = "adv_ntk.robustness_gain", "implementation.units"
 LYAPUNOV, PREDICTION = "xi_fading.lyapunov", "xi_fading.prediction"
 SIMPLE = {
     "depth": 1,
@@ -216,3 +218,50 @@ def linearization_without_a_search(monkeypatch):
 def process_without_a_search(monkeypatch):
     """There is no search: networks are trained on clean inputs, of which the process knows nothing."""
     without_search(monkeypatch)
+
+
+@refuted_by(GAIN, **ON_DIGITS)
+def gain_without_an_attack(monkeypatch):
+    """Test images are not attacked: robust accuracy is clean accuracy."""
+
+    def untouched(honest, *given):
+        for chunk in honest(*given):
+            yield chunk._replace(moved=chunk.x, classes_moved=chunk.classes)
+
+    instead(monkeypatch, learning, "attacked", untouched)
+
+
+@refuted_by(GAIN, **ON_DIGITS, by=("weaker_than_white_box",))
+def gain_under_an_attack_on_the_other_predictor(monkeypatch):
+    """Adv-NTK is judged on the images that fool NTK regression on other labels."""
+
+    def transferred(honest, predictor, x, labels, settings):
+        other = predictor._replace(weights=jnp.roll(predictor.weights, 1, axis=1))
+        for chunk in honest(other, x, labels, settings):
+            at = [jnp.asarray(of, predictor.x_train.dtype) for of in (chunk.x, chunk.moved)]
+            classes = [
+                np.argmax(np.asarray(predictor.kernel(of, predictor.x_train) @ predictor.weights), axis=1)
+                for of in at
+            ]
+            yield chunk._replace(classes=classes[0], classes_moved=classes[1])
+
+    instead(monkeypatch, learning, "attacked", transferred)
+
+
+@refuted_by(GAIN, **ON_DIGITS, by=("fooled_in_training",))
+def adv_ntk_trained_on_clean_images(monkeypatch):
+    """Adv-NTK is trained on validation images that nobody has moved, which makes it more robust as well."""
+    instead(
+        monkeypatch,
+        learning_inside,
+        "_judged",
+        lambda honest, kernel, x_train, weights, x, moved, *rest: honest(
+            kernel, x_train, weights, x, x, *rest
+        ),
+    )
+
+
+@refuted_by(GAIN, **ON_DIGITS)
+def gain_without_label_noise(monkeypatch):
+    """Training labels carry no noise."""
+    instead(monkeypatch, learning, "split", lambda honest, *given: honest(*given[:-1], 0.0))

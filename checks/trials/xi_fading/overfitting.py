@@ -8,7 +8,6 @@ of automatic differentiation, on the outputs of that reference.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -24,7 +23,7 @@ from advntk.checks.trial import Observation
 from advntk.checks.trials.shared.building import build, network_trial
 from advntk.checks.trials.shared.plain_kernels import Limit, mlp_matrix
 from advntk.checks.trials.shared.space import ADVERSARIAL_TRAINING, PUBLISHED_DIGITS
-from advntk.implementations.attacks.pgd import pgd_linf
+from advntk.checks.trials.shared.white_box import Reach, robust_classes
 from advntk.implementations.experiments.robust_overfitting import (
     HIGH,
     LOW,
@@ -35,7 +34,6 @@ from advntk.implementations.experiments.robust_overfitting import (
     robust_overfitting,
     split,
 )
-from advntk.implementations.kernels.closed_form_ntk import mlp_ntk
 from advntk.implementations.kernels.infinite import ark_product
 from advntk.implementations.networks.architecture import Architecture
 
@@ -185,13 +183,13 @@ def _against_reference(
     across = mlp_matrix(limit, drawn.test_x, drawn.x)
     end = across @ course.limit
     distance = np.linalg.norm(across @ course.weights - end, axis=(1, 2)) / np.linalg.norm(end)
-    gaps = []
+    # Validation images too, so that starts are those of the program under test.
+    there = np.concatenate([drawn.validation_x, drawn.test_x])
+    labels = np.concatenate([drawn.validation_labels, drawn.test_labels])
+    reach, gaps = Reach(RADIUS, STEPS, LOW, HIGH), []
     for place in (peak(curves).chosen, len(TIMES) - 1):
-        weights = course.weights[place]
-        moved = np.asarray(_attacked(_arch(scenario), drawn, jnp.asarray(weights), key), np.float64)
-        right = (mlp_matrix(limit, moved[len(drawn.validation_x) :], drawn.x) @ weights).argmax(
-            1
-        ) == drawn.test_labels
+        found = robust_classes(_arch(scenario), drawn.x, course.weights[place], there, labels, reach, key)
+        right = (found == labels)[len(drawn.validation_labels) :]
         gaps.append(float(curves.test.robust[place] - right.mean()))
     return float(np.abs(distance - curves.test.distance).max()), max(gaps)
 
@@ -205,26 +203,6 @@ def _course(ntk: np.ndarray, growth: np.ndarray, y: np.ndarray) -> _Course:
     times = TIMES / np.diag(ntk).mean()
     passed = [inverse @ turned @ (-np.expm1(-rates * time)[:, None] * inside) for time in times]
     return _Course(np.array(passed), np.linalg.solve(ntk, y))
-
-
-@partial(jax.jit)
-def _attacked(
-    arch: Architecture, drawn: Split, weights: Float[Array, "m c"], key: Array
-) -> Float[Array, "k d"]:
-    """PGD on the squared loss with automatic derivatives, from the starts of the program under test."""
-    there = jnp.concatenate([jnp.asarray(drawn.validation_x), jnp.asarray(drawn.test_x)])
-    labels = jnp.concatenate([jnp.asarray(drawn.validation_labels), jnp.asarray(drawn.test_labels)])
-    wanted = jax.nn.one_hot(labels, weights.shape[1]) - 1 / weights.shape[1]
-    # In single precision, for the starts are drawn in it.
-    single = jax.tree.map(
-        lambda value: jnp.asarray(value, jnp.float32), (arch, drawn.x, there, wanted, weights)
-    )
-    network, x_train, clean, targets, p = single
-
-    def loss(at: Array) -> Array:
-        return ((mlp_ntk(network, at, x_train) @ p - targets) ** 2).sum() / 2
-
-    return pgd_linf(jax.grad(loss), clean, RADIUS, RADIUS / 5, STEPS, LOW, HIGH, key)
 
 
 def _overfitting(found: list[tuple[LearningCurves, float, float]]) -> Observation:
