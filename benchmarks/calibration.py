@@ -66,6 +66,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
             "implementation.units",
             "implementation.attacks",
             "implementation.worst_case",
+            "implementation.audit",
             "implementation.selection",
             "implementation.baselines",
             "implementation.data",

@@ -83,6 +83,15 @@ THEOREM = Theorem(
             _DEFINITIONS,
         ),
         Claim(
+            "implementation.audit",
+            r"Of adversarial inputs that are made up `verify` names exactly those outside the ball or the box, "
+            r"not finite, of smaller loss or falsely said to fool, and re-computes sizes and gains; `audit` "
+            r"names predictors that hide gradients, saturate, vary or see their batch, and no sound one; "
+            r"`reevaluation` names attacks that one gradient can match, and not PGD",
+            Kind.EXACT,
+            _DEFINITIONS,
+        ),
+        Claim(
             "implementation.data",
             r"Training, validation and test images are disjoint draws of the source, scaled to $[-1/2, "
             r"1/2]$, under their own labels; noise flips exactly its share of the training labels, each to "

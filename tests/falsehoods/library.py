@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wrong_adv_ntk
+import wrong_audits
 import wrong_definiteness
 import wrong_dynamics
 import wrong_experiments
@@ -28,6 +29,7 @@ SUBJECTS = (
     wrong_fading,
     wrong_implementation,
     wrong_experiments,
+    wrong_audits,
     wrong_limits,
     wrong_plain_dynamics,
     wrong_values,

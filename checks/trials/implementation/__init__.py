@@ -2,6 +2,7 @@
 
 from advntk.checks.trials.implementation.activations import activations_by_definition
 from advntk.checks.trials.implementation.attacks import iterates_by_hand, shares_of_the_worst_case
+from advntk.checks.trials.implementation.auditing import planted_faults
 from advntk.checks.trials.implementation.baselines import settings_chosen_on_validation, training_by_hand
 from advntk.checks.trials.implementation.data import data_by_hand
 from advntk.checks.trials.implementation.dynamics import dynamics_by_hand, units_of_strength_and_time
@@ -22,6 +23,7 @@ __all__ = [
     "iterates_by_hand",
     "law_of_initial_parameters",
     "networks_by_hand",
+    "planted_faults",
     "residual_limits",
     "settings_chosen_on_validation",
     "shares_of_the_worst_case",
