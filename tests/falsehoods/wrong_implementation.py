@@ -159,31 +159,25 @@ def uniform_parameters(monkeypatch):
     instead(monkeypatch, finite, "standard_normals", uniform)
 
 
-def layer_outputs(monkeypatch, wrong):
-    """Change the forward pass: wrong(honest, phi, scales, readout, parameters, x)."""
-    instead(monkeypatch, finite, "_outputs", wrong)
-
-
 @refuted_by(FORWARD, MLP)
 def readout_without_bias(monkeypatch):
     """The last layer has no bias."""
-
-    def unbiased(honest, phi, scales, readout, parameters, x):
-        return honest(phi, [*scales[:-1], (scales[-1][0], 0.0 * scales[-1][1])], readout, parameters, x)
-
-    layer_outputs(monkeypatch, unbiased)
+    instead(
+        monkeypatch,
+        finite,
+        "read_out",
+        lambda honest, layer, scale, *rest: honest(layer, (scale[0], 0.0 * scale[1]), *rest),
+    )
 
 
 @refuted_by(FORWARD, POOL)
 def pooling_as_a_sum(monkeypatch):
     """Pooling adds pixels up."""
 
-    def summed(honest, phi, scales, readout, parameters, x):
-        w, b = parameters[-1]
-        pixels = x.shape[0] * x.shape[1] if x.ndim == 3 and readout == "pool" else 1
-        return honest(phi, scales, readout, [*parameters[:-1], (pixels * w, b)], x)
+    def summed(honest, layer, scale, readout, x):
+        return honest(layer, scale, readout, x * (x.shape[0] * x.shape[1] if readout == "pool" else 1))
 
-    layer_outputs(monkeypatch, summed)
+    instead(monkeypatch, finite, "read_out", summed)
 
 
 @refuted_by(FORWARD, CNN)

@@ -74,16 +74,6 @@ def network_without_its_readout_bias(monkeypatch):
     instead(monkeypatch, sample_means, "forward_pass", wrong)
 
 
-@refuted_by(NNGP, MLP)
-def draws_shared_by_layers(monkeypatch):
-    """Every layer begins again at the first of the random numbers."""
-
-    def wrong(honest, arch, normals, shapes):
-        return [honest(arch, normals, [shape])[0] for shape in shapes]
-
-    instead(monkeypatch, finite, "parameters_from", wrong)
-
-
 @refuted_by(NNGP, CNN)
 def convolution_without_its_window(monkeypatch):
     """The fan-in of a convolution counts channels and forgets the pixels of its window."""
