@@ -101,7 +101,7 @@ def test_only_images_are_taken():
 
 
 def test_parameters_are_standard_normal_and_the_scales_sit_in_the_forward_pass(assert_mean):
-    """Scaling weights and biases is what the scales do, whatever they are; so they are not drawn with them."""
+    """What the scales do is scaling weights and biases; so these are not drawn with them."""
     network, shape = residual((1, 1), 1.7, 0.4, "erf"), (4, 4, 1)
     keys = jax.random.split(jax.random.key(3), 400)
     of_seeds = initialize_seeds(network, keys, shape, WIDTH, OUTPUTS)
@@ -123,3 +123,18 @@ def test_parameters_are_standard_normal_and_the_scales_sit_in_the_forward_pass(a
         rtol=0,
         atol=rounding(network, shape),
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("activation", "readout"), [("relu", "flatten"), ("erf", "pool")])
+def test_mean_empirical_ntk_extrapolates_to_the_infinite_kernel(assert_mean, activation, readout):
+    """The mean over networks is the limit plus b/n + O(1/n^2); 2 mean(2n) - mean(n) cancels b/n."""
+    network, x = (
+        residual((1, 1), 1.4, 0.3, activation, readout),
+        jax.random.normal(jax.random.key(3), (2, 4, 4, 1)),
+    )
+    narrow, wide = (
+        np.asarray(sample_means(network, jax.random.split(jax.random.key(width), 500), x, width, 4).ntk)
+        for width in (8, 16)
+    )
+    assert_mean(2 * wide - narrow, np.asarray(infinite_kernels(network, x).ntk), resolves=0.2)
