@@ -55,7 +55,7 @@ def places(root, colour):
 
 
 def heights_of(root, off=0.01):
-    """A map from heights in the drawing to relative errors: 0 is dashed, and the band reaches `off` from it."""
+    """A map from heights in the drawing to relative errors: 0 is dashed, the band reaches `off` from it."""
     (dashed,) = (shape for shape in places(root, PREDICTED) if len(shape) == 2)
     band = np.concatenate(places(root, BAND))[:, 1]
     per_unit = (band.max() - band.min()) / (2 * off)
