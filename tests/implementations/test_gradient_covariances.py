@@ -99,11 +99,11 @@ def test_means_of_one_hidden_layer_are_the_limits(assert_mean, parameterization)
     assert_mean(found.squares, squares, resolves=0.15)
     # With S of the same units twice it would be larger, by their noise: the test can tell the two.
     with pytest.raises(AssertionError, match="standard errors"):
-        assert_mean(squares_of_all_units(network, x), squares, resolves=0.15)
+        assert_mean(squares_of_all_units(network, x), squares, resolves=0.2)
 
 
 def squares_of_all_units(network, x) -> np.ndarray:
-    """tr S^2 of 3000 networks eight units wide."""
+    """tr S^2 of 6000 networks eight units wide."""
 
     @jax.jit
     def one(key):
@@ -114,7 +114,7 @@ def squares_of_all_units(network, x) -> np.ndarray:
         s = network.sigma_w**2 / 8 * jnp.einsum("iau,iav->iuv", of_units, of_units)
         return jnp.einsum("iuv,ivu->i", s, s)
 
-    return np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(6), 3000)))
+    return np.asarray(jax.lax.map(one, jax.random.split(jax.random.key(6), 6000)))
 
 
 def test_traces_are_the_ark_of_networks_averaged_over_many_readouts(assert_mean):
