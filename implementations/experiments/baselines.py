@@ -38,14 +38,14 @@ def checked_names(names: Sequence[str], experiment: Experiment) -> tuple[str, ..
     """The baselines asked for.
 
     Raises:
-      ValueError: an unknown one, or a finite network of a residual architecture, of which there is none.
+      ValueError: an unknown one, or a finite network of a residual architecture: those are not trained.
     """
     for name in names:
         if name not in BASELINES:
             raise ValueError(f"baseline = {name!r} is unknown; choose among {', '.join(BASELINES)}")
         if name in FINITE and experiment.network in RESNETS:
             raise ValueError(
-                f"baseline = {name!r}: there is no finite {experiment.network}; choose an MLP or a CNN"
+                f"baseline = {name!r}: a finite {experiment.network} is not trained; choose an MLP or a CNN"
             )
     return tuple(names)
 

@@ -63,23 +63,19 @@ class Network(Protocol):
           One (W, b) per layer, the readout last.
 
         Raises:
-          ValueError: there is no finite network of this kind.
+          ValueError: an `input_shape` that the network does not take.
         """
         ...
 
     def apply(self, parameters: Parameters, x: Float[Array, "..."]) -> Float[Array, " c"]:
-        """Outputs at one input.
-
-        Raises:
-          ValueError: there is no finite network of this kind.
-        """
+        """Outputs at one input."""
         ...
 
     def weight_shapes(self, input_shape: tuple[int, ...], width: int, outputs: int) -> list[tuple[int, ...]]:
         """Shapes of the weights of a finite network, layer by layer.
 
         Raises:
-          ValueError: there is no finite network of this kind.
+          ValueError: an `input_shape` that the network does not take.
         """
         ...
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from advntk.implementations.dynamics.closed_form import closed_form, limit_process
+from advntk.implementations.dynamics.closed_form import closed_form, limit_operator, limit_process
 from advntk.implementations.dynamics.linearized import integrate, lyapunov, outputs, searched_residual
 from advntk.implementations.dynamics.regularization import search_growth, xi_blocks, xi_diagonal
 from advntk.implementations.dynamics.schedules import schedule
@@ -198,6 +198,68 @@ def test_limit_process_is_the_law_of_the_closed_form_over_gaussian_starts():
     )
     np.testing.assert_allclose(mean[:, 0], trained(jnp.zeros(6)), rtol=1e3 * EPS)
     np.testing.assert_allclose(covariance, jacobian @ nngp @ jacobian.T, rtol=1e3 * EPS)
+
+
+def positive_definite(seed, m=5, k=3, rank=None):
+    """Theta(X, X) and Theta(x, X) of a kernel between m + k points, singular if its rank is below m."""
+    features = np.random.default_rng(seed).standard_normal((m + k, rank or 3 * m))
+    whole = features @ features.T / features.shape[1]
+    return whole[:m, :m], whole[m:, :m]
+
+
+def operator_error(ntk, xi, cross) -> float:
+    """Rounding of m x m products, and of scipy's exponential, relative to the norm of what is raised.
+
+    In units of |Theta(x, X)| |Xi| |e^{-s Theta Xi}|; the last is Xi^{-1/2} e^{-s S} Xi^{1/2} with S not
+    negative, so that its norm is at most the root of the condition of Xi.
+    """
+    norm = np.linalg.norm(ntk * xi, 2)
+    return (
+        64 * len(xi) * EPS * (1 + norm) * np.linalg.norm(cross, 2) * xi.max() * np.sqrt(xi.max() / xi.min())
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 10.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_limit_operator_is_theta_over_theta_of_what_an_exponential_leaves(seed, scale):
+    ntk, cross = positive_definite(seed)
+    xi = scale * np.random.default_rng(100 + seed).uniform(0.3, 3, len(ntk))
+    found = limit_operator(jnp.asarray(ntk), jnp.asarray(xi), jnp.asarray(cross))
+    left = np.eye(len(ntk)) - scipy.linalg.expm(-ntk @ np.diag(xi))
+    expected = cross @ np.linalg.solve(ntk, left)
+    # What is solved with amplifies the rounding of the exponential.
+    allowed = operator_error(ntk, xi, cross) + 64 * EPS * np.linalg.cond(ntk) * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+    assert allowed < 1e-8 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("rank", [2, 4])
+def test_limit_operator_of_a_singular_kernel_is_an_integral_of_exponentials(rank):
+    r"""Theta^{-1} (I - e^{-Theta Xi}) = Xi int_0^1 e^{-s Theta Xi} ds: a block of one larger exponential."""
+    ntk, cross = positive_definite(7, rank=rank)
+    m = len(ntk)
+    xi = np.random.default_rng(8).uniform(0.3, 3, m)
+    both = np.zeros((2 * m, 2 * m))
+    both[:m, :m], both[:m, m:] = -ntk @ np.diag(xi), np.eye(m)
+    expected = cross @ np.diag(xi) @ scipy.linalg.expm(both)[:m, m:]
+    found = limit_operator(jnp.asarray(ntk), jnp.asarray(xi), jnp.asarray(cross))
+    allowed = operator_error(ntk, xi, cross)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+    assert allowed < 1e-8 * np.abs(expected).max()
+
+
+def test_limit_operator_goes_from_nothing_to_the_regression():
+    ntk, cross = map(jnp.asarray, positive_definite(9))
+    np.testing.assert_array_equal(limit_operator(ntk, jnp.zeros(5), cross), jnp.zeros((3, 5)))
+    # e^{-lambda Xi} with the smallest lambda Xi is below rounding.
+    late = 50 / float(np.linalg.eigvalsh(np.asarray(ntk))[0])
+    regression = cross @ jnp.linalg.inv(ntk)
+    allowed = 1e3 * EPS * np.linalg.cond(np.asarray(ntk)) * float(jnp.abs(regression).max())
+    np.testing.assert_allclose(
+        limit_operator(ntk, jnp.full(5, late), cross), regression, rtol=0, atol=allowed
+    )
+    # At the training points themselves it is I - e^{-Theta Xi}: 1 along what is learnt.
+    np.testing.assert_allclose(limit_operator(ntk, jnp.full(5, late), ntk), jnp.eye(5), rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
