@@ -10,6 +10,9 @@ Networks are in single precision: its rounding is a thousandth of what is looked
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -31,6 +34,7 @@ from advntk.implementations.dynamics.regularization import xi_blocks, xi_diagona
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.kernels.gradient_covariances import GradientCovariances, gradient_covariances
 from advntk.implementations.kernels.infinite import (
+    InfiniteKernels,
     ark_trace,
     infinite_kernels,
     input_gradient_covariance,
@@ -152,8 +156,17 @@ def image_kernel_values(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Kernels of convolutional and residual networks over their limits, pixels fixed and channels growing."""
     network, x, _ = build(scenario)
     found = sample_means(network, keys, _single(x), scenario.width, scenario.outputs, GROUP)
-    limit = infinite_kernels(network, x, None, scenario.width, scenario.outputs)
-    return _ratios(found, {"nngp": limit.nngp, "ntk": limit.ntk, "ark": ark_trace(network, x)})
+    return _ratios(found, _image_limits(scenario.replace(width=1), infinite_kernels, ark_trace))
+
+
+# Quadrature for all pairs of pixels takes seconds, and is the same at every width.
+@lru_cache(maxsize=8)
+def _image_limits(
+    scenario: Scenario, kernels: Callable[..., InfiniteKernels], trace: Callable[..., Array]
+) -> dict[str, Float[Array, "m m"]]:
+    network, x, _ = build(scenario)
+    limit = kernels(network, x, None, 1, scenario.outputs)
+    return {"nngp": limit.nngp, "ntk": limit.ntk, "ark": trace(network, x)}
 
 
 @network_trial(
@@ -189,8 +202,17 @@ def fixed_input_values(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """
     arch, x, _ = build(scenario)
     found = gradient_covariances(arch, keys, _single(x), scenario.width)
-    sigma = jax.lax.map(lambda x_i: input_gradient_covariance(arch, x_i), x)
-    return _fixed_input_ratios(found, sigma, ark_trace(arch, x))
+    return _fixed_input_ratios(
+        found, *_fixed_input_limits(scenario.replace(width=1), input_gradient_covariance, ark_trace)
+    )
+
+
+@lru_cache(maxsize=8)
+def _fixed_input_limits(
+    scenario: Scenario, covariance: Callable[..., Array], trace: Callable[..., Array]
+) -> tuple[Float[Array, "m d d"], Float[Array, "m m"]]:
+    arch, x, _ = build(scenario)
+    return jax.lax.map(lambda x_i: covariance(arch, x_i), x), trace(arch, x)
 
 
 def _ratios(found: SampleMeans, limits: dict[str, Float[Array, "m m"]]) -> dict[str, Array]:
