@@ -233,7 +233,7 @@ def kernels_in_balls(scenario: Scenario, keys: Array) -> dict[str, Any]:
     inputs = np.asarray(x)
     computed = mlp_limits(arch, gram(x), float(scenario.input_width), float(scenario.width))
     with precision(ANGLE_BITS):
-        exact, rounded = (ball_kernels(arch, inputs, scenario.width, error) for error in (0.0, STEP))
+        exact, rounded = (ball_kernels(arch, inputs, float(scenario.width), error) for error in (0.0, STEP))
         found = {
             name: errors_over_rounding(np.asarray(getattr(computed, name)), *balls)
             for name, balls in zip(exact._fields, zip(exact, rounded, strict=True), strict=True)
