@@ -84,7 +84,7 @@ THEOREM = Theorem(
         ),
         Claim(
             "implementation.audit",
-            r"Of adversarial inputs that are made up `verify` names exactly those outside the ball or the box, "
+            r"Of adversarial inputs that are made up `verify` names exactly those outside the ball or box, "
             r"not finite, of smaller loss or falsely said to fool, and re-computes sizes and gains; `audit` "
             r"names predictors that hide gradients, saturate, vary or see their batch, and no sound one; "
             r"`reevaluation` names attacks that one gradient can match, and not PGD",

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from advntk.implementations.kernels.empirical import layers_of
-from advntk.implementations.kernels.sample_means import across_layers, layer_controls, parameter_variances
+from advntk.implementations.kernels.sample_means import across_layers, layer_controls
 from advntk.implementations.networks.architecture import Architecture
 from advntk.implementations.networks.finite import Forward, LinearMap, forward_pass, initialize_seeds
+from advntk.implementations.networks.law import Law
 from advntk.implementations.networks.protocol import Parameters
 
 
@@ -53,27 +54,28 @@ def gradient_covariances(
         raise ValueError(f"width = {width} must be even: the last layer is halved")
     shapes = arch.weight_shapes(x.shape[1:], width, width)
     parameters = initialize_seeds(arch, keys, x.shape[1:], width, 1, x.dtype)
-    return _covariances(arch, forward_pass(arch, shapes, x.dtype), parameters, x, tuple(shapes))
+    law = Law.of(arch, x.dtype)
+    return _covariances(law, forward_pass(arch, shapes, x.dtype), parameters, x, tuple(shapes))
 
 
 @partial(jax.jit, static_argnames=("shapes",))
 def _covariances(
-    arch: Architecture,
+    law: Law,
     forward: Forward,
     parameters: Parameters,
     x: Array,
     shapes: tuple[tuple[int, ...], ...],
 ) -> GradientCovariances:
     width = shapes[-1][1]
-    every_unit = jnp.eye(width, dtype=x.dtype) * jnp.sqrt(parameter_variances(arch, shapes[-1])[0])
+    every_unit = jnp.eye(width, dtype=x.dtype) * jnp.sqrt(law.variances(shapes[-1])[0])
 
     def one(theta: Parameters) -> GradientCovariances:
         found = layers_of(forward, [*theta[:-1], (every_unit, jnp.zeros(width, x.dtype))], x)
         gradients = found.of_inputs
         maps = [LinearMap(*pair) for pair in zip(found.inputs[:-1], found.outputs[:-1], strict=True)]
-        controls, variance = layer_controls(arch, maps, shapes, (1,) * len(maps))
-        back = across_layers(arch, found, theta[:-1], shapes[:-1])
-        of_weights = _controls_of_first_weights(arch, theta, shapes[0])
+        controls, variance = layer_controls(law, maps, shapes, (1,) * len(maps))
+        back = across_layers(law, found, theta[:-1], shapes[:-1])
+        of_weights = _controls_of_first_weights(law, theta, shapes[0])
         # Two halves of the last layer's units share nothing but what comes before.
         halves = [2 * jnp.einsum("iau,iav->iuv", half, half) for half in jnp.split(gradients, 2, axis=1)]
         return GradientCovariances(
@@ -87,10 +89,10 @@ def _covariances(
 
 
 def _controls_of_first_weights(
-    arch: Architecture, parameters: Parameters, shape: tuple[int, ...]
+    law: Law, parameters: Parameters, shape: tuple[int, ...]
 ) -> list[Float[Array, ""]]:
     """Trace and square of W^T W / n - I of the first layer, over their means: 0 and d(d + 1)/n."""
-    w = parameters[0][0] / jnp.sqrt(parameter_variances(arch, shape)[0])
+    w = parameters[0][0] / jnp.sqrt(law.variances(shape)[0])
     n, d = shape
     excess = w.T @ w / n - jnp.eye(d, dtype=w.dtype)
     return [jnp.trace(excess) / d, (excess**2).sum() / d - (d + 1) / n]

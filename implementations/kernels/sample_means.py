@@ -32,7 +32,6 @@ from advntk.implementations.networks.architecture import Architecture
 from advntk.implementations.networks.finite import (
     Forward,
     LinearMap,
-    fan_in,
     forward_pass,
     initialize_seeds,
     parameter_count,
@@ -43,6 +42,7 @@ from advntk.implementations.networks.finite_residual import (
     strides_of,
 )
 from advntk.implementations.networks.innovations import controls_of_layer, innovations
+from advntk.implementations.networks.law import Law
 from advntk.implementations.networks.protocol import Network, Parameters
 from advntk.implementations.networks.residual import Residual
 
@@ -98,12 +98,12 @@ def sample_means(
         forward, strides = forward_pass(network, shapes, x.dtype), (1,) * (len(shapes) - 1)
     # Families and readouts have programs of their own anyway, and one activation compiles faster than all.
     choice = None if x.ndim == 2 else choice_of(network.activation)
-    return _of_seeds(network, forward, parameters, x, tuple(shapes), strides, group, choice)
+    return _of_seeds(Law.of(network, x.dtype), forward, parameters, x, tuple(shapes), strides, group, choice)
 
 
 @partial(jax.jit, static_argnames=("shapes", "strides", "group", "choice"))
 def _of_seeds(
-    network: Network,
+    law: Law,
     forward: Forward | ResidualForward,
     parameters: Parameters,
     x: Array,
@@ -118,15 +118,15 @@ def _of_seeds(
     def one(theta: Parameters) -> SampleMeans:
         if x.ndim == 2:
             assert isinstance(forward, Forward)
-            return _of_mlp(network, forward, theta, x, shapes, group)
-        return _of_images(network, forward, theta, x, shapes, strides, group)
+            return _of_mlp(law, forward, theta, x, shapes, group)
+        return _of_images(law, forward, theta, x, shapes, strides, group)
 
     # Convolutions with a kernel per seed, vmapped, would take memory with the square of the seeds.
     return jax.vmap(one)(parameters) if x.ndim == 2 else jax.lax.map(one, parameters)
 
 
 def _of_mlp(
-    network: Network,
+    law: Law,
     forward: Forward,
     parameters: Parameters,
     x: Array,
@@ -137,10 +137,10 @@ def _of_mlp(
     ntk: Array = jnp.zeros((), x.dtype)
     for inputs, slopes, (w_scale, b_scale) in zip(found.inputs, found.slopes, forward.scales, strict=True):
         ntk = ntk + (w_scale**2 * (inputs @ inputs.T) + b_scale**2) * _over_outputs(slopes)
-    nngp = _of_readout(network, forward, found, shapes[-1])
+    nngp = _of_readout(law, forward, found, shapes[-1])
     maps = [LinearMap(*pair) for pair in zip(found.inputs[:-1], found.outputs[:-1], strict=True)]
-    controls, variance = layer_controls(network, maps, shapes, (1,) * len(maps))
-    back = _controls_of_gradients(network, found, parameters, shapes)
+    controls, variance = layer_controls(law, maps, shapes, (1,) * len(maps))
+    back = _controls_of_gradients(law, found, parameters, shapes)
     ark = found.of_inputs
     return SampleMeans(
         nngp, ntk, _over_outputs(ark), _blocks(ark, group), jnp.concatenate([controls, back]), variance
@@ -164,21 +164,19 @@ def output_covariances(
     """
 
     def one(theta: Parameters) -> Array:
-        return _of_readout(arch, forward, layers_of(forward, theta, x), theta[-1][0].shape)
+        return _of_readout(Law.of(arch, x.dtype), forward, layers_of(forward, theta, x), theta[-1][0].shape)
 
     return jax.vmap(one)(parameters)
 
 
-def _of_readout(
-    network: Network, forward: Forward, found: Layers, shape: tuple[int, ...]
-) -> Float[Array, "m m"]:
+def _of_readout(law: Law, forward: Forward, found: Layers, shape: tuple[int, ...]) -> Float[Array, "m m"]:
     (w_scale, b_scale), last = forward.scales[-1], found.inputs[-1]
-    w_law, b_law = parameter_variances(network, shape)
+    w_law, b_law = law.variances(shape)
     return w_law * w_scale**2 * (last @ last.T) + b_law * b_scale**2
 
 
 def _of_images(
-    network: Network,
+    law: Law,
     forward: Forward | ResidualForward,
     parameters: Parameters,
     x: Array,
@@ -194,33 +192,33 @@ def _of_images(
     flat = [leaf.reshape(*leaf.shape[:2], -1) for leaf in jax.tree.leaves(in_parameters)]
     ntk = jnp.asarray(sum(_over_outputs(leaf) for leaf in flat))
     # The readout is linear in its parameters: its gradients are what they are multiplied with.
-    w_law, b_law = parameter_variances(network, shapes[-1])
+    w_law, b_law = law.variances(shapes[-1])
     of_w, of_b = (leaf.reshape(*leaf.shape[:2], -1) for leaf in in_parameters[-1])
     nngp = w_law * _over_outputs(of_w) + b_law * _over_outputs(of_b)
-    controls, variance = layer_controls(network, forward.linear_maps(parameters, x), shapes, strides)
-    controls = jnp.concatenate([controls, _controls_of_weights(network, parameters, shapes)])
+    controls, variance = layer_controls(law, forward.linear_maps(parameters, x), shapes, strides)
+    controls = jnp.concatenate([controls, _controls_of_weights(law, parameters, shapes)])
     ark = in_x.reshape(*in_x.shape[:2], -1)
     return SampleMeans(nngp, ntk, _over_outputs(ark), _blocks(ark, group), controls, variance)
 
 
 def layer_controls(
-    network: Network, maps: list[LinearMap], shapes: tuple[tuple[int, ...], ...], strides: tuple[int, ...]
+    law: Law, maps: list[LinearMap], shapes: tuple[tuple[int, ...], ...], strides: tuple[int, ...]
 ) -> tuple[Float[Array, " k"], Float[Array, ""]]:
     """Averages over the outputs of linear layers whose means are known, and the mean square of all z."""
     controls, squares, count = [], jnp.zeros(()), 0
     for layer, shape, stride in zip(maps, shapes[:-1], strides, strict=True):
-        z, correlation = innovations(network, layer, shape, stride)
+        z, correlation = innovations(law, layer, shape, stride)
         controls.append(controls_of_layer(z, correlation))
         squares, count = squares + (z**2).sum(), count + z.size
     return jnp.concatenate(controls), squares / count
 
 
 def _controls_of_gradients(
-    network: Network, found: Layers, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
+    law: Law, found: Layers, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
 ) -> Float[Array, " k"]:
-    controls = across_layers(network, found, parameters, shapes)
+    controls = across_layers(law, found, parameters, shapes)
     # The readout's squares by the slopes that they meet: of one output, whose own slope is 1.
-    w = parameters[-1][0] / jnp.sqrt(parameter_variances(network, shapes[-1])[0])
+    w = parameters[-1][0] / jnp.sqrt(law.variances(shapes[-1])[0])
     derivative = found.derivatives[-1]
     excess = (w**2).mean(0) - 1
     met = jnp.einsum("iu,ju,u->ij", derivative, derivative, excess) / derivative.shape[1]
@@ -228,7 +226,7 @@ def _controls_of_gradients(
 
 
 def across_layers(
-    network: Network, found: Layers, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
+    law: Law, found: Layers, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
 ) -> list[Float[Array, ""]]:
     """What the weights of each layer with these parameters do to gradients across its inputs."""
     controls: list[Array] = []
@@ -236,7 +234,7 @@ def across_layers(
         inputs, slopes = found.inputs[layer], found.slopes[layer]
         free = inputs.shape[1] - len(inputs)
         if free > 0:
-            back = slopes @ (w / jnp.sqrt(parameter_variances(network, shape)[0]))
+            back = slopes @ (w / jnp.sqrt(law.variances(shape)[0]))
             excess = _over_outputs(_across(back, inputs)) / free - _over_outputs(slopes)
             controls += _diagonal_and_pairs(excess, _cosines(inputs))
     return controls
@@ -247,12 +245,12 @@ def _diagonal_and_pairs(of_pairs: Float[Array, "m m"], weights: Float[Array, "m 
 
 
 def _controls_of_weights(
-    network: Network, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
+    law: Law, parameters: Parameters, shapes: tuple[tuple[int, ...], ...]
 ) -> Float[Array, " k"]:
     """Of each convolution's weights over their law: squares, those of the central pixel, fourth powers."""
     controls = []
     for (w, _), shape in zip(parameters[:-1], shapes[:-1], strict=True):
-        square = w**2 / parameter_variances(network, shape)[0]
+        square = w**2 / law.variances(shape)[0]
         # A sum of f squares of N(0, 1) has the variance 2f.
         of_unit = square.mean((0, 1, 2)) - 1
         centre = square[shape[0] // 2, shape[1] // 2]
@@ -276,13 +274,6 @@ def _across(vectors: Float[Array, "m c n"], inputs: Float[Array, "m n"]) -> Floa
         directions.append(direction / jnp.linalg.norm(direction))
     along = jnp.stack(directions)
     return vectors - (vectors @ along.T) @ along
-
-
-def parameter_variances(network: Network, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Variances of a layer's weights and biases."""
-    if network.parameterization == "standard":
-        return network.sigma_w**2 / fan_in(shape), network.sigma_b**2
-    return 1.0, 1.0
 
 
 def _over_outputs(gradients: Float[Array, "m c n"]) -> Float[Array, "m m"]:

@@ -20,16 +20,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from advntk.implementations.networks.finite import LinearMap
-from advntk.implementations.networks.protocol import Network
+from advntk.implementations.networks.law import Law
 
 
 def conditional_covariance(
-    network: Network, inputs: Float[Array, "m ..."], shape: tuple[int, ...], stride: int = 1
+    law: Law, inputs: Float[Array, "m ..."], shape: tuple[int, ...], stride: int = 1
 ) -> Float[Array, "m m ..."]:
     """Covariance of one unit's outputs between inputs of a layer, given what goes into it.
 
     Args:
-      network: whose scales count.
+      law: of the network's parameters; its scales count.
       inputs: what goes into the layer at m inputs x, (m, n) or (m, height, columns, channels).
       shape: of the layer's weights.
       stride: of a convolution.
@@ -45,14 +45,14 @@ def conditional_covariance(
         products = jax.lax.reduce_window(
             products, 0.0, jax.lax.add, (1, 1, *shape[:2]), (1, 1, stride, stride), "SAME"
         )
-    return network.sigma_w**2 / fan_in * products + network.sigma_b**2
+    return law.sigma_w**2 / fan_in * products + law.sigma_b**2
 
 
 def innovations(
-    network: Network, layer: LinearMap, shape: tuple[int, ...], stride: int = 1
+    law: Law, layer: LinearMap, shape: tuple[int, ...], stride: int = 1
 ) -> tuple[Float[Array, "m ... units"], Float[Array, "m m ... 1"]]:
     """z, exactly N(0, 1) given the layers before, and its correlations between inputs."""
-    covariance = conditional_covariance(network, layer.inputs, shape, stride)
+    covariance = conditional_covariance(law, layer.inputs, shape, stride)
     deviation = jnp.sqrt(jnp.moveaxis(jnp.diagonal(covariance), -1, 0))
     correlation = covariance / (deviation[:, None] * deviation[None])
     return layer.outputs / deviation[..., None], jnp.clip(correlation, -1, 1)[..., None]

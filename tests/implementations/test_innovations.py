@@ -25,6 +25,7 @@ from advntk.implementations.networks.innovations import (
     controls_of_layer,
     innovations,
 )
+from advntk.implementations.networks.law import Law
 from advntk.implementations.networks.residual import residual
 
 EPS = float(np.finfo(np.float64).eps)
@@ -54,7 +55,7 @@ def rounding(network, x, shape) -> float:
 @pytest.mark.parametrize(("of_input", "shape", "stride"), LAYERS, ids=str)
 def test_the_covariance_is_a_sum_over_what_a_unit_sees(of_input, shape, stride):
     x = np.asarray(inputs(of_input))
-    found = np.asarray(conditional_covariance(NTK, jnp.asarray(x), shape, stride))
+    found = np.asarray(conditional_covariance(Law.of(NTK), jnp.asarray(x), shape, stride))
     fan_in = shape[1] if len(shape) == 2 else math.prod(shape[:3])
     for i in range(len(x)):
         for j in range(len(x)):
@@ -90,7 +91,7 @@ def test_the_covariance_is_that_of_the_layer_over_its_parameters(network, of_inp
     exact = sum(v * j @ j.T for v, j in zip(variances, jacobians, strict=True))
     # Input, pixel, unit; on both sides.
     exact = exact.reshape(len(x), -1, UNITS, len(x), size // len(x) // UNITS, UNITS)
-    found = np.asarray(conditional_covariance(network, x, shape, stride)).reshape(len(x), len(x), -1)
+    found = np.asarray(conditional_covariance(Law.of(network), x, shape, stride)).reshape(len(x), len(x), -1)
     for u in range(UNITS):
         for v in range(UNITS):
             # Pixel by pixel; units are alike, and independent of each other.
@@ -105,8 +106,8 @@ def test_innovations_are_outputs_over_their_deviation(of_input, shape, stride):
     x = inputs(of_input)
     layer = jax.random.normal(jax.random.key(1), shape), jax.random.normal(jax.random.key(2), (UNITS,))
     outputs = jnp.stack([linear(layer, layer_scales(NTK, shape), x_i, stride) for x_i in x])
-    z, correlation = innovations(NTK, LinearMap(x, outputs), shape, stride)
-    covariance = np.asarray(conditional_covariance(NTK, x, shape, stride))
+    z, correlation = innovations(Law.of(NTK), LinearMap(x, outputs), shape, stride)
+    covariance = np.asarray(conditional_covariance(Law.of(NTK), x, shape, stride))
     assert z.shape == outputs.shape and correlation.shape == (*covariance.shape, 1)
     for i in range(len(x)):
         deviation = np.sqrt(covariance[i, i])
@@ -122,7 +123,7 @@ def test_a_correlation_never_leaves_its_range_by_rounding():
     """Equal inputs, whose correlation is 1: beyond it an arc sine is NaN."""
     x = jnp.tile(inputs((5,), 1) * 0.1, (40, 1)) * jnp.linspace(0.1, 30, 40)[:, None]
     network = NTK.with_scales(1.3, 0.0)
-    _, correlation = innovations(network, LinearMap(x, x[:, :UNITS]), (UNITS, 5))
+    _, correlation = innovations(Law.of(network), LinearMap(x, x[:, :UNITS]), (UNITS, 5))
     assert float(correlation.max()) <= 1 and float(correlation.min()) >= 1 - 8 * EPS
     assert jnp.isfinite(jnp.arcsin(correlation)).all()
 
@@ -163,7 +164,7 @@ def test_controls_are_the_averages_that_they_are_said_to_be(samples, of_input):
     shape = (UNITS, 5) if len(of_input) == 1 else (3, 3, 2, UNITS)
     layer = jax.random.normal(jax.random.key(1), shape), jax.random.normal(jax.random.key(2), (UNITS,))
     outputs = jnp.stack([linear(layer, layer_scales(NTK, shape), x_i) for x_i in x])
-    z, correlation = innovations(NTK, LinearMap(x, outputs), shape)
+    z, correlation = innovations(Law.of(NTK), LinearMap(x, outputs), shape)
     found = np.asarray(controls_of_layer(z, correlation))
     plain = np.asarray(z).reshape(samples, -1)
     by_place = np.broadcast_to(correlation, (samples, *z.shape)).reshape(samples, samples, -1)
@@ -196,7 +197,7 @@ def controls_over_networks(network, described, seeds: int):
         forward, strides = forward_pass(network, shapes), (1,) * (len(shapes) - 1)
 
     def one(theta):
-        return layer_controls(described, forward.linear_maps(theta, x), tuple(shapes), strides)
+        return layer_controls(Law.of(described), forward.linear_maps(theta, x), tuple(shapes), strides)
 
     return jax.jit(lambda of_seeds: jax.lax.map(one, of_seeds))(parameters)
 

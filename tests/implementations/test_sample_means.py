@@ -27,6 +27,7 @@ from advntk.implementations.networks.finite import (
 )
 from advntk.implementations.networks.finite_residual import strides_of
 from advntk.implementations.networks.innovations import controls_of_layer, innovations
+from advntk.implementations.networks.law import Law
 from advntk.implementations.networks.residual import residual
 
 EPS = float(np.finfo(np.float64).eps)
@@ -231,7 +232,7 @@ def test_controls_and_the_variance_of_innovations_by_plain_loops(name):
         for layer, (w, _) in enumerate(parameters[:-1]):
             of_all = [np.array([of_x[layer][side] for of_x in maps]) for side in (0, 1)]
             z, correlation = innovations(
-                network, LinearMap(*map(jnp.asarray, of_all)), w.shape, strides[layer]
+                Law.of(network), LinearMap(*map(jnp.asarray, of_all)), w.shape, strides[layer]
             )
             wanted += controls_of_layer(z, correlation).tolist()
             squares.append(np.asarray(z).ravel() ** 2)
