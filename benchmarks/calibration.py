@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
             "xi_fading.prediction",
             "xi_fading.singular_limit",
             "xi_fading.negative_eta_rate",
+            "lazy_training.reach",
         ),
         200,
     ),
@@ -81,6 +82,17 @@ GROUPS: dict[str, tuple[tuple[str, ...], int]] = {
             "diagonal_limit.xi",
         ),
         200,
+    ),
+    "values": (
+        (
+            "diagonal_limit.nngp_value",
+            "diagonal_limit.ntk_value",
+            "diagonal_limit.ark_value",
+            "diagonal_limit.xi_value",
+            "diagonal_limit.ark_fixed_input_value",
+            "closed_form.gaussian_process_value",
+        ),
+        40,
     ),
     "dear": (
         (
