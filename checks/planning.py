@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from advntk.checks.asking import claims_by_check
 from advntk.checks.deciders.decision import ErrorRates
 from advntk.checks.efforts import Measure, Profile
 from advntk.checks.pins import Pin
@@ -154,8 +155,11 @@ def make_plan(
     wanted = {claim.id: (theorem, claim) for theorem, claim in selected}
     checks = _wanted_checks(wanted, modules)
     _requested(request, checks)
+    asked = claims_by_check(checks, wanted.keys(), request.pins)
     planned = tuple(
-        _plan_check(check, [wanted[c] for c in check.decides if c in wanted], request) for check in checks
+        _plan_check(check, [wanted[c] for c in asked[check.name]], request)
+        for check in checks
+        if asked[check.name]
     )
     _in_time(planned, request)
     # A decider that cannot be wrong by chance draws nothing from the budget; the others share it equally.

@@ -11,10 +11,11 @@ Networks are in single precision: its rounding is a thousandth of what is looked
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from advntk.checks.axes import WIDTH
@@ -156,17 +157,31 @@ def image_kernel_values(scenario: Scenario, keys: Array) -> dict[str, Array]:
     """Kernels of convolutional and residual networks over their limits, pixels fixed and channels growing."""
     network, x, _ = build(scenario)
     found = sample_means(network, keys, _single(x), scenario.width, scenario.outputs, GROUP)
-    return _ratios(found, _image_limits(scenario.replace(width=1), infinite_kernels, ark_trace))
+    # Quadrature for all pairs of pixels takes seconds, and is the same at every width in the NTK's own
+    # parameterization.
+    one = scenario if scenario.parameterization == "standard" else scenario.replace(width=1)
+    return _ratios(found, _image_limits(one, infinite_kernels, ark_trace))
 
 
-# Quadrature for all pairs of pixels takes seconds, and is the same at every width.
 @lru_cache(maxsize=8)
 def _image_limits(
     scenario: Scenario, kernels: Callable[..., InfiniteKernels], trace: Callable[..., Array]
 ) -> dict[str, Float[Array, "m m"]]:
     network, x, _ = build(scenario)
-    limit = kernels(network, x, None, 1, scenario.outputs)
-    return {"nngp": limit.nngp, "ntk": limit.ntk, "ark": trace(network, x)}
+
+    def of_pair(pair: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        one, other = (at[None] for at in pair)
+        limit = kernels(network, one, other, scenario.width, scenario.outputs)
+        return limit.nngp[0, 0], limit.ntk[0, 0], trace(network, one, other)[0, 0]
+
+    # One pair of images after the other: all pairs of pixels of all of them at once would take gigabytes.
+    places = np.triu_indices(len(x))
+    found = jax.jit(partial(jax.lax.map, of_pair))((x[places[0]], x[places[1]]))
+    limits = {}
+    for name, values in zip(("nngp", "ntk", "ark"), found, strict=True):
+        upper = jnp.zeros((len(x), len(x)), values.dtype).at[places].set(values)
+        limits[name] = upper + jnp.triu(upper, 1).T
+    return limits
 
 
 @network_trial(

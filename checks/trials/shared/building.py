@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from advntk.checks.scenario import Scenario
 from advntk.checks.trial import trial
+from advntk.exceptions import UsageError
 from advntk.implementations.data.loading import load, state_of
 from advntk.implementations.data.stamps import Stamp
 from advntk.implementations.networks.architecture import architecture
@@ -105,8 +106,16 @@ def network_of(scenario: Scenario) -> Any:
     """The network that a scenario describes: an `Architecture`, or a `Residual` for the family "resnet".
 
     A residual network of depth L has L blocks, each at half the resolution of the one before.
+
+    Raises:
+      UsageError: a residual network in the standard parameterization.
     """
     if scenario.family == "resnet":
+        if scenario.parameterization != "ntk":
+            raise UsageError(
+                f"parameterization = {scenario.parameterization!r}: residual networks have the NTK "
+                "parameterization only; choose ntk, or family mlp or cnn"
+            )
         return residual(
             (1,) * scenario.depth, scenario.sigma_w, scenario.sigma_b, scenario.activation, scenario.readout
         )
