@@ -1,4 +1,7 @@
-"""Where a falsehood is refuted, the same claims HOLD without it: no verdict is for the situation's sake."""
+"""Where a falsehood is refuted, the same claims HOLD without it: no verdict is for the situation's sake.
+
+The ordinary suite looks at one situation per theorem, `tox -e catch` at all.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,13 @@ def _controls() -> dict[str, list]:
 CONTROLS = _controls()
 
 
-@pytest.mark.parametrize("control", parameters({name: c[3] for name, c in CONTROLS.items()}, CONTROLS))
+# The first situation of each theorem that takes seconds.
+FIRST = {name.split()[1].partition(".")[0]: name for name, c in reversed(list(CONTROLS.items())) if not c[3]}
+
+
+@pytest.mark.parametrize(
+    "control", parameters({name: name not in FIRST.values() for name in CONTROLS}, CONTROLS)
+)
 def test_without_the_falsehood_the_claim_holds(measure, control):
     claims, pins, widths, _ = control
     summary = measure(claims, pins, widths=widths)
