@@ -102,7 +102,7 @@ def relu_blocks_are_definite(monkeypatch):
     restate(monkeypatch, definiteness_theory, BLOCKS, assumptions=(definiteness_theory.ROOM_FOR_OUTPUTS,))
 
 
-@refuted_by(BLOCKS, {**GRAM, "outputs": 20}, control=GRAM)
+@refuted_by(BLOCKS, {**GRAM, "outputs": 20, "samples": 2}, control=GRAM)
 def blocks_are_definite_for_more_outputs_than_inputs(monkeypatch):
     """Diagonal blocks are claimed to be definite for more outputs than there are inputs."""
     restate(monkeypatch, definiteness_theory, BLOCKS, assumptions=(definiteness_theory.NEVER_FLAT,))
