@@ -67,6 +67,7 @@ def place(tmp_path_factory):
     patch.setattr(advntk.implementations.adv_ntk.training, "gram", accept)
     patch.setattr(advntk.fetching, "fetch", accept)
     patch.setattr("advntk.benchmarking._at", accept)
+    patch.setattr("advntk.mutating._baselines", accept)
     patch.setattr("webbrowser.open", accept)
     patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     for name in ("ADVNTK_THEORY", "ADVNTK_JOBS"):
