@@ -323,7 +323,9 @@ def test_every_theorem_has_a_derivation_whose_steps_all_have_a_wrong_variant():
     pairs = zip(load().theorems, load().modules, strict=True)
     ours = [theorem for theorem, module in pairs if module.__name__.startswith("advntk.theorems.")]
     verified = {step.residual.__name__ for theorem in ours for step in theorem.derivation}
-    assert len(ours) == 6 and all(theorem.derivation for theorem in ours)
+    # What the program computes is defined, not derived.
+    assert [theorem.id for theorem in ours if not theorem.derivation] == ["implementation"]
+    assert len(ours) == 7
     assert verified == {case.values[1] for case in WRONG}
 
 
