@@ -52,7 +52,7 @@ def test_explain_states_a_claim_and_a_theorem(advntk):
     assert claim.returncode == 0
     assert "Assumes" in claim.stdout and "width^-0.5" in claim.stdout and "\\" not in claim.stdout
     theorem = advntk("explain", "ark_positive_definiteness", "--json")
-    assert len(json.loads(theorem.stdout)) == 5
+    assert len(json.loads(theorem.stdout)) == 6
 
 
 NAN_IMAGES = "nan.npz"
