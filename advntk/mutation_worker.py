@@ -118,19 +118,4 @@ def _planted(request: MutationRequest, place: int, roots: tuple[str, ...]) -> di
         )
         (claim,) = summarise(measure(prepare(settings)))["claims"]
     forget(roots)
-    estimate = claim["estimate"] or {}
-    return {
-        "name": falsehood.name,
-        "statement": falsehood.statement,
-        "claim": claim["id"],
-        "kind": claim["kind"],
-        "verdict": claim["verdict"],
-        "statistic": estimate.get("statistic"),
-        "quantity": estimate.get("quantity"),
-        "estimate": estimate.get("value"),
-        "interval": estimate.get("interval"),
-        "violation": claim["reason"],
-        "scenarios": claim["scenarios"],
-        "trials": claim["trials"],
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+    return falsehood.row(claim, time.perf_counter() - began)

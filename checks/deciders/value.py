@@ -80,29 +80,28 @@ class ValueDecider:
 
     def decide(self, observations: Observations, rates: ErrorRates) -> Decision:
         """Relative error of the extrapolated mean, with its Student interval at confidence 1 - 2 miss."""
-        quantity = QUANTITY
         points = np.array(sorted(observations), dtype=float)
         values = [np.asarray(observations[p][self.statistic], dtype=float) for p in sorted(observations)]
         seeds = min((v.size for v in values), default=0)
         if len(points) < LEAST_POINTS or seeds < LEAST_SEEDS:
             return undecidable(
                 self,
-                quantity,
+                QUANTITY,
                 f"{len(points)} points and {seeds} seeds measured; a value needs {LEAST_POINTS} points and "
                 f"{LEAST_SEEDS} seeds",
             )
         if points[0] <= 0:
-            return undecidable(self, quantity, f"a value needs points above 0; one is {points[0]:g}")
+            return undecidable(self, QUANTITY, f"a value needs points above 0; one is {points[0]:g}")
         controls = [
             self._controls(observations[p], v.size) for p, v in zip(sorted(observations), values, strict=True)
         ]
         lost = sum(int((~np.isfinite(v)).sum()) for v in (*values, *controls))
         if lost:
-            return undecidable(self, quantity, f"{lost} values are not finite")
+            return undecidable(self, QUANTITY, f"{lost} values are not finite")
         means = [Mean.of(adjusted(v, c)) for v, c in zip(values, controls, strict=True)]
         found = extrapolated(points, means, self.terms)
         if found is None:
-            return undecidable(self, quantity, "neither 1/point nor its square describes how means change")
+            return undecidable(self, QUANTITY, "neither 1/point nor its square describes how means change")
         return self._decided(found, means, points, seeds, rates)
 
     def _controls(self, here: Mapping[str, np.ndarray], seeds: int) -> np.ndarray:

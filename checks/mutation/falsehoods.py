@@ -60,6 +60,25 @@ class Falsehood:
         """The theory of the catalogue is false as it stands there, and says so: there is no true version."""
         return self.plant is as_stated
 
+    def row(self, claim: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """What a claim's summary says of it, as a row of the mutation score; a miss is one, too."""
+        estimate = claim["estimate"] or {}
+        return {
+            "name": self.name,
+            "statement": self.statement,
+            "claim": claim["id"],
+            "kind": claim["kind"],
+            "verdict": claim["verdict"],
+            "statistic": estimate.get("statistic"),
+            "quantity": estimate.get("quantity"),
+            "estimate": estimate.get("value"),
+            "interval": estimate.get("interval"),
+            "violation": claim["reason"],
+            "scenarios": claim["scenarios"],
+            "trials": claim["trials"],
+            "seconds": round(seconds, 1),
+        }
+
 
 def as_stated(patch: Patch) -> None:
     """Plants nothing."""

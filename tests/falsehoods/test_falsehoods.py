@@ -67,21 +67,5 @@ def _record(falsehood, claim: dict, seconds: float) -> None:
     table = os.environ.get("ADVNTK_CATCH_TABLE")
     if not table:
         return
-    estimate = claim["estimate"] or {}
-    line = {
-        "name": falsehood.name,
-        "statement": falsehood.statement,
-        "claim": claim["id"],
-        "kind": claim["kind"],
-        "verdict": claim["verdict"],
-        "statistic": estimate.get("statistic"),
-        "quantity": estimate.get("quantity"),
-        "estimate": estimate.get("value"),
-        "interval": estimate.get("interval"),
-        "violation": claim["reason"],
-        "scenarios": claim["scenarios"],
-        "trials": claim["trials"],
-        "seconds": round(seconds, 1),
-    }
     with Path(table).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(falsehood.row(claim, seconds)) + "\n")

@@ -24,6 +24,8 @@ from advntk.checks.trials.implementation.comparing import EPS, NONE, compiled, c
 from advntk.checks.trials.implementation.plain_attacks import (
     Ball,
     auto_pgd_iterates,
+    classes,
+    margins,
     most_along,
     nearest,
     pgd_iterates,
@@ -166,7 +168,7 @@ def shares_of_the_worst_case(scenario: Scenario, keys: Array) -> dict[str, np.nd
 
     def moved(name: str, run: Callable) -> Array:
         b = offsets[name]
-        labels = _classes(w, b, x)
+        labels = classes(w, b, x)
         return run(lambda at: at @ jnp.asarray(w.T) + jnp.asarray(b)[None], x, labels, threat, split)
 
     found = compiled(lambda: {name: moved(name, run) for name, run in _attacks(norm).items()})()
@@ -174,10 +176,10 @@ def shares_of_the_worst_case(scenario: Scenario, keys: Array) -> dict[str, np.nd
     beyond: list[tuple[Any, Any]] = []
     for name, at in found.items():
         b = offsets[name]
-        labels, moved_there = _classes(w, b, x), np.asarray(at)
-        clean = _margins(w, b, x, labels)
+        labels, moved_there = classes(w, b, x), np.asarray(at)
+        clean = margins(w, b, x, labels)
         most = np.array([_largest_margin(ball, w, b, *pair) for pair in zip(x, labels, strict=True)])
-        reached = (_margins(w, b, moved_there, labels) - clean) / (most - clean)
+        reached = (margins(w, b, moved_there, labels) - clean) / (most - clean)
         short.append((np.maximum(1 - reached, 0), 1 - SHARES[norm][name]))
         beyond.append((np.maximum(reached - 1, 0), ROUNDINGS * EPS))
         beyond.append(_outside(ball, x, moved_there[None]))
@@ -188,7 +190,7 @@ def shares_of_the_worst_case(scenario: Scenario, keys: Array) -> dict[str, np.nd
         "shortfall_allowed": allowed,
         "beyond": too_much,
         "beyond_allowed": at_most,
-        "wrong": count(_worst_of_several(x, w, several, _classes(w, several, x), threat, split)),
+        "wrong": count(_worst_of_several(x, w, several, classes(w, several, x), threat, split)),
         "none": NONE,
     }
 
@@ -285,8 +287,8 @@ def _worst_of_several(
 
     attacks = tuple(Attack(f"made up {number}", made_up(number)) for number in range(3))
     found = worst_case(outputs, x, labels, threat, keys, attacks)
-    clean, wrong = _margins(w, b, x, labels), 0
-    margins = np.stack([_margins(w, b, one, labels) for one in moves])
+    clean, wrong = margins(w, b, x, labels), 0
+    of_moves = np.stack([margins(w, b, one, labels) for one in moves])
     attempted, felled = np.zeros(3, int), np.zeros(3, int)
     for place in range(len(x)):
         best, by, down = clean[place], -1, clean[place] > 0
@@ -294,8 +296,8 @@ def _worst_of_several(
             if down:
                 break
             attempted[number] += 1
-            if margins[number, place] > best:
-                best, by, down = margins[number, place], number, margins[number, place] > 0
+            if of_moves[number, place] > best:
+                best, by, down = of_moves[number, place], number, of_moves[number, place] > 0
                 felled[number] += down
         at = x[place] if by < 0 else moves[by][place]
         wrong += int(found.by[place] != by) + int(bool(found.fooled[place]) != bool(down))
@@ -323,17 +325,6 @@ def _outside(ball: Ball, x: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, n
 @compiled
 def _starts(threat: ThreatModel, x: Array, keys: Array) -> Array:
     return jax.vmap(lambda key: random_start(threat, key, x))(keys)
-
-
-def _classes(w: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return (x @ w.T + b).argmax(1)
-
-
-def _margins(w: np.ndarray, b: np.ndarray, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    f = x @ w.T + b
-    mine = f[np.arange(len(x)), labels]
-    f[np.arange(len(x)), labels] = -np.inf
-    return f.max(1) - mine
 
 
 def _largest_margin(ball: Ball, w: np.ndarray, b: np.ndarray, x: np.ndarray, label: int) -> float:

@@ -21,7 +21,7 @@ from advntk.checks.scenario import Scenario
 from advntk.checks.spaces import Between
 from advntk.checks.trial import trial
 from advntk.checks.trials.implementation.comparing import NONE, count, gap, worst
-from advntk.checks.trials.implementation.plain_attacks import size
+from advntk.checks.trials.implementation.plain_attacks import classes, margins, size
 from advntk.checks.trials.implementation.space import ATTACKS
 from advntk.implementations.attacks.audit import Audit, Reevaluation, Verified, audit, reevaluation, verify
 from advntk.implementations.attacks.pgd import pgd
@@ -77,7 +77,7 @@ def _made_up_inputs(
     x: np.ndarray, w: np.ndarray, b: np.ndarray, threat: ThreatModel
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
     """Sizes, gains and labels that `verify` re-computes, and how often its findings are not those planted."""
-    labels = _classes(x, w, b)
+    labels = classes(w, b, x)
     # Towards the other class: the margin rises, and no pixel leaves the box.
     ascent = (w[1] - w[0]) * np.where(labels == 0, 1.0, -1.0)[:, None]
     step = np.sign(ascent)
@@ -89,7 +89,7 @@ def _made_up_inputs(
     outside[3, 0] = HIGH + 1e-3
     lost[4, 2] = np.nan
     falling[5] = x[5] - 0.9 * threat.radius * step[5] / length[5]
-    claims = _classes(sound, w, b) != labels
+    claims = classes(w, b, sound) != labels
     cases = (
         (sound, claims),
         (beyond, None),
@@ -105,9 +105,9 @@ def _made_up_inputs(
         )
         finite = np.isfinite(at).all(1)
         sizes = np.array([size(threat.norm, one) for one in at - x])
-        gains = _margins(at, w, b, labels) - _margins(x, w, b, labels)
+        gains = margins(w, b, at, labels) - margins(w, b, x, labels)
         out = np.maximum(np.maximum(LOW - at, at - HIGH), 0).max(1)
-        fooled = _classes(at, w, b) != labels
+        fooled = classes(w, b, at) != labels
         faults = {
             "not_finite": ~finite,
             "outside_ball": sizes > threat.radius * (1 + 1e-9),
@@ -127,7 +127,7 @@ def _made_up_inputs(
 def _predictors(x: np.ndarray, w: np.ndarray, b: np.ndarray, threat: ThreatModel, seed: int) -> int:
     """How often `audit` names what is not there, or does not name what is, with how much."""
     honest = _linear(w, b)
-    labels, there = jnp.asarray(_classes(x, w, b)), jnp.asarray(x)
+    labels, there = jnp.asarray(classes(w, b, x)), jnp.asarray(x)
     hidden = np.arange(SAMPLES) < SAMPLES // 4
     firsts = jnp.asarray(x[hidden][:, 1])
 
@@ -203,19 +203,6 @@ def _attacks(norm: str) -> int:
 def _linear(w: np.ndarray, b: np.ndarray) -> Outputs:
     matrix, offset = jnp.asarray(w.T), jnp.asarray(b)
     return lambda at: at @ matrix + offset[None]
-
-
-def _classes(at: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (at @ w.T + b).argmax(1)
-    return found
-
-
-def _margins(at: np.ndarray, w: np.ndarray, b: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    f = at @ w.T + b
-    mine = f[np.arange(len(f)), labels]
-    f[np.arange(len(f)), labels] = -np.inf
-    found: np.ndarray = f.max(1) - mine
-    return found
 
 
 def _named(report: Audit | Verified | Reevaluation) -> dict[str, float]:

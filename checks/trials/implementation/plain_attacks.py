@@ -147,3 +147,18 @@ def most_along(ball: Ball, clean: Vector, slope: Vector) -> float:
         inside = np.sqrt((np.minimum(middle * length, room) ** 2).sum()) <= ball.radius
         least, most = (middle, most) if inside else (least, middle)
     return float((length * np.minimum(least * length, room)).sum())
+
+
+def classes(w: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Classes of the linear predictor W x + b, (k,)."""
+    found: np.ndarray = (x @ w.T + b).argmax(1)
+    return found
+
+
+def margins(w: np.ndarray, b: np.ndarray, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The best of its other outputs less that of the label, (k,): above 0 where it is wrong."""
+    f = x @ w.T + b
+    mine = f[np.arange(len(f)), labels]
+    f[np.arange(len(f)), labels] = -np.inf
+    found: np.ndarray = f.max(1) - mine
+    return found
