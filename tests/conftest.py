@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import pytest
@@ -15,6 +16,9 @@ settings.register_profile("dev", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile("nightly", max_examples=2000, deadline=None)
 settings.load_profile("ci")
+
+# Response times are those of an installed command, whose libraries are compiled; hundreds of tests start one.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 configure("cpu")
 

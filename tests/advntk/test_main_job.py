@@ -161,7 +161,7 @@ def test_quick_gives_every_claim_at_initialisation_its_expected_verdict_on_digit
     assert {c["id"]: c["verdict"] for c in summary["claims"]} == {
         c["id"]: c["expected"] for c in summary["claims"]
     }, found.stdout
-    assert found.returncode == 0 and len(summary["claims"]) == 10
+    assert found.returncode == 0 and len(summary["claims"]) == 16
     assert summary["run"]["peak_memory_bytes"] <= 3 * 2**30
 
 
