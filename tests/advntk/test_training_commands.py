@@ -102,7 +102,8 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_no_draft(tmp_path):
     arguments = ("train", *SMALL, "--iterations", "0", "--out", "m.npz", "--json")
     cache = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
     found = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+        # Python does not see that a compiled file was cut off at the limit, and would load it ever after.
+        [sys.executable, "-B", "-c", code, *arguments],
         cwd=tmp_path, capture_output=True, text=True, check=False, env=cache,
     )  # fmt: skip
     assert found.returncode == 2 and "--out m.npz: cannot be written (File too large)" in found.stderr
