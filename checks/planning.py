@@ -15,6 +15,7 @@ from advntk.checks.deciders.decision import ErrorRates
 from advntk.checks.efforts import Measure, Profile
 from advntk.checks.pins import Pin
 from advntk.checks.scenario import Scenario
+from advntk.checks.scope import assumptions_hold, is_settled_against, out_of_scope
 from advntk.checks.spaces import Space, Value, listed
 from advntk.checks.strategies import draw
 from advntk.checks.sweeps import Point
@@ -23,7 +24,6 @@ from advntk.checks.trial import Check
 from advntk.exceptions import UsageError
 from advntk.implementations.foreign_code import Failure, contained, failure
 from advntk.implementations.memory import usable_memory
-from advntk.theorems.notation import plain
 from advntk.theorems.vocabulary import Claim, Theorem
 
 # What one call of a trial may take; small enough to stay in a laptop's memory beside other work.
@@ -253,10 +253,16 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     def usable(scenario: Scenario) -> bool:
         # What breaks is kept: it is an ERROR of the claim, not a scenario that nobody hears of.
         return bool(check.explores) or any(
-            _holds(claim, at_points(scenario)) is not False for _, claim in claims
+            assumptions_hold(claim, swept(scenario)) is not False for _, claim in claims
         )
 
-    sampled = draw(space, measure.scenarios, request.seed, usable)
+    def swept(scenario: Scenario) -> list[Scenario]:
+        return [at.scenario for at in at_points(scenario)]
+
+    def not_settled() -> bool:
+        return not all(is_settled_against(claim, space, swept, request.seed) for _, claim in claims)
+
+    sampled = draw(space, measure.scenarios, request.seed, usable, not_settled)
     scenarios = tuple(
         _plan_scenario(check, claims, scenario, at_points(scenario), seeds, request) for scenario in sampled
     )
@@ -264,17 +270,9 @@ def _plan_check(check: Check, claims: list[tuple[Theorem, Claim]], request: Requ
     # A check that explores may be sent outside the assumptions on purpose, to replay what it found.
     for _, claim in () if check.explores else claims:
         if not any(planned.in_scope(claim, scenario) for scenario in scenarios):
-            raise BadPlan(_out_of_scope(claim, space, at_points, request))
+            pins = " ".join(pin.said for pin in request.pins) or "its axes"
+            raise BadPlan(f"{pins}: {out_of_scope(claim, space, swept, request.seed)}")
     return planned
-
-
-def _holds(claim: Claim, points: tuple[PlannedPoint, ...]) -> bool | Failure:
-    """Whether the claim's assumptions hold at all points, or what one of them raised."""
-    try:
-        with contained():
-            return not any(claim.unmet(at.scenario) for at in points)
-    except Exception as error:  # whatever a user's assumption raises
-        return failure(error, f"an assumption of {claim.id}")
 
 
 def _plan_scenario(
@@ -286,7 +284,7 @@ def _plan_scenario(
     request: Request,
 ) -> PlannedScenario:
     """A scenario with what breaks while it is planned, and how many of its seeds are measured at once."""
-    held = {claim.id: _holds(claim, points) for _, claim in claims}
+    held = {claim.id: assumptions_hold(claim, [at.scenario for at in points]) for _, claim in claims}
     broken = {name: reason for name, reason in held.items() if isinstance(reason, Failure)}
     swept = check.sweep.changed(scenario) if check.sweep is not None else ()
     asked: tuple[tuple[str, Callable[[Scenario], Any]], ...] = (
@@ -340,20 +338,6 @@ def _space(check: Check, claims: list[tuple[Theorem, Claim]], request: Request, 
 
 def _last(space: Space) -> Scenario:
     return space.scenario(**{name: listed(choice)[-1] for name, choice in space.choices.items()})
-
-
-def _out_of_scope(
-    claim: Claim, space: Space, at_points: Callable[[Scenario], tuple[PlannedPoint, ...]], request: Request
-) -> str:
-    pins = " ".join(pin.said for pin in request.pins) or "its axes"
-    candidates = draw(space, 1, request.seed)
-    with contained():
-        unmet = claim.unmet(at_points(candidates[0])[0].scenario) if candidates else []
-    premise = "; ".join(a.statement for a in unmet) or "its assumptions"
-    return (
-        f"{pins}: outside the scope of {claim.id}, which assumes {plain(premise)}; "
-        "choose another value or leave the claim out"
-    )
 
 
 def _chunk(check: Check, needed: list[tuple[float, Scenario]], seeds: int, request: Request) -> int:

@@ -36,14 +36,18 @@ def draw(
     wanted: int,
     run_seed: int,
     usable: Callable[[Scenario], bool] = lambda _: True,
+    worth_many: Callable[[], bool] = lambda: True,
 ) -> list[Scenario]:
     """Up to `wanted` different usable scenarios, chosen to cover as many axis values as possible.
 
     Hypothesis draws a pool, then the scenario with most values (and pairs of values) not seen yet is
     taken, again and again.  Fewer come back only if the space does not hold more, or holds so few usable
-    ones that thousands of draws miss them.
+    ones that thousands of draws miss them; those are made where the first ones find none and `worth_many`
+    does not deny that there can be any.
     """
-    pool = _pool(space, max(60, 20 * wanted), run_seed, usable) or _pool(space, 5000, run_seed, usable)
+    pool = _pool(space, max(60, 20 * wanted), run_seed, usable)
+    if not pool and worth_many():
+        pool = _pool(space, 5000, run_seed, usable)
     chosen: list[Scenario] = []
     seen: set = set()
     while pool and len(chosen) < wanted:
