@@ -155,13 +155,13 @@ def _trials(folder):
 
 
 @pytest.mark.slow
-def test_quick_gives_every_claim_at_initialisation_its_expected_verdict_on_digits(advntk, tmp_path):
-    found = advntk("check", "diagonal_limit", "ark_positive_definiteness", "--evidence", tmp_path)
+def test_quick_gives_every_claim_of_a_theorem_its_expected_verdict_on_digits(advntk, tmp_path):
+    found = advntk("check", "ark_positive_definiteness", "--evidence", tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert {c["id"]: c["verdict"] for c in summary["claims"]} == {
         c["id"]: c["expected"] for c in summary["claims"]
     }, found.stdout
-    assert found.returncode == 0 and len(summary["claims"]) == 16
+    assert found.returncode == 0 and len(summary["claims"]) == 6
     assert summary["run"]["peak_memory_bytes"] <= 3 * 2**30
 
 

@@ -28,13 +28,14 @@ def verdicts(summary):
     return {claim["id"]: claim["verdict"] for claim in summary["claims"]}
 
 
+@pytest.mark.evidence
 @pytest.mark.parametrize(
     ("claims", "pins"),
     [
         (["closed_form.search"], SEARCH),
         (["closed_form.commuting"], CONSTANT),
         (["closed_form.commuting"], SCALAR),
-        pytest.param(["closed_form.magnus"], VARYING, marks=pytest.mark.slow),
+        (["closed_form.magnus"], VARYING),
         (["xi_fading.lyapunov", "xi_fading.closed_form", "xi_fading.prediction"], FADING),
         (["xi_fading.singular_limit"], TWICE),
     ],

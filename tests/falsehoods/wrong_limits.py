@@ -57,7 +57,7 @@ def linear_outputs(monkeypatch, wrong):
     def outputs(honest, system, points, *rest):
         return honest(*wrong(system, points), *rest)
 
-    instead(monkeypatch, linearization, "_linear_outputs", outputs)
+    instead(monkeypatch, linearization, "linear_outputs", outputs)
 
 
 @refuted_by(CLEAN, **IN_TRAINING, also=(SEARCHED,))

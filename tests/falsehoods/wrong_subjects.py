@@ -208,7 +208,7 @@ def defect_without_a_search(monkeypatch):
     without_search(monkeypatch)
 
 
-@refuted_by("linearization_equivalence.adversarial", ALONG, by=("searched_at_start",), slow=True)
+@refuted_by("linearization_equivalence.adversarial", ALONG, slow=True)
 def linearization_without_a_search(monkeypatch):
     """There is no search: networks follow their linearization as well."""
     without_search(monkeypatch)

@@ -329,7 +329,7 @@ def test_without_scripts_everything_is_there_and_no_control(visit):
     assert not page.locator("#filters").is_visible() and not page.locator("#theme").is_visible()
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 def test_a_page_of_100_000_trials_is_small_and_opens_at_once(browser, tmp_path):
     from advntk.checks.axes import WIDTH
     from advntk.checks.evidence import EvidenceStore, Outcome, TrialRow

@@ -125,7 +125,7 @@ def test_parameters_are_standard_normal_and_the_scales_sit_in_the_forward_pass(a
     )
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 @pytest.mark.parametrize(("activation", "readout"), [("relu", "flatten"), ("erf", "pool")])
 def test_mean_empirical_ntk_extrapolates_to_the_infinite_kernel(assert_mean, activation, readout):
     """The mean over networks is the limit plus b/n + O(1/n^2); 2 mean(2n) - mean(n) cancels b/n."""

@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from advntk.checks.scenario import Scenario
+from advntk.implementations.dynamics.adversarial_training import Points
+from advntk.implementations.networks.finite import Forward
+from advntk.implementations.networks.protocol import Parameters
 
 # Shape |-> strength at u = rate t; early stopping has a kink at u = 1.
 STRENGTHS: dict[str, Callable[[float], float]] = {
@@ -22,6 +27,8 @@ STRENGTHS: dict[str, Callable[[float], float]] = {
     "oscillating": lambda u: (1 + math.sin(u)) / 2,
     "early_stopped": lambda u: min(max(1 - u, 0.0), 1.0),
 }
+# Equal Runge-Kutta steps of a whole search: of order four, exact to 1e-6 for the strengths that are sampled.
+_STEPS = 16
 # Gauss-Legendre nodes over the whole time, for schedules without a kink that make no turns.
 _NODES = 24
 
@@ -86,3 +93,72 @@ def stated_xi(
     growths = [stated_growth(ark, stated_strengths(scenario, (1 + node) / 2) / unit) for node in nodes]
     found: np.ndarray = end / 2 * np.einsum("q,qsmab->smab", weights, np.array(growths))
     return found
+
+
+@jax.jit
+def stated_positions(
+    forward: Forward,
+    parameters: Parameters,
+    x: Float[Array, "m d"],
+    y: Float[Array, "m c"],
+    strengths: Float[Array, " m"],
+) -> Float[Array, "s m d"]:
+    """Inputs after a search of networks at fixed parameters, by the classical Runge-Kutta method.
+
+    Args:
+      forward: the networks' forward pass.
+      parameters: with a leading seed axis.
+      x: clean inputs, (m, d).
+      y: targets, (m, c).
+      strengths: eta_i S, (m,).
+
+    Returns:
+      Inputs at the end of the search, (s, m, d).
+    """
+
+    def of(theta: Parameters) -> Array:
+        def loss(moved: Array) -> Array:
+            return 0.5 * ((forward(theta, moved) - y) ** 2).sum()
+
+        def slope(moved: Array) -> Array:
+            found: Array = strengths[:, None] * jax.grad(loss)(moved)
+            return found
+
+        def step(moved: Array, _: None) -> tuple[Array, None]:
+            h = 1 / _STEPS
+            first = slope(moved)
+            second = slope(moved + h / 2 * first)
+            third = slope(moved + h / 2 * second)
+            fourth = slope(moved + h * third)
+            return moved + h / 6 * (first + 2 * second + 2 * third + fourth), None
+
+        return jax.lax.scan(step, x, None, length=_STEPS)[0]
+
+    return jax.lax.map(of, parameters)
+
+
+def search_error(
+    scenario: Scenario,
+    unit: float,
+    forward: Forward,
+    parameters: Parameters,
+    points: Points,
+    searched: Float[Array, "s m c"],
+) -> Float[Array, " s"]:
+    """How far outputs after the search at time 0 are from those after the search that a scenario states.
+
+    Args:
+      scenario: what states the strengths.
+      unit: mean_i Theta_x(x_i, x_i) of the limit, in whose inverse strengths are stated.
+      forward: the networks' forward pass.
+      parameters: theta_0, with a leading seed axis.
+      points: inputs and targets, the samples first.
+      searched: outputs at the samples after the search under test, (s, m, c).
+
+    Returns:
+      Root mean square over samples and outputs, (s,).
+    """
+    strengths = jnp.asarray(stated_strengths(scenario, 0.0) / unit)
+    m = len(strengths)
+    moved = stated_positions(forward, parameters, points.x[:m], points.y[:m], strengths)
+    return jnp.sqrt(((searched - jax.vmap(forward)(parameters, moved)) ** 2).mean((1, 2)))
