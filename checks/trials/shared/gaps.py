@@ -12,6 +12,7 @@ from advntk.checks.trials.shared.linear_systems import LinearSystem
 from advntk.implementations.dynamics.adversarial_training import Points
 from advntk.implementations.dynamics.linearized import integrate, outputs
 from advntk.implementations.dynamics.regularization import search_growth
+from advntk.implementations.dynamics.schedules import Schedule
 
 TIMES, FRACTIONS = 5, 3
 # Tolerance, largest and least step of the run that is used, and of a rougher one at ten times its tolerance.
@@ -23,24 +24,31 @@ KINKED_FINE, KINKED_ROUGH = (3e-3, 0.5, 1 / 8), (1e-2, 1.0, 1 / 4)
 Steps = tuple[float, ...]
 
 
-@jax.jit(static_argnames=("samples",))
 def linear_outputs(
     system: LinearSystem, points: Points, times: Array, samples: int
 ) -> tuple[Float[Array, "s times fractions p c"], Array]:
     """Outputs of the linearized network at the same times and fractions, and the result of its integrator."""
-    seen = points.schedule.take(samples)
+    return _linear_outputs(system, points.y, points.schedule, times, samples)
+
+
+# Without the inputs, whose width grows along a sweep: one program for all of it.
+@jax.jit(static_argnames=("samples",))
+def _linear_outputs(
+    system: LinearSystem, y: Array, schedule: Schedule, times: Array, samples: int
+) -> tuple[Array, Array]:
+    seen = schedule.take(samples)
 
     def one(one_seed: LinearSystem) -> tuple[Array, Array]:
         ntk, ark, initial = one_seed
-        residual = initial[:samples] - points.y[:samples]
+        residual = initial[:samples] - y[:samples]
         flow = integrate(ntk[:samples, :, :samples], ark[:samples], residual, seen, times, 1e-8)
 
         def at(t: Array, integral: Array) -> Array:
-            left = outputs(initial, ntk[:, :, :samples], integral) - points.y
+            left = outputs(initial, ntk[:, :, :samples], integral) - y
 
             def after(fraction: Array) -> Array:
-                growth = search_growth(ark, fraction * points.schedule.strengths(t))
-                return points.y + jnp.einsum("iab,ib->ia", growth, left)
+                growth = search_growth(ark, fraction * schedule.strengths(t))
+                return y + jnp.einsum("iab,ib->ia", growth, left)
 
             return jax.vmap(after)(jnp.linspace(0.0, 1.0, FRACTIONS))
 
