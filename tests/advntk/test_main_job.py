@@ -154,7 +154,7 @@ def _trials(folder):
         return {}
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 def test_quick_gives_every_claim_of_a_theorem_its_expected_verdict_on_digits(advntk, tmp_path):
     found = advntk("check", "ark_positive_definiteness", "--evidence", tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -268,7 +268,7 @@ def test_a_device_that_is_not_here_is_one_line(advntk, tmp_path, command):
     assert len(found.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 def test_the_benchmark_prints_a_table_and_json(advntk):
     arguments = ("benchmark", "adv-ntk", "--sizes", "256,320", "--repeats", "1", "--network", "mlp3")
     told = json.loads(advntk(*arguments, "--published-up-to", "256", "--json").stdout)

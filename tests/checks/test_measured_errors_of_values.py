@@ -25,10 +25,10 @@ from advntk.checks.deciders.decision import ErrorRates
 from advntk.checks.deciders.value import EQUAL, LEAST_SEEDS, SKEWNESS_SAFETY, ValueDecider
 from advntk.theorems.vocabulary import Verdict
 
-pytestmark = pytest.mark.slow
+# The ordinary suite looks at decisions (`test_value_decider`), `tox -e catch` at how often they err.
+pytestmark = pytest.mark.evidence
 
 
-@pytest.mark.evidence
 def test_normal_noise_without_bias_gives_exactly_the_rates_divided_by_the_safety(rate_equals):
     """Means that are alike at all points: the estimate is their weighted mean, and its interval Student's."""
     decider, rng, repetitions = ValueDecider("ratio", (0.04,), terms=0), np.random.default_rng(0), 4000
