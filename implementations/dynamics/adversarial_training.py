@@ -13,6 +13,7 @@ Source: Fu & Wang, ICLR 2024 (arXiv 2310.06112), equations (3) and (4).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +31,8 @@ from advntk.implementations.networks.protocol import Parameters
 from advntk.implementations.results import Result, first_failure, of_finite, of_integrator
 
 Batching = Literal["loop", "vmap"]
+# Outputs at several inputs, from parameters and inputs; registered with JAX.
+OutputsOf = Callable[[Parameters, Any], Any]
 
 # Smooth flows need a handful of steps; an integration that needs more than these has lost its way.
 _MAX_STEPS = 64
@@ -66,7 +69,7 @@ class TrainingFlow(NamedTuple):
 
 
 def search(
-    forward: Forward,
+    forward: OutputsOf,
     parameters: Parameters,
     x: Float[Array, "p ..."],
     y: Float[Array, "p c"],
@@ -99,7 +102,7 @@ def search(
 
 
 def train(
-    forward: Forward,
+    forward: OutputsOf,
     parameters: Parameters,
     points: Points,
     n_train: int,

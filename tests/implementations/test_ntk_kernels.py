@@ -36,7 +36,7 @@ KERNELS: dict[str, tuple[Kernel, tuple[int, ...]]] = {
     "mlp": (StaxNTK(replace(MLP, activation="gelu")), VECTOR),
     "cnn": (StaxNTK(CNN), IMAGE),
     "pool": (StaxNTK(POOL), IMAGE),
-    "residual": (StaxNTK(RESIDUAL), IMAGE),
+    "residual": (StaxNTK(RESIDUAL), IMAGE),  # its programs take long to compile
 }
 K, M, C = 5, 7, 2
 
@@ -206,11 +206,7 @@ def test_convolutional_kernel_is_that_of_the_general_path(net):
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * np.abs(expected).max())
 
 
-# Its programs take long to compile, and other tests below compare it with sums by hand.
-RESIDUAL_IN_EVIDENCE = pytest.param("residual", marks=pytest.mark.evidence)
-
-
-@pytest.mark.parametrize("name", ["closed_form", "cnn", RESIDUAL_IN_EVIDENCE])
+@pytest.mark.parametrize("name", ["closed_form", "cnn", pytest.param("residual", marks=pytest.mark.evidence)])
 def test_single_precision_stays_single_and_is_as_good_as_that(name):
     kernel, shape = KERNELS[name]
     given_arguments = problem(shape)
@@ -223,7 +219,7 @@ def test_single_precision_stays_single_and_is_as_good_as_that(name):
     np.testing.assert_allclose(found, exact, rtol=0, atol=rounding * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("name", ["closed_form", "cnn", RESIDUAL_IN_EVIDENCE])
+@pytest.mark.parametrize("name", ["closed_form", "cnn", pytest.param("residual", marks=pytest.mark.evidence)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gradient_is_finite_where_inputs_coincide(name, dtype):
     kernel, shape = KERNELS[name]
