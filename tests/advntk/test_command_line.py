@@ -12,8 +12,7 @@ import pytest
 
 from advntk.theorems.catalogue import load
 
-# Half of it on an idle core; cores here are slow at times, and another worker is beside.
-ANSWER_WITHIN_SECONDS = 1.5
+ANSWER_WITHIN_SECONDS = 0.7
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # An unrelated pytest may start this much later for the plugin, in seconds.
-LATER_AT_MOST = 0.15
+LATER_AT_MOST = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_the_plugin_costs_no_time(installed, project):
 
     # Processor time, in turns, and the least of each: waiting for other work on the machine does not count,
     # and what that work does to caches can only slow a start down.
-    pairs = [(seconds(), seconds("-p", "no:advntk")) for _ in range(7)]
+    pairs = [(seconds(), seconds("-p", "no:advntk")) for _ in range(14)]
     with_plugin, without = (min(column) for column in zip(*pairs, strict=True))
     assert with_plugin - without <= LATER_AT_MOST
 
