@@ -17,13 +17,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
-from optimistix import two_norm
 
+from advntk.implementations.dynamics.explicit_flow import explicit_flow
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.networks.architecture import Architecture
 from advntk.implementations.networks.finite import Forward, parameter_count, weight_shapes
@@ -34,8 +33,6 @@ Batching = Literal["loop", "vmap"]
 # Outputs at several inputs, from parameters and inputs; registered with JAX.
 OutputsOf = Callable[[Parameters, Any], Any]
 
-# Smooth flows need a handful of steps; an integration that needs more than these has lost its way.
-_MAX_STEPS = 64
 _DTMIN = 1e-6
 # Copies of the parameters alive at once: state, update, seven stages of Tsit5, gradient, error, scratch.
 _COPIES = 14
@@ -96,7 +93,7 @@ def search(
         outputs, pull = jax.vjp(partial(forward, parameters), moved)
         return pull(strengths[:, None] * (outputs - y))[0]
 
-    solution = _solve(slope, x, 0.0, 1.0, 1.0, tolerance, dtmin)
+    solution = explicit_flow(slope, x, 0.0, 1.0, 1.0, tolerance, dtmin)
     assert solution.ys is not None
     return solution.ys[0], of_integrator(solution.result)
 
@@ -162,7 +159,7 @@ def train(
         start, end = ends
         # Nothing is left to integrate after an integrator has stopped early.
         end_here = jnp.where(before == 0, end, start)
-        solution = _solve(slope, vector, start, end_here, dtmax, tolerance * reach, dtmin)
+        solution = explicit_flow(slope, vector, start, end_here, dtmax, tolerance * reach, dtmin)
         assert solution.ys is not None
         vector = solution.ys[0]
         outputs, searched = observe(end, shaped(vector))
@@ -238,28 +235,3 @@ def training_memory(
     pixels, channels = math.prod(input_shape[:-1]), input_shape[-1]
     activations = points * (arch.depth + 2) * pixels * max(width, channels) * _COPIES
     return 8 * (_COPIES * count + activations)
-
-
-def _solve(
-    slope: Any, start: Any, t0: Any, t1: Any, dtmax: Any, tolerance: Any, dtmin: Any
-) -> diffrax.Solution:
-    controller = diffrax.PIDController(
-        rtol=0.0,
-        atol=tolerance,
-        norm=two_norm,
-        dtmin=dtmin * (t1 - t0),
-        dtmax=dtmax * (t1 - t0),
-        force_dtmin=True,
-    )
-    return diffrax.diffeqsolve(
-        diffrax.ODETerm(slope),
-        diffrax.Tsit5(),
-        t0=t0,
-        t1=t1,
-        dt0=dtmax * (t1 - t0),
-        y0=start,
-        stepsize_controller=controller,
-        adjoint=diffrax.ForwardMode(),  # nothing is differentiated through the solution
-        max_steps=_MAX_STEPS,
-        throw=False,
-    )

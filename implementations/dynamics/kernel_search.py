@@ -15,12 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
-from optimistix import two_norm
 
+from advntk.implementations.dynamics.explicit_flow import explicit_flow
 from advntk.implementations.dynamics.schedules import Schedule
 from advntk.implementations.results import Result, of_integrator
 
@@ -173,17 +172,6 @@ def _successful() -> Int[Array, ""]:
 
 
 def _moved(slope: Any, x: Array, tolerance: Any) -> tuple[Array, Array]:
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(slope),
-        diffrax.Tsit5(),
-        t0=0.0,
-        t1=1.0,
-        dt0=1.0,
-        y0=x,
-        stepsize_controller=diffrax.PIDController(rtol=0.0, atol=tolerance, norm=two_norm),
-        adjoint=diffrax.ForwardMode(),  # nothing is differentiated through the solution
-        max_steps=_MAX_STEPS,
-        throw=False,
-    )
+    solution = explicit_flow(slope, x, 0.0, 1.0, 1.0, tolerance, max_steps=_MAX_STEPS)
     assert solution.ys is not None
     return solution.ys[0], of_integrator(solution.result)

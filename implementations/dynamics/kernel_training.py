@@ -28,7 +28,7 @@ from advntk.implementations.exponentials import phi1
 from advntk.implementations.kernels.ntk import Kernel
 from advntk.implementations.results import Result, of_finite
 
-# Half the room of a step that the error asks for; steps grow to at most this multiple of the last.
+# The share that is taken of the step that the error asks for, and the bounds of a step over the last one.
 _SAFETY, _LARGEST_GROWTH, _LEAST_GROWTH = 0.85, 4.0, 0.2
 # The first step, in units of 1/mean_i Theta(x_i, x_i): short against everything that moves.
 _FIRST = 1e-2
@@ -204,9 +204,9 @@ def train_kernel(
         ratio = jnp.where(found, error / (tolerance * unit), jnp.inf)
         accepted = ratio <= 1
         growth = jnp.clip(_SAFETY * jnp.maximum(ratio, 1e-12) ** (-1 / 3), _LEAST_GROWTH, _LARGEST_GROWTH)
-        # A step that ended at a time that was asked for says nothing against longer ones.
-        longest = jnp.where(accepted, jnp.maximum(state.step, h * growth), h * growth)
-        longest = jnp.where(h < state.step, longest, h * growth)
+        # A step that was cut short at a time that was asked for says nothing against longer ones.
+        cut = accepted & (h < state.step)
+        longest = jnp.where(cut, jnp.maximum(state.step, h * growth), h * growth)
         at = [2 * n_train * state.taken] + [jnp.zeros_like(state.taken)] * (seen.ndim - 1)
         return _Progress(
             jnp.where(accepted, state.time + h, state.time),
@@ -220,7 +220,9 @@ def train_kernel(
         )
 
     def interval(state: _Progress, end: Array) -> tuple[_Progress, Array]:
-        unfinished = partial(_unfinished, end)
+        def unfinished(state: _Progress) -> Array:
+            return (state.time < end) & (state.result == 0)
+
         state = jax.lax.while_loop(unfinished, lambda s: tried(s, end), state)
         f = here(state)
         moved, searched = search(f.ascent, x, y, end)
@@ -246,14 +248,10 @@ def _weights(kernel: Kernel, f: KernelFunction, support: Array, targets: Array, 
     return -vectors @ (passed[:, None] * residual)
 
 
-def _unfinished(end: Array, state: _Progress) -> Array:
-    return (state.time < end) & (state.result == 0)
-
-
 def _ended(state: _Progress, end: Array, accepted: Array, h: Array, found: Array, max_steps: int) -> Array:
     """Why training cannot go on after a step, or 0."""
     full = accepted & (state.taken + 1 >= max_steps) & (state.time + h < end)
-    # Rejected steps shrink by a fifth at least: a hundred in all are no integration any more.
+    # As many rejected steps as may be accepted are no integration any more.
     lost = ~accepted & (state.tried - state.taken >= max_steps)
     result = jnp.where(full | lost, int(Result.max_steps_reached), state.result)
     return jnp.where(~found & (h <= jnp.finfo(h.dtype).eps), int(Result.not_finite), result)
